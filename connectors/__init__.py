@@ -1,0 +1,21 @@
+"""The table of platforms: the one place where a connector's name meets its class."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connectors.connector import Connector
+
+PLATFORMS: dict[str, str] = {
+    "twitch": "connectors.twitch:Twitch",
+    "bluesky": "connectors.bluesky:Bluesky",
+}
+
+
+def connector(name: str) -> type[Connector]:
+    """The class of a platform; raises KeyError for an unknown name."""
+    module, _, attribute = PLATFORMS[name].partition(":")
+    found: type[Connector] = getattr(import_module(module), attribute)
+    return found

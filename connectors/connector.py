@@ -1,0 +1,226 @@
+"""The contract of a connector: options, ``events()``, and the three ways to fail.
+
+A connector turns one platform's bytes into events. It does not retry, sleep between attempts, count, or know Redis: the loop
+that does is ``monitor/collect.py``, once, for all platforms. Time, randomness and the author's pseudonym are handed in as ``Tools``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from connectors.event import Event
+
+
+# --- the three ways to fail -------------------------------------------------------------------------------------------
+
+
+class ConnectorFailure(Exception):
+    """Base of the three; never raised itself."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Dropped(ConnectorFailure):
+    """Try again, with back-off."""
+
+
+class Throttled(ConnectorFailure):
+    """Try again at ``until`` and not before."""
+
+    def __init__(self, reason: str, until: datetime) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+class Refused(ConnectorFailure):
+    """A person must act: bad key, banned, gone. ``livestream`` names the one refused, or None for the whole connection."""
+
+    def __init__(self, reason: str, livestream: str | None = None) -> None:
+        super().__init__(reason)
+        self.livestream = livestream
+
+
+class Unreadable(ValueError):
+    """The platform sent bytes that we cannot read; ``reason`` is from a small fixed set per connector (``missing_author`` …)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+# --- what is watched --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Where a previous owner of a livestream stopped."""
+
+    cursor: str | None = None
+    """The platform's own cursor, where it has one."""
+    covered_until: datetime | None = None
+    """Everything of this livestream up to here is safe; a Gap starts here when the platform cannot resume."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One channel to watch (what the feed calls a livestream), or one hashtag."""
+
+    livestream: str
+    """Roster channel id; for a hashtag its target id such as ``bluesky:#tag`` (its events then carry livestream=None)."""
+    handle: str
+    """Login, @handle without the @, or ``#tag``."""
+    native_id: str | None = None
+    resume: Resume = Resume()
+
+
+class Watch:
+    """The targets a connector must watch now; collect changes it while the connector runs.
+
+    ``directory`` maps native ids of *all* roster channels of the platform (also those other collectors own) to livestream ids,
+    so that a post found by hashtag is attributed to the same livestream by everybody.
+    """
+
+    def __init__(self, targets: Iterable[Target] = (), directory: Mapping[str, str] | None = None) -> None:
+        self._targets = {target.livestream: target for target in targets}
+        self.directory: Mapping[str, str] = directory or {}
+        self._changed = asyncio.Event()
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """By livestream id."""
+        return self._targets
+
+    def update(self, targets: Iterable[Target]) -> None:
+        """Replace the targets; a running connector is woken."""
+        self._targets = {target.livestream: target for target in targets}
+        self._changed.set()
+
+    async def changed(self) -> None:
+        """Wait for the next update; several updates before it is called count as one."""
+        await self._changed.wait()
+        self._changed.clear()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Yielded among the events: everything yielded before it is covered, so once that is safe this may be stored.
+
+    Either a platform cursor, or the platform time up to which the connection had delivered everything, or both,
+    for these livestreams.
+    """
+
+    livestreams: tuple[str, ...]
+    cursor: str | None = None
+    covered_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Yielded among the events when a livestream's state changes; shown on the wall with its reason."""
+
+    livestream: str
+    state: str
+    """``connecting``, ``live`` (joined and delivering), ``throttled``, ``refused``, ``broken``, ``ended``."""
+    reason: str = ""
+
+
+# --- what is handed in ------------------------------------------------------------------------------------------------
+
+
+class Secret:
+    """A string that must never be seen: its repr and str are dots."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself; call it only where it is sent."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def make_pseudonym(key: bytes) -> Callable[[str, str], str]:
+    """The function (platform, native author id) → 32 hex digits: HMAC-SHA256 with the event's key, cut to 128 bits."""
+
+    @lru_cache(maxsize=100_000)
+    def pseudonym(platform: str, author: str) -> str:
+        return hmac.digest(key, f"{platform}\x1f{author}".encode("utf-8", "surrogatepass"), hashlib.sha256).hex()[:32]
+
+    return pseudonym
+
+
+def utc_now() -> datetime:
+    """The real clock; only shells hand it in."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a connector gets from outside, so that a test can hand in its own."""
+
+    pseudonym: Callable[[str, str], str]
+    """(platform, native author id) → pseudonym."""
+    now: Callable[[], datetime] = utc_now
+    dice: random.Random = field(default_factory=random.Random)
+    sleep: Callable[[float], Any] = asyncio.sleep
+    """Awaitable sleep; only for pacing that the protocol itself demands (JOIN buckets, pings)."""
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("connectors"))
+
+
+class Connector(ABC):
+    """One connection's worth of a platform; see the module docstring for what it must not do."""
+
+    name: ClassVar[str]
+    """Name in the table of platforms."""
+    options: ClassVar[type]
+    """Frozen dataclass; a string under each field is the user's manual."""
+    capacity: ClassVar[int | None] = None
+    """Most targets one connection may carry; None = no limit. An option of the same name overrides it."""
+    resumes: ClassVar[bool] = False
+    """Whether the platform can replay from a cursor; where not, the connector yields Gap."""
+
+    def __init__(self, options: Any, watch: Watch, tools: Tools) -> None:
+        self.opts = options
+        self.watch = watch
+        self.tools = tools
+
+    @abstractmethod
+    def events(self) -> AsyncIterator[Event | Mark | Health]:
+        """Connect and yield until the connection ends, then raise one of the three failures. Never returns while targets remain.
+
+        Cancelling it closes the connection.
+        """
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
+        """One raw frame to events, pure but for ``tools.now``; what ``monitor parse`` calls.
+
+        ``livestreams`` maps the platform's channel key (Twitch login, Bluesky DID) to livestream ids; when None every channel is
+        taken and ``livestream`` is ``platform:key``. Raises Unreadable and nothing else.
+        """
