@@ -1,0 +1,59 @@
+"""What all tests share: a real Valkey for the session, a client that starts clean, and a clock that tests move themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from monitor.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """URL of a real server of this test session, on a unix socket in a short temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
+    engine = Engine(folder, runtime_dir=folder)
+    asyncio.run(engine.start())
+    yield engine.url
+    asyncio.run(engine.stop())
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def redis_client(valkey: str) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client of an empty server; it never retries by itself, as in production."""
+    client = redis.asyncio.Redis.from_url(valkey, retry=Retry(NoBackoff(), 0))
+    await client.flushall()
+    await client.function_flush()
+    yield client
+    await client.aclose()
+
+
+class Clock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime(2026, 10, 16, 12, 0, tzinfo=UTC))
