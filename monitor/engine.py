@@ -192,7 +192,7 @@ class Engine:
 
     async def _ready(self) -> None:
         """Wait for PONG; loading is reported once a second and may take as long as it needs."""
-        silent_since = told = time.monotonic()
+        silent_since, told = time.monotonic(), -1.0
         while True:
             answer = await _ask(self.socket, "PING")
             if answer.startswith(b"+PONG"):
