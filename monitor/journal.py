@@ -1,0 +1,455 @@
+"""The journal: every read and write of Redis that exactness depends on, as typed calls of the server functions.
+
+Promises: a call either happened once or raises; nothing is retried inside the client (redis-py's own retries are off, because they
+repeat commands whose reply was lost). Whoever gets ``Doubt`` drops its memory and reloads from what is committed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from monitor.windows import Change, Group, Loaded, ViewerSample
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+Position = tuple[str, str]
+"""(entry id, nonce of the attempt that wrote it); ("", "") is the very beginning."""
+
+START: Position = ("", "")
+
+SEEN_WINDOW_MS = 30 * 60_000
+"""A repeated delivery is recognised for this long at least, and for twice as long at most."""
+
+KEEP_JOURNAL_MS = 60 * 60_000
+MOST_JOURNAL_BYTES = 2 * 1024**3
+BYTES_PER_ENTRY = 600
+
+UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
+"""What a client raises when the server cannot be reached; BusyLoading is a ConnectionError too."""
+
+
+class Doubt(Exception):
+    """What we remember may not be what is stored: drop it, reload, go on. ``reason`` is FENCED, STALE, LOSTTAIL or READONLY."""
+
+    def __init__(self, reason: str, partition: int) -> None:
+        super().__init__(f"{reason} in partition {partition}")
+        self.reason = reason
+        self.partition = partition
+
+
+class LostTail(Doubt):
+    """The entry that we read last is gone: the server forgot the newest part of its history."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__("LOSTTAIL", partition)
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=65536)
+def partition_of(livestream: str, partitions: int) -> int:
+    """The partition of everything that happens on a livestream."""
+    return zlib.crc32(livestream.encode()) % partitions
+
+
+def tag(partition: int) -> str:
+    """The hash tag that keeps all keys of a partition in one Cluster slot."""
+    return f"{{p{partition:02d}}}"
+
+
+def key(partition: int, name: str) -> str:
+    return f"{{p{partition:02d}}}:{name}"
+
+
+def digest(event_id: str) -> bytes:
+    """What the server remembers of an id: 16 bytes."""
+    return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def make_nonce() -> bytes:
+    """Never shared between two attempts; that is what makes (id, nonce) a proof."""
+    return secrets.token_hex(6).encode()
+
+
+def most_entries(partitions: int) -> int:
+    return MOST_JOURNAL_BYTES // BYTES_PER_ENTRY // partitions
+
+
+def make_client(url: str, *, connections: int = 32, timeout_seconds: float = 10.0) -> Redis:
+    """A client without retries for redis://, rediss://, unix://, redis+sentinel://host:port/service, redis+cluster://."""
+    retry = Retry(NoBackoff(), 0)
+    parts = urlsplit(url)
+    if parts.scheme == "redis+cluster":
+        from redis.asyncio.cluster import RedisCluster  # noqa: PLC0415 - only where it is used
+
+        cluster: Any = RedisCluster.from_url(
+            url.replace("redis+cluster", "redis", 1), retry=retry, socket_timeout=timeout_seconds
+        )
+        return cluster  # type: ignore[no-any-return]
+    if parts.scheme == "redis+sentinel":
+        from redis.asyncio.sentinel import Sentinel  # noqa: PLC0415 - only where it is used
+
+        hosts = [
+            (host.partition(":")[0], int(host.partition(":")[2] or 26379)) for host in parts.netloc.rpartition("@")[2].split(",")
+        ]
+        sentinel: Any = Sentinel(hosts, sentinel_kwargs={"socket_timeout": timeout_seconds, "password": parts.password})  # type: ignore[no-untyped-call]
+        master: Redis = sentinel.master_for(
+            parts.path.strip("/") or "mymaster", retry=retry, socket_timeout=timeout_seconds, password=parts.password
+        )
+        return master
+    kinds: dict[str, type[Any]] = {"unix": UnixDomainSocketConnection, "rediss": SSLConnection}
+    pool: Any = BlockingConnectionPool.from_url(
+        url,
+        connection_class=kinds.get(parts.scheme, Connection),
+        max_connections=connections,
+        timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        retry=retry,
+    )
+    return Redis(connection_pool=pool)
+
+
+# --- the journal ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """Answer of one ingest: what was new, what was known already, and the proof for the next one."""
+
+    added: int
+    duplicates: int
+    tail: Position | None
+    """None when nothing was added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Entries after a position, in order."""
+
+    server_ms: int
+    position: Position
+    payloads: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a role has committed in a partition."""
+
+    version: int
+    position: Position
+    config: str
+    caught_up_ms: int
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_change_decoder = msgspec.msgpack.Decoder(Change)
+_groups_decoder = msgspec.msgpack.Decoder(list[Group])
+_sample_decoder = msgspec.msgpack.Decoder(ViewerSample)
+
+
+def _text(value: bytes | None) -> str:
+    return value.decode() if value else ""
+
+
+def decode_change(fields: Mapping[bytes, bytes]) -> Change:
+    """One entry of ``changes``; increments that the server derived are appended to the groups."""
+    change = _change_decoder.decode(fields[b"d"])
+    if derived := fields.get(b"x"):
+        return msgspec.structs.replace(change, groups=[*change.groups, *_groups_decoder.decode(derived)])
+    return change
+
+
+class Journal:
+    """Typed calls; one object per process, safe for many tasks."""
+
+    def __init__(self, url: str, *, partitions: int = 16, overlap_proof: bool = True) -> None:
+        self.partitions = partitions
+        self.redis: Any = make_client(url)
+        self._pull = "lm1_pull" if overlap_proof else "lm1_pull_unproven"
+
+    async def close(self) -> None:
+        await self.redis.aclose()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Journal]:
+        try:
+            yield self
+        finally:
+            await self.close()
+
+    async def prepare(self) -> None:
+        """Load the server functions and fix the number of partitions; a mismatch is a person's mistake."""
+        await self.load_functions()
+        stored = await self.redis.set("{meta}:partitions", self.partitions, nx=True, get=True)
+        if stored is not None and int(stored) != self.partitions:
+            raise ValueError(
+                f"This data folder was made with {int(stored)} partitions and the configuration says {self.partitions}. "
+                f"Set partitions = {int(stored)}, or start with an empty data folder."
+            )
+
+    async def load_functions(self) -> None:
+        await self.redis.function_load(files("monitor").joinpath("journal.lua").read_text(), replace=True)
+
+    async def call(self, function: str, keys: Sequence[str], *args: Any) -> Any:
+        """FCALL; loads the functions when the server lost them (a new primary, an emptied server)."""
+        try:
+            return await self.redis.fcall(function, len(keys), *keys, *args)
+        except ResponseError as error:
+            if "unction not found" not in str(error):
+                raise
+        await self.load_functions()
+        return await self.redis.fcall(function, len(keys), *keys, *args)
+
+    # writing
+
+    async def ingest(
+        self,
+        partition: int,
+        events: Sequence[tuple[bytes, bytes]],
+        *,
+        tail: Position | None,
+        resent: bool = False,
+        nonce: bytes | None = None,
+    ) -> Ingested:
+        """Append (digest, payload) pairs that are not known yet. Raises LostTail when ``tail`` is gone; then nothing was appended."""
+        nonce = nonce or make_nonce()
+        before = tail or START
+        flat = [item for pair in events for item in pair]
+        names = ("s", "seen:cur", "seen:prev", "meta")
+        answer = await self.call(
+            "lm1_ingest", [key(partition, name) for name in names], nonce, *before, SEEN_WINDOW_MS, "1" if resent else "0", *flat
+        )
+        if answer[0] == b"LOSTTAIL":
+            raise LostTail(partition)
+        return Ingested(added=answer[1], duplicates=answer[3], tail=(_text(answer[2]), nonce.decode()) if answer[1] else None)
+
+    # reading
+
+    async def pull(self, partition: int, position: Position, count: int) -> Pulled:
+        answer = await self.call(self._pull, [key(partition, "s")], *position, count)
+        if answer[0] == b"LOSTTAIL":
+            raise LostTail(partition)
+        return Pulled(server_ms=int(answer[0]), position=(_text(answer[1]), _text(answer[2])), payloads=answer[3:])
+
+    async def lookup(self, partition: int, ids: Sequence[str]) -> list[tuple[str, bytes]]:
+        """Journal id and payload of each event id, as far as they are remembered; ("", b"") otherwise."""
+        names = ("s", "seen:cur", "seen:prev")
+        answer = await self.call("lm1_lookup", [key(partition, name) for name in names], *[digest(event_id) for event_id in ids])
+        return [(_text(answer[i]), answer[i + 1]) for i in range(0, len(answer), 2)]
+
+    async def scan(self, partition: int, first: str, last: str, count: int = 500) -> list[tuple[str, bytes]]:
+        """Entries by journal id, inclusive; ``(id`` excludes."""
+        entries = await self.redis.xrange(key(partition, "s"), min=first or "-", max=last or "+", count=count)
+        return [(_text(entry), fields[b"d"]) for entry, fields in entries]
+
+    # roles: lease, checkpoint, commit
+
+    async def lease(self, partition: int, role: str, token: str, ttl_ms: int) -> bool:
+        return bool(await self.call("lm1_lease", [key(partition, f"lease:{role}")], token, ttl_ms))
+
+    async def renew(self, partition: int, role: str, token: str, ttl_ms: int, caught_up_ms: int | None) -> None:
+        keys = [key(partition, f"lease:{role}"), key(partition, f"ckpt:{role}")]
+        if not await self.call("lm1_renew", keys, token, ttl_ms, caught_up_ms or ""):
+            raise Doubt("FENCED", partition)
+
+    async def release(self, partition: int, role: str, token: str) -> None:
+        await self.call("lm1_release", [key(partition, f"lease:{role}")], token)
+
+    async def checkpoint(self, partition: int, role: str) -> Checkpoint:
+        version, position, nonce, config, caught_up = await self.redis.hmget(
+            key(partition, f"ckpt:{role}"), ["ver", "pos", "nonce", "cfg", "caught_up"]
+        )
+        return Checkpoint(int(version or 0), (_text(position), _text(nonce)), _text(config), int(caught_up or 0))
+
+    async def commit(
+        self,
+        partition: int,
+        token: str,
+        *,
+        before: Checkpoint,
+        position: Position,
+        change: bytes,
+        extras: bytes,
+        config: str,
+        caught_up_ms: int | None = None,
+        baseline: bool = False,
+    ) -> None:
+        """Cursor and numbers move together or not at all; a repeat of the same commit is harmless."""
+        names = ("lease:count", "ckpt:count", "s", "changes")
+        answer = await self.call(
+            "lm1_commit",
+            [key(partition, name) for name in names],
+            tag(partition) + ":",
+            token,
+            before.version,
+            before.version + 1,
+            *position,
+            change,
+            extras,
+            make_nonce(),
+            caught_up_ms or "",
+            config,
+            before.position[0],
+            KEEP_JOURNAL_MS,
+            most_entries(self.partitions),
+            "1" if baseline else "0",
+        )
+        _check(answer, partition)
+
+    async def publish(
+        self,
+        partition: int,
+        role: str,
+        output: str,
+        token: str,
+        *,
+        before: Checkpoint,
+        position: Position,
+        payloads: Sequence[bytes],
+        caught_up_ms: int | None,
+    ) -> None:
+        """The same cursor move for a role whose result is entries of another stream."""
+        names = (f"lease:{role}", f"ckpt:{role}", "s", output)
+        answer = await self.call(
+            "lm1_publish",
+            [key(partition, name) for name in names],
+            token,
+            before.version,
+            before.version + 1,
+            *position,
+            caught_up_ms or "",
+            make_nonce(),
+            *payloads,
+        )
+        _check(answer, partition)
+
+    # what the feed needs
+
+    async def load(self, partition: int, *, now_ms: int, sessions: Iterable[str], days: Iterable[str]) -> Loaded:
+        """A partition's committed numbers in one atomic read: totals, sessions, days, the last hour's minutes, two minutes of slots."""
+        now = now_ms // 1000
+        minutes = range(now // 60 * 60 - 61 * 60, now // 60 * 60 + 120, 60)
+        slots = range(now // 10 * 10 - 180, now // 10 * 10 + 80, 10)
+        wanted = [
+            "total",
+            *(f"session:{session}" for session in sessions),
+            *(f"day:{day}" for day in days),
+            *(f"minute:{minute}" for minute in minutes),
+            *(f"slot:{slot}" for slot in slots),
+        ]
+        names = ("ckpt:count", "changes", "viewers")
+        answer = await self.call("lm1_load", [key(partition, name) for name in names], tag(partition) + ":", *wanted)
+        containers = {
+            _text(answer[4][i]): {_text(field): int(value) for field, value in _pairs(answer[4][i + 1])}
+            for i in range(0, len(answer[4]), 2)
+        }
+        return Loaded(
+            version=int(answer[0]),
+            caught_up_ms=int(answer[1]),
+            position=(_text(answer[2]), _text(answer[3])),
+            containers=containers,
+            viewers=[_sample_decoder.decode(packed) for packed in answer[5]],
+        )
+
+    async def changes(self, positions: Mapping[int, Position], block_ms: int) -> dict[int, list[tuple[Position, Change]]]:
+        """New commits of each partition after these positions, with the overlap proof. Raises LostTail(partition)."""
+        if block_ms:
+            await self.redis.xread(
+                {key(p, "changes"): after[0] or "0-0" for p, after in positions.items()}, count=1, block=block_ms
+            )
+        pipeline = self.redis.pipeline(transaction=False)
+        for partition, after in positions.items():
+            pipeline.xrange(key(partition, "changes"), min=after[0] or "-", max="+", count=201)
+        found: dict[int, list[tuple[Position, Change]]] = {}
+        for (partition, after), entries in zip(positions.items(), await pipeline.execute(), strict=True):
+            fresh = entries
+            if after[0]:
+                if not entries or _text(entries[0][0]) != after[0] or _text(entries[0][1][b"n"]) != after[1]:
+                    raise LostTail(partition)
+                fresh = entries[1:]
+            if fresh:
+                found[partition] = [((_text(entry), _text(fields[b"n"])), decode_change(fields)) for entry, fields in fresh]
+        return found
+
+    async def caught_up(self) -> dict[int, int]:
+        """Server time (Unix ms) at which each partition's counter last had nothing left; 0 = never."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for partition in range(self.partitions):
+            pipeline.hget(key(partition, "ckpt:count"), "caught_up")
+        return {partition: int(value or 0) for partition, value in enumerate(await pipeline.execute())}
+
+    async def ingest_counters(self) -> dict[str, int]:
+        """Sums over partitions of what ingest did: added, duplicates, resent."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for partition in range(self.partitions):
+            pipeline.hmget(key(partition, "meta"), ["added", "duplicates", "resent"])
+        rows = await pipeline.execute()
+        return {name: sum(int(row[i] or 0) for row in rows) for i, name in enumerate(("added", "duplicates", "resent"))}
+
+    async def livestream_states(self) -> dict[str, bytes]:
+        return {_text(name): value for name, value in (await self.redis.hgetall("{livestreams}")).items()}
+
+    async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]:
+        """Estimated unique authors by (dimension head such as ``country:BR``, window such as ``event`` or ``day:2026-11-20``)."""
+        wanted = [(head, window) for head in heads for window in windows]
+        pipeline = self.redis.pipeline(transaction=False)
+        for head, window in wanted:
+            pipeline.pfcount(author_key(head, window))
+        return dict(zip(wanted, await pipeline.execute(), strict=True))
+
+    async def peak(self, values: Mapping[str, int]) -> dict[str, int]:
+        """Raise the stored maxima to these values where they are greater; returns the maxima. Idempotent, so nobody need own it."""
+        if not values:
+            return {}
+        flat = [item for pair in values.items() for item in pair]
+        answer = await self.call("lm1_peak", ["{wall}:peak"], *flat)
+        return dict(zip(values, answer, strict=True))
+
+    async def shares(self, token: str, ttl_ms: int, count: int, *, leave: bool = False) -> list[int]:
+        """Heartbeat of a collector; returns the shares that it owns now."""
+        keys = ["{share}:owners", "{share}:members"]
+        return list(await self.call("lm1_shares", keys, token, ttl_ms, count, "1" if leave else "0"))
+
+
+def author_key(head: str, window: str) -> str:
+    """A HyperLogLog of its own tag, so that no merging is ever needed."""
+    return f"{{u:{head}}}:{window}"
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _check(answer: bytes, partition: int) -> None:
+    if answer == b"LOSTTAIL":
+        raise LostTail(partition)
+    if answer not in (b"OK", b"DUP"):
+        raise Doubt(answer.decode(), partition)
+
+
+def is_doubt(error: BaseException) -> bool:
+    """Whether the right answer is to drop memory and reload: a refused write, a lost connection, a demoted or loading server."""
+    return isinstance(error, (Doubt, RedisError, OSError))
+
+
+def pack(value: Any) -> bytes:
+    """MessagePack as the server functions read it: text as str, whole numbers only."""
+    return _pack(value)

@@ -1,0 +1,174 @@
+"""The spool: events on this machine's disk from before they are acknowledged until they are safe in Redis.
+
+Promise: what ``append`` returned for survives a kill of this process, and is sent again by whoever claims the file next. A row is one
+batch of one partition. An acknowledged row is kept a while longer, because Redis may still forget what it acknowledged.
+
+One SQLite file per producer, claimed by flock; the file of a dead producer is claimed by the next one on the machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+Pair = tuple[bytes, bytes]
+"""(digest of the event id, event JSON)."""
+
+KEEP_SECONDS = 30.0
+"""R: acknowledged rows younger than this are sent again when Redis lost its tail."""
+KEEP_ROWS = 64
+"""… and at least so many newest rows of each partition, so that a quiet partition is covered for longer."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]]).decode
+
+
+class SpoolTaken(Exception):
+    """Another living producer holds this file."""
+
+
+class SpoolFull(Exception):
+    """The spool has reached its bound; stop reading the sources until it drains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    number: int
+    partition: int
+    pairs: list[Pair]
+
+
+def encode_pairs(pairs: Sequence[Pair]) -> bytes:
+    return _encode(pairs)
+
+
+class Spool:
+    """One producer's file. Synchronous; the caller runs it in one writer thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Claims the file; raises SpoolTaken when a living process has it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._lock = path.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise SpoolTaken(f"{path.name} belongs to a living process") from error
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # NORMAL survives every kill of the process; only a power failure can take the last commits.
+        self._database.executescript(
+            """
+            PRAGMA journal_mode = WAL;
+            PRAGMA synchronous = NORMAL;
+            CREATE TABLE IF NOT EXISTS rows (
+                number INTEGER PRIMARY KEY AUTOINCREMENT,
+                partition INTEGER NOT NULL,
+                acknowledged REAL,
+                body BLOB NOT NULL
+            );
+            CREATE INDEX IF NOT EXISTS by_partition ON rows (partition, number);
+            """
+        )
+
+    def close(self) -> None:
+        self._database.close()
+        self._lock.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def reset(self) -> list[Row]:
+        """Called once after claiming: forget acknowledgements (they may not be true any more) and return every row, by number."""
+        self._database.execute("UPDATE rows SET acknowledged = NULL")
+        rows = self._database.execute("SELECT number, partition, body FROM rows ORDER BY number")
+        return [Row(number, partition, _decode(body)) for number, partition, body in rows]
+
+    def remove(self) -> None:
+        """Close and delete a file whose rows were all delivered."""
+        self._database.close()
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._lock.close()
+
+    def append(self, batches: Sequence[tuple[int, bytes]], acknowledged: Iterable[tuple[float, int]] = ()) -> list[int]:
+        """Write (partition, encoded pairs) rows; returns their numbers. Acknowledgements of earlier rows ride along."""
+        numbers: list[int] = []
+        with self._transaction() as database:
+            for partition, body in batches:
+                cursor = database.execute("INSERT INTO rows (partition, body) VALUES (?, ?)", (partition, body))
+                numbers.append(int(cursor.lastrowid or 0))
+            database.executemany("UPDATE rows SET acknowledged = ? WHERE number = ?", acknowledged)
+        return numbers
+
+    def is_empty(self) -> bool:
+        return self._database.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is None
+
+    def kept(self, partition: int, *, after: int, limit: int) -> list[Row]:
+        """Rows of a partition, acknowledged or not, by number: what is sent again after a lost tail."""
+        rows = self._database.execute(
+            "SELECT number, partition, body FROM rows WHERE partition = ? AND number > ? ORDER BY number LIMIT ?",
+            (partition, after, limit),
+        )
+        return [Row(number, partition, _decode(body)) for number, partition, body in rows]
+
+    def forget(self, before: float, partitions: int) -> int:
+        """Drop rows acknowledged before this Unix time, but never the newest KEEP_ROWS of a partition."""
+        dropped = 0
+        with self._transaction() as database:
+            for partition in range(partitions):
+                floor = database.execute(
+                    "SELECT number FROM rows WHERE partition = ? ORDER BY number DESC LIMIT 1 OFFSET ?", (partition, KEEP_ROWS)
+                ).fetchone()
+                if floor is not None:
+                    dropped += database.execute(
+                        "DELETE FROM rows WHERE partition = ? AND number <= ? AND acknowledged < ?", (partition, floor[0], before)
+                    ).rowcount
+        return dropped
+
+    def size_bytes(self) -> int:
+        """Bytes in use (not the file's size, which never shrinks)."""
+        (pages,) = self._database.execute("PRAGMA page_count").fetchone()
+        (free,) = self._database.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._database.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
+
+
+def claim(folder: Path, name: str) -> Spool:
+    """The first unclaimed spool ``name-0``, ``name-1`` …: a dead process's file, with what it had not delivered, or a new one."""
+    for number in range(1000):
+        with suppress(SpoolTaken):
+            return Spool(folder / f"{name}-{number}.spool")
+    raise SpoolTaken(f"1,000 spools named {name} are in use in {folder}")
+
+
+def orphans(folder: Path, mine: Path) -> list[Spool]:
+    """Every other unclaimed spool of the machine that still has rows to deliver; claimed, the caller drains and closes them."""
+    found = []
+    for path in sorted(folder.glob("*.spool")):
+        if path == mine:
+            continue
+        with suppress(SpoolTaken):
+            spool = Spool(path)
+            if spool.is_empty():
+                spool.close()
+            else:
+                found.append(spool)
+    return found
