@@ -1,0 +1,385 @@
+"""Bluesky posts over Jetstream: what watched authors post, and what anybody posts with a watched hashtag.
+
+Collected: new posts (replies are posts too), their deletion, and accounts that vanish. Not collected: likes, reposts, follows
+(``wantedCollections`` asks for ``app.bsky.feed.post`` only), and edits: a changed record is not a second appearance, so it is
+counted as ``Unknown("update")`` and the first text stays.
+
+API: Jetstream, the v1 wire ``/subscribe`` (https://github.com/bluesky-social/jetstream, checked 2026-11-20). No login, no key.
+
+Limits: 10,000 authors on one socket. The server cannot filter by hashtag, so with a hashtag all posts of the network come in (some
+hundreds a second, thousands while catching up) and are matched here; a look at the bytes spares decoding the others.
+
+Resume: the cursor is the server's time of an event in microseconds. It does not grow monotonically and differs a little between hosts, so
+the highest one is stored, and reading resumes ``overlap_seconds`` before it; what comes twice has the same id. The server moves a
+cursor that is too old (36 h) forward without a word: with hashtags the first frame shows it, with authors alone the cursor's
+age; both become a Gap.
+
+Deletions carry no text. Those of roster authors are passed on always; those of others when the post was passed on, or may have been by an
+earlier process: its record key, which holds the time of writing, is older than our memory. When an account that is on no list vanishes,
+its posts in memory are retracted; posts that only an earlier process saw are not.
+
+Quirks: a host sometimes goes silent without closing. With hashtags ``silence_seconds`` without a frame drop the connection; authors alone
+may really be silent, so there the socket is renewed from the cursor, at the next host, every ``renew_seconds`` of silence. ``createdAt`` is
+the client's word and not used. Handles change: an author is known by DID (``native_id`` in the roster).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlencode
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from connectors.bluesky.passed import Passed
+from connectors.bluesky.wire import POSTS, Frame, Reading, Sieve, decode, events_of, fold, parse_frame, removed_post
+from connectors.connector import Connector, Dropped, Health, Mark, Refused, Target, Throttled, Tools, Unreadable, Watch
+from connectors.event import Event, Gap, Message, Removed, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from websockets.http11 import Response
+
+PUBLIC_HOSTS = tuple(f"wss://jetstream{n}.us-{coast}.bsky.network/subscribe" for coast in ("east", "west") for n in (1, 2))
+LARGEST_MESSAGE = 1_000_000
+"""The server is asked to leave out what is larger: a frame above our own limit would close the socket again and again at the same cursor."""
+LONGEST_URL = 4_000
+"""With more authors than fit, the filter goes in the first frame (``requireHello``)."""
+LATE_FIRST_FRAME_US = 60_000_000
+"""All posts of the network are never silent for so long: the first one later than this after the cursor means that the cursor was moved."""
+UNRESOLVED = "the handle is not resolved to a DID yet; put native_id in the roster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    url: str | tuple[str, ...] = PUBLIC_HOSTS
+    """Address of the Jetstream host, or several that are tried in turn."""
+    capacity: int = 10_000
+    """Most authors and hashtags on one socket."""
+    overlap_seconds: float = 5.0
+    """Reading resumes this much before the stored cursor, because the server's times are not in order."""
+    silence_seconds: float = 20.0
+    """With hashtags: no frame for so long means that the host is stuck."""
+    renew_seconds: float = 900.0
+    """With authors only: after so much silence the socket is opened anew from the cursor, at the next host."""
+    lookback_hours: float = 36.0
+    """How far back the server can go; an older cursor becomes a Gap."""
+    mark_seconds: float = 1.0
+    """How often the cursor is handed on for storing."""
+
+
+class Bluesky(Connector):
+    """All watched authors and hashtags over one Jetstream socket."""
+
+    name = "bluesky"
+    options = Options
+    capacity: ClassVar[int | None] = 10_000
+    resumes: ClassVar[bool] = True
+
+    opts: Options
+
+    def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
+        super().__init__(options, watch, tools)
+        self._hosts = (options.url,) if isinstance(options.url, str) else tuple(options.url)
+        self._host = tools.dice.randrange(len(self._hosts))
+        self._covered: dict[str, int] = {}
+        """Livestream → cursor up to which it was handed on; only targets of now."""
+        self._shown: dict[str, Health] = {}
+        self._resolved: dict[str, str] = {}
+        """Handle → DID, learnt from identity frames."""
+        self._handles: dict[str, str] = {}
+        self._passed = Passed()
+        self._reading = Reading(livestreams={})
+
+    @classmethod
+    def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
+        return parse_frame(raw, tools, Reading(livestreams=livestreams, watched=frozenset(livestreams or ())))
+
+    async def events(self) -> AsyncIterator[Event | Mark | Health]:
+        self._shown.clear()
+        while True:
+            self._aim()
+            for health in self._healths("connecting"):
+                yield health
+            if not self._reading.watched and not self._reading.tags:
+                await self.watch.changed()  # nothing to ask for: an empty filter would ask for everything
+                continue
+            async with aclosing(self._session()) as session:
+                async for item in session:
+                    yield item
+
+    # --- what is asked for --------------------------------------------------------------------------------------------
+
+    def _did(self, target: Target) -> str | None:
+        return target.native_id or self._resolved.get(target.handle.lstrip("@").casefold())
+
+    def _aim(self) -> None:
+        """Work out from the targets what to read."""
+        authors = {did: target for target in self.watch.targets.values() if not is_hashtag(target) and (did := self._did(target))}
+        self._handles.update(
+            (did, target.handle.lstrip("@")) for did, target in authors.items() if not target.handle.startswith("did:")
+        )
+        self._reading = Reading(
+            livestreams={did: target.livestream for did, target in authors.items()} | dict(self.watch.directory),
+            watched=frozenset(authors),
+            tags=frozenset(fold(target.handle) for target in self.watch.targets.values() if is_hashtag(target)),
+            handles=self._handles,
+        )
+        self._covered = {livestream: at for livestream, at in self._covered.items() if livestream in self.watch.targets}
+
+    def _healths(self, state: str) -> Iterator[Health]:
+        """The targets whose state is not the one that was shown last."""
+        for livestream, target in self.watch.targets.items():
+            known = is_hashtag(target) or self._did(target)
+            health = Health(livestream, state) if known else Health(livestream, "refused", UNRESOLVED)
+            if self._shown.get(livestream) != health:
+                self._shown[livestream] = health
+                yield health
+
+    def _readable(self) -> Iterator[tuple[str, int | None]]:
+        """(livestream, where it stands) of the targets that are asked for."""
+        for livestream, target in self.watch.targets.items():
+            if is_hashtag(target) or self._did(target):
+                yield livestream, self._covered.get(livestream, position_of(target))
+
+    def _filter(self) -> dict[str, list[str]]:
+        return {"wantedCollections": [POSTS], "wantedDids": [] if self._reading.tags else sorted(self._reading.watched)}
+
+    def _address(self, cursor: int | None) -> tuple[str, bool]:
+        """(URL, whether the filter must follow as the first frame)."""
+        base = self._hosts[self._host % len(self._hosts)]
+        query: dict[str, str | list[str]] = {**self._filter(), "maxMessageSizeBytes": str(LARGEST_MESSAGE)}
+        if cursor is not None:
+            query["cursor"] = str(cursor)
+        address = f"{base}?{urlencode(query, doseq=True)}"
+        if len(address) <= LONGEST_URL:
+            return address, False
+        query |= {"wantedDids": [], "requireHello": "true"}
+        return f"{base}?{urlencode(query, doseq=True)}", True
+
+    # --- one socket ---------------------------------------------------------------------------------------------------
+
+    async def _session(self) -> AsyncIterator[Event | Mark | Health]:
+        """Read until the connection fails (raises), or must be opened anew from an earlier cursor or at another host (returns)."""
+        positions = [position for _, position in self._readable() if position is not None]
+        cursor = min(positions) - round(self.opts.overlap_seconds * 1e6) if positions else None
+        address, hello = self._address(cursor)
+        try:
+            socket = await connect(address, compression=None, max_size=2 * LARGEST_MESSAGE, open_timeout=10)
+        except (InvalidHandshake, InvalidURI, OSError, TimeoutError) as error:
+            self._host += 1
+            raise self._failure(error) from error
+        try:
+            if hello:
+                await self._send_filter(socket)
+            for item in self._begun():
+                yield item
+            async with aclosing(self._frames(socket, cursor)) as frames:
+                async for item in frames:
+                    yield item
+        except ConnectionClosed as error:
+            self._host += 1
+            raise Dropped(f"Bluesky closed the connection ({error.rcvd.code if error.rcvd else 'without a word'}).") from error
+        finally:
+            await socket.close()
+
+    def _begun(self) -> Iterator[Gap | Health]:
+        yield from self._healths("live")
+        if not self._reading.tags:  # whether the cursor was moved cannot be seen in frames that may come hours later
+            reach = microseconds(self.tools.now()) - round(self.opts.lookback_hours * 3.6e9)
+            yield from self._gaps(reach + round(3e8))
+
+    async def _frames(self, socket: ClientConnection, cursor: int | None) -> AsyncIterator[Event | Mark | Health]:
+        sieve = Sieve(self._reading)
+        changed = asyncio.ensure_future(self.watch.changed())
+        highest = 0
+        marked = heard = self.tools.now()
+        patience = self.opts.silence_seconds if self._reading.tags else self.opts.renew_seconds
+        try:
+            while True:
+                raw = await self._receive(socket, min(1.0, self.opts.mark_seconds, patience))
+                now = self.tools.now()
+                if raw is not None:
+                    heard = now
+                    wanted, time_us = sieve.look(raw)
+                    if not highest and time_us:
+                        self._passed.forget_before(time_us)
+                        if cursor is not None and self._reading.tags and time_us > cursor + LATE_FIRST_FRAME_US:
+                            for gap in self._gaps(time_us):
+                                yield gap
+                    if wanted:
+                        for event in self._read(raw):
+                            yield event
+                    if (
+                        highest < time_us <= microseconds(now) + 600_000_000
+                    ):  # a time far ahead would make the next cursor mean "live"
+                        highest = time_us
+                elif (now - heard).total_seconds() >= patience:
+                    self._host += 1
+                    if self._reading.tags:
+                        raise Dropped(f"Bluesky sent nothing for {patience:.0f} seconds.")
+                    return
+                if highest and (now - marked).total_seconds() >= self.opts.mark_seconds:
+                    marked = now
+                    for mark in self._mark(highest):
+                        yield mark
+                if changed.done() or self._unresolved_became_known():
+                    for mark in self._mark(highest):
+                        yield mark
+                    changed.cancel()
+                    if not await self._retarget(socket):
+                        return
+                    changed = asyncio.ensure_future(self.watch.changed())
+                    sieve = Sieve(self._reading)
+                    patience = self.opts.silence_seconds if self._reading.tags else self.opts.renew_seconds
+                    for health in self._healths("live"):
+                        yield health
+        except ConnectionClosed:
+            for mark in self._mark(highest):
+                yield mark
+            raise
+        finally:
+            changed.cancel()
+
+    async def _receive(self, socket: ClientConnection, seconds: float) -> bytes | None:
+        """The next frame, or None when there is none so soon."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await socket.recv(decode=False)
+        except TimeoutError:
+            return None
+
+    def _read(self, raw: bytes) -> list[Event]:
+        """The events of a frame that concern us; what cannot be read is counted, and never stops the rest."""
+        now = self.tools.now()
+        try:
+            frame = decode(raw)
+            if frame.kind == "identity":
+                self._learn(frame)
+            events = events_of(frame, self.tools, self._reading)
+        except Unreadable as error:
+            digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+            return [
+                Unknown(
+                    id=f"bluesky:unreadable:{digest}",
+                    platform="bluesky",
+                    at=now,
+                    received_at=now,
+                    name=f"unreadable:{error.reason}",
+                )
+            ]
+        if frame.is_gone and not events:
+            return [removed_post(event_id, frame, self.tools, None) for event_id in self._passed.of_author(frame.did)]
+        for event in events:
+            if isinstance(event, Message) and event.livestream is None:
+                self._passed.add(event.id, frame.time_us)
+        return [event for event in events if self._concerns(event)]
+
+    def _concerns(self, event: Event) -> bool:
+        if isinstance(event, Removed):
+            return event.livestream is not None or event.target is None or self._passed.may_have(event.target)
+        return True
+
+    def _learn(self, frame: Frame) -> None:
+        handle = frame.identity.handle if frame.identity else ""
+        if not handle:
+            return
+        if self._reading.livestream(frame.did):
+            self._handles[frame.did] = handle
+        wanted = {target.handle.lstrip("@").casefold() for target in self.watch.targets.values() if not target.native_id}
+        if handle.casefold() in wanted:
+            self._resolved[handle.casefold()] = frame.did
+
+    def _unresolved_became_known(self) -> bool:
+        return bool(self._resolved) and any(did not in self._reading.watched for did in self._resolved.values())
+
+    async def _retarget(self, socket: ClientConnection) -> bool:
+        """Read for the new targets from now on; False when an earlier cursor is needed, or nothing is left to ask for."""
+        before, old_filter = set(self._covered), self._filter()
+        self._aim()
+        if any(position is not None for livestream, position in self._readable() if livestream not in before):
+            return False
+        if not self._reading.watched and not self._reading.tags:
+            return False
+        if self._filter() != old_filter:
+            await self._send_filter(socket)
+        return True
+
+    async def _send_filter(self, socket: ClientConnection) -> None:
+        payload = {**self._filter(), "maxMessageSizeBytes": LARGEST_MESSAGE}
+        await socket.send(orjson.dumps({"type": "options_update", "payload": payload}).decode())
+
+    def _mark(self, highest: int) -> Iterator[Mark]:
+        """Everything up to here was handed on, for the targets that were not further already (after going back for others)."""
+        behind = [
+            livestream for livestream, position in self._readable()
+            if highest and self._covered.get(livestream, position or 0) < highest
+        ]  # fmt: skip
+        if behind:
+            self._covered.update(dict.fromkeys(behind, highest))
+            until = from_microseconds(highest) - timedelta(seconds=self.opts.overlap_seconds)
+            yield Mark(livestreams=tuple(behind), cursor=str(highest), covered_until=until)
+
+    def _gaps(self, until_us: int) -> Iterator[Gap]:
+        """What lies between each target's cursor and the first thing that the server still had."""
+        now = self.tools.now()
+        for livestream, position in self._readable():
+            if position is not None and position < until_us:
+                yield Gap(
+                    id=f"bluesky:gap:{livestream}:{position}", platform="bluesky", livestream=livestream, at=now, received_at=now,
+                    from_=from_microseconds(position), to=from_microseconds(until_us),
+                    reason="The server no longer had what was posted since the cursor.",
+                )  # fmt: skip
+
+    def _failure(self, error: Exception) -> Exception:
+        if isinstance(error, InvalidURI):
+            return Refused(f"The address {error.uri} is not one of a websocket; mend bluesky.url.")
+        if not isinstance(error, InvalidStatus):
+            return Dropped(f"Bluesky could not be reached ({type(error).__name__}).")
+        status = error.response.status_code
+        if status == 429:
+            return Throttled("Bluesky asked to wait.", retry_after(error.response, self.tools.now()))
+        if status in (408, 425) or status >= 500:
+            return Dropped(f"Bluesky answered {status}.")
+        return Refused(f"Bluesky answered {status}; check bluesky.url.")
+
+
+def is_hashtag(target: Target) -> bool:
+    return target.handle.startswith(("#", "＃"))
+
+
+def position_of(target: Target) -> int | None:
+    """Where the previous owner of a target stopped (µs), or None when nobody watched it before."""
+    cursor = target.resume.cursor or ""
+    if (
+        cursor.isascii() and cursor.isdigit() and 1e15 <= int(cursor) < 1e17
+    ):  # below 1e15 the server takes it for a sequence number
+        return int(cursor)
+    return microseconds(target.resume.covered_until) if target.resume.covered_until else None
+
+
+def microseconds(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def from_microseconds(value: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+
+
+def retry_after(response: Response, now: datetime) -> datetime:
+    """When to come back: seconds or a date; a minute when it does not say."""
+    said = response.headers.get("Retry-After", "60")
+    if said.isascii() and said.isdigit():
+        return now + timedelta(seconds=min(int(said), 3600))
+    try:
+        return parsedate_to_datetime(said).astimezone(UTC)
+    except ValueError:
+        return now + timedelta(seconds=60)
