@@ -1,15 +1,19 @@
-"""Configuration: TOML and environment to frozen dataclasses; every mistake becomes one sentence that names the key and the fix."""
+"""Configuration: TOML and environment to frozen dataclasses; every mistake becomes one sentence that names the key and the fix.
+
+Here are the types, and the words under each field are the manual (docs/config.md shows them in use). Every key of the file is
+optional except ``event.name`` and ``event.timezone``. How the file is read and checked is in config_file.py and tables.py.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
     from connectors.connector import Secret
 
@@ -97,6 +101,42 @@ class Simulator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which broadcasts of a roster channel count; used by discovery."""
+
+    hours: Literal["event", "always"] = "event"
+    """``event``: only while the event runs."""
+    phrases: tuple[str, ...] = ()
+    """One of these in the title puts a broadcast in scope."""
+    unsure: Literal["ask", "count", "ignore"] = "ask"
+    """What happens with a broadcast that no rule decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    url: str | None = None
+    """How platforms and attendees reach us; None: no webhooks, no sign-up page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moderation:
+    show: Literal["approved", "clean"] = "approved"
+    """What may appear on any screen: what a moderator approved, or what stayed without a flag."""
+    clean_after_seconds: int = 30
+    """With ``clean``: how long a message must have stayed without a flag."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    names_days: int = 7
+    """Display names are forgotten after this many days."""
+    texts_days: int = 14
+    numbers_days: int = 400
+    contact: str | None = None
+    """Whom the public notice names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     event: Event
     sessions: tuple[Session, ...] = ()
@@ -108,14 +148,35 @@ class Config:
     simulator: Simulator = Simulator()
     roster_file: Path | None = None
     require_consent: bool = True
+    """Rows without consent are never read, only listed as refused."""
+    sign_up: bool = False
+    """The /join page; needs ``public.url``."""
+    scope: Scope = Scope()
+    public: Public = Public()
+    moderation: Moderation = Moderation()
+    privacy: Privacy = Privacy()
     redis_url: Secret | None = None
     """None: the embedded Valkey."""
     partitions: int = 16
+    """Fixed at the first start; another number later is refused."""
     host: str = "127.0.0.1"
     port: int = 8080
     data_dir: Path | None = None
     path: Path | None = None
     """The file that it came from."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what runs but lacks something, such as an optional key that is not set; say them once at the start."""
+
+    def platform(self, name: str) -> Platform:
+        """A platform's table, or its defaults when the file has none: a platform of the roster runs unless it is switched off."""
+        return self.platforms.get(name) or Platform(name=name)
+
+
+def load(path: Path | None = None) -> Config:
+    """Read a configuration file, or the default one; raises ConfigError with one sentence."""
+    from monitor.config_file import read  # noqa: PLC0415  (the reader needs these types; who needs only the types loads no reader)
+
+    return read(path)
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
