@@ -1,0 +1,414 @@
+"""The state that every wall sees, made from the book and a clock that is handed in. Pure.
+
+Promise: the same book, time and surroundings give the same state; there is no null in it (absent = unknown); in every state
+Σ countries (with ZZ) = Σ platforms in totals = totals, because each is a committed sum. ``docs/feed.md`` describes every key.
+Parts that did not change since the picture before are the same objects, so that the patch between two states is cheap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from monitor.book import RATE_SLOTS, parts
+from monitor.patch import share
+from monitor.windows import KINDS, SLOT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date
+
+    from monitor.book import Book
+    from monitor.config import Config, Event, Session
+
+QUIET_SECONDS = 60
+SHOWN_KINDS = (*KINDS, "engagement")
+STATES = ("live", "quiet", "connecting", "throttled", "refused", "broken", "ended")
+_EXACT = 2**53
+
+
+class Livestream(msgspec.Struct, frozen=True):
+    """One livestream as its collector last described it, in the hash ``{livestreams}``."""
+
+    state: str
+    platform: str
+    country: str = "ZZ"
+    handle: str = ""
+    reason: str = ""
+    since: str | float | None = None
+    attendee: str | None = None
+    at: str | float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a state needs beside the book; each is the newest that the feed has read."""
+
+    livestreams: Mapping[str, Livestream] = field(default_factory=dict)
+    authors: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(head, window) → estimate; the windows are ``event``, ``day`` and ``session``, each the current one."""
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """Head → most concurrent viewers of the event."""
+    event_to_wall_ms: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int | None = None
+
+
+def iso(at_ms: int) -> str:
+    """``2026-11-20T06:56:19.123Z``."""
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+
+
+def event_day(event: Event, at: datetime) -> date:
+    """The day of the event that a moment belongs to: it begins at ``day_start`` on the event's wall clock."""
+    local = at.astimezone(event.timezone).replace(tzinfo=None)
+    return (local - timedelta(hours=event.day_start.hour, minutes=event.day_start.minute)).date()
+
+
+class Picture:
+    """Makes states of one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.outside = frozenset(name for name, platform in config.platforms.items() if not platform.in_totals)
+        """Platforms that are counted, but not in totals."""
+        self._last: dict[str, Any] = {}
+        self._viewers: dict[str, int] = {}
+        self._peaks: dict[str, int] = {}
+        self._cells: dict[str, tuple[str, str, dict[str, Any]]] = {}
+        self._cells_of: tuple[Book, int] | None = None
+
+    @property
+    def peaks(self) -> Mapping[str, int]:
+        """Head → most viewers in any state so far; worth keeping in Redis."""
+        return self._peaks
+
+    def state(self, book: Book, now_ms: int, around: Around) -> dict[str, Any]:
+        """The state at this time; the caller has advanced the book."""
+        self._measure(book, now_ms, around)
+        live = _live_counts(around.livestreams, self.outside)
+        counts = count_livestreams(book, around.livestreams, now_ms)
+        state = {
+            "event": self._event(book, now_ms, around),
+            "session": self._session(now_ms),
+            "totals": self._metrics(book, around, "total", live),
+            "countries": self._countries(book, around, live),
+            "topics": {
+                topic.id: self._metrics(book, around, f"topic:{topic.id}", {}) | {"name": dict(topic.name), "group": topic.group}
+                for topic in self.config.topics
+            },
+            "platforms": self._platforms(book, around, live),
+            "sessions": {
+                session.id: self._metrics(book, around, f"session:{session.id}", {}) | _plan(session)
+                for session in self.config.sessions
+            },
+            "livestreams": counts,
+            "cross": self._cross(book),
+            "health": self._health(book, now_ms, around, counts),
+        }
+        if book.as_of_ms is not None:
+            state["history"] = {
+                "slot_seconds": book.minutes.unit,
+                "start": iso(book.minutes.begin * 1000),
+                "engagement": book.history(),
+            }
+        self._last = share(self._last, state)
+        return self._last
+
+    # --- one head ---
+
+    def _metrics(self, book: Book, around: Around, head: str, live: Mapping[str, int]) -> dict[str, Any]:
+        """Kinds, viewers, authors and livestreams of one head; nothing while the book is not complete."""
+        result: dict[str, Any] = {}
+        if not book.complete:
+            return result
+        kinds = book.kinds.get(head, {})
+        rated = self._rate_slots(book, head)
+        for kind in SHOWN_KINDS:
+            if kind in kinds:
+                cell = result[kind] = {"total": book.totals[kinds[kind]]}
+                if rated:
+                    cell["per_minute"] = self._per_minute(book, head, kind, rated)
+        if gifts := gift_value(book.totals, kinds):
+            result["gift_value"] = gifts
+        if "guessed" in kinds:
+            result["guessed"] = book.totals[kinds["guessed"]]
+        if viewers := self._viewers_of(book, head):
+            result["viewers"] = viewers
+        authors = {
+            window: around.authors[head, window] for window in ("event", "day", "session") if (head, window) in around.authors
+        }
+        if authors:
+            result["authors"] = authors
+        if head in live:
+            result["livestreams"] = live[head]
+        return result
+
+    def _rate_slots(self, book: Book, head: str) -> int:
+        session = self._tagged(head)
+        return book.rate_slots() if session is None or book.session_rate_known() else 0
+
+    def _per_minute(self, book: Book, head: str, kind: str, rated: int) -> int | float:
+        if head.startswith("session:") and self._tagged(head) is None:
+            count = self._session_count(book, head, kind)
+        else:
+            count = book.slots.sums.get(f"{head}|{kind}", 0)
+        return count if rated == RATE_SLOTS else round(count * RATE_SLOTS / rated, 1)
+
+    def _tagged(self, head: str) -> Session | None:
+        """The session of this head, if only some livestreams belong to it."""
+        if not head.startswith("session:"):
+            return None
+        return next((session for session in self.config.sessions if session.tags and f"session:{session.id}" == head), None)
+
+    def _session_count(self, book: Book, head: str, kind: str) -> int:
+        """A session of everybody is the total of its slots: exact, because sessions begin and end on whole minutes."""
+        session = next(session for session in self.config.sessions if f"session:{session.id}" == head)
+        begin, end = int(session.start.timestamp()), int(session.end.timestamp())
+        inside = range(max(begin, book.slots.begin), min(end, book.slots.end), SLOT_SECONDS)
+        return sum(book.slots.at(start, f"total|{kind}") for start in inside)
+
+    def _viewers_of(self, book: Book, head: str) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if head in self._viewers:
+            result["now"] = self._viewers[head]
+        if head in self._peaks:
+            result["peak"] = self._peaks[head]
+        seconds = book.totals.get(f"{head}|viewer_seconds")
+        if seconds:
+            result["hours"] = round(seconds / 3600, 1)
+        return result
+
+    def _measure(self, book: Book, now_ms: int, around: Around) -> None:
+        """Viewers now, and the event's peak: the maximum over time of the sum, never the sum of peaks."""
+        self._viewers = book.viewers_now(now_ms, self.outside) if book.complete else {}
+        current = {f"session:{session.id}" for session in self.config.sessions if _is_now(session, now_ms) and not session.tags}
+        if "total" in self._viewers:
+            self._viewers.update(dict.fromkeys(current, self._viewers["total"]))
+        for head, value in (*around.peaks.items(), *self._viewers.items()):
+            self._peaks[head] = max(value, self._peaks.get(head, 0))
+
+    # --- parts of the state ---
+
+    def _event(self, book: Book, now_ms: int, around: Around) -> dict[str, Any]:
+        event = self.config.event
+        day = event_day(event, datetime.fromtimestamp(now_ms / 1000, UTC))
+        live = any(livestream.state == "live" for livestream in around.livestreams.values())
+        result: dict[str, Any] = {
+            "name": event.name,
+            "timezone": event.timezone.key,
+            "day_start": f"{event.day_start:%H:%M}",
+            "languages": list(event.languages),
+            "day": day.isoformat(),
+            "simulated": self.config.simulator.enabled,
+            "started": live or book.first_counted is not None,
+        }
+        if self.config.sessions:
+            first = event_day(event, min(session.start for session in self.config.sessions))
+            last = event_day(event, max(session.end for session in self.config.sessions) - timedelta(microseconds=1))
+            result["days"] = (last - first).days + 1
+            if first <= day <= last:
+                result["day_number"] = (day - first).days + 1
+        return result
+
+    def _session(self, now_ms: int) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "now": {session.id: _plan(session) for session in self.config.sessions if _is_now(session, now_ms)}
+        }
+        later = [session for session in self.config.sessions if session.start.timestamp() * 1000 > now_ms]
+        if later:
+            following = min(later, key=lambda session: (session.start, session.id))
+            result["next"] = {"id": following.id, **_plan(following)}
+        return result
+
+    def _countries(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:
+        """Every country that was counted or has a livestream of a consenting attendee."""
+        found = {livestream.country for livestream in around.livestreams.values()} | _values(book, "country") | {"ZZ"}
+        alive = {f"country:{country}": 0 for country in found} | dict(live)
+        return {country: self._metrics(book, around, f"country:{country}", alive) for country in sorted(found)}
+
+    def _platforms(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:
+        configured = {name for name, platform in self.config.platforms.items() if platform.enabled}
+        found = configured | {livestream.platform for livestream in around.livestreams.values()} | _values(book, "platform")
+        alive = {f"platform:{name}": 0 for name in found} | dict(live)
+        return {
+            name: self._metrics(book, around, f"platform:{name}", alive) | {"in_totals": name not in self.outside}
+            for name in sorted(found)
+        }
+
+    def _cross(self, book: Book) -> dict[str, Any]:
+        """The configured pairs; cells are kept, and only those whose fields were touched are made again."""
+        if not book.complete:
+            return {}
+        rated = book.rate_slots()
+        if self._cells_of is None or self._cells_of[0] is not book or self._cells_of[1] != rated:
+            self._cells, self._cells_of = {}, (book, rated)
+            changed: Iterable[str] = [head for heads in book.pairs.values() for head in heads]
+        else:
+            changed = {parts(touched)[0] for touched in book.touched if "+" in parts(touched)[2]}
+        book.touched.clear()
+        for head in changed:
+            self._cell(book, head, rated)
+        result: dict[str, Any] = {}
+        for one, other in self.config.cross:
+            table: dict[str, dict[str, Any]] = {}
+            for head in book.pairs.get(f"{one}+{other}", ()):
+                if head in self._cells:
+                    row, column, cell = self._cells[head]
+                    table.setdefault(row, {})[column] = cell
+            result[f"{one}_{other}"] = table
+        return result
+
+    def _cell(self, book: Book, head: str, rated: int) -> None:
+        engagement = f"{head}|engagement"
+        total = book.totals.get(engagement, 0)
+        row, plus, column = head.partition(":")[2].partition("+")
+        if not total or not plus:
+            self._cells.pop(head, None)
+            return
+        cell: dict[str, Any] = {"total": total, "hour": book.minutes.sums.get(engagement, 0)}
+        if rated:
+            cell["per_minute"] = self._per_minute(book, head, "engagement", rated)
+        self._cells[head] = (row, column, cell)
+
+    def _health(self, book: Book, now_ms: int, around: Around, counts: Mapping[str, int]) -> dict[str, Any]:
+        collected = counts["live"] + counts["quiet"]
+        result: dict[str, Any] = {
+            "coverage": {
+                "collected": collected,
+                "known_live": collected + counts["throttled"] + counts["refused"] + counts["broken"],
+                "reachable": counts["total"] - counts.get("paused", 0),
+                "consented": counts["total"],
+            },
+        }
+        if book.complete:
+            for name in ("late", "clamped", "removed", "gaps"):
+                result[name] = book.totals.get(f"total|{name}", 0)
+        if around.event_to_wall_ms:
+            result["event_to_wall_ms"] = dict(around.event_to_wall_ms)
+        if around.duplicates is not None:
+            result["duplicates"] = around.duplicates
+        if book.as_of_ms is not None:
+            result["as_of"] = iso(book.as_of_ms)
+            result["lag_seconds"] = round(max(0, now_ms - book.as_of_ms) / 1000, 1)
+        return result
+
+
+def is_quiet(livestream: Livestream, last_event: int | None, as_of_ms: int | None) -> bool:
+    """Live by its collector, but nothing was counted for a minute; relative to as_of, so that a slow count silences nobody."""
+    if livestream.state != "live" or as_of_ms is None:
+        return False
+    since = moment(livestream.since)
+    newest = max(since or 0.0, float(last_event + SLOT_SECONDS if last_event is not None else 0))
+    return as_of_ms / 1000 - newest >= QUIET_SECONDS
+
+
+def count_livestreams(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dict[str, int]:
+    """Livestreams by state; they add up to ``total``."""
+    as_of = min(now_ms, book.as_of_ms) if book.as_of_ms is not None else None
+    counts = dict.fromkeys(STATES, 0)
+    for name, livestream in livestreams.items():
+        state = "quiet" if is_quiet(livestream, book.last_event.get(name), as_of) else livestream.state
+        counts[state] = counts.get(state, 0) + 1
+    counts["total"] = len(livestreams)
+    return counts
+
+
+def cells(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dict[str, Any]:
+    """Every livestream with its state and engagement, for ``/api/livestreams``."""
+    rated = book.rate_slots() if book.complete else 0
+    result = {}
+    for name, livestream in livestreams.items():
+        last = book.last_event.get(name)
+        quiet = is_quiet(livestream, last, book.as_of_ms if book.as_of_ms is None else min(now_ms, book.as_of_ms))
+        cell: dict[str, Any] = {
+            "state": "quiet" if quiet else livestream.state,
+            "platform": livestream.platform,
+            "country": livestream.country,
+        }
+        for key in ("handle", "reason", "since", "attendee"):
+            if value := getattr(livestream, key):
+                cell[key] = value
+        if book.complete:
+            engagement = f"livestream:{name}|engagement"
+            cell["engagement"] = {"total": book.totals.get(engagement, 0)}
+            if rated:
+                count = book.slots.sums.get(engagement, 0)
+                cell["engagement"]["per_minute"] = count if rated == RATE_SLOTS else round(count * RATE_SLOTS / rated, 1)
+        if last is not None:
+            cell["last_event"] = iso(last * 1000)
+        result[name] = cell
+    return result
+
+
+def gift_value(totals: Mapping[str, int], kinds: Mapping[str, str]) -> dict[str, int | str]:
+    """Currency → value in whole units: a number when it is whole and exact in JSON, else a decimal string; never a float."""
+    sums: dict[str, Decimal] = {}
+    for kind, name in kinds.items():
+        if kind.startswith("gift_value."):
+            _, currency, exponent = kind.split(".")
+            sums[currency] = sums.get(currency, Decimal(0)) + Decimal(totals[name]).scaleb(-int(exponent))
+    return {
+        currency: int(value) if value == value.to_integral_value() and abs(value) < _EXACT else f"{value:f}"
+        for currency, value in sums.items()
+    }
+
+
+@lru_cache(maxsize=16_384)
+def moment(value: str | float | None) -> float | None:
+    """Unix seconds of a time that a collector wrote; None when it is not one."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            return None
+    return value
+
+
+def _plan(session: Session) -> dict[str, Any]:
+    return {
+        "name": dict(session.name),
+        "start": f"{session.start.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{session.end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def _is_now(session: Session, now_ms: int) -> bool:
+    return session.start.timestamp() * 1000 <= now_ms < session.end.timestamp() * 1000
+
+
+def _values(book: Book, dimension: str) -> set[str]:
+    return {head.partition(":")[2] for head in book.kinds if head.startswith(f"{dimension}:")}
+
+
+def _live_counts(livestreams: Mapping[str, Livestream], outside: frozenset[str]) -> dict[str, int]:
+    """Head → livestreams that deliver now (quiet ones too)."""
+    counts: dict[str, int] = {"total": 0}
+    for livestream in livestreams.values():
+        if livestream.state != "live":
+            continue
+        heads = [f"platform:{livestream.platform}"]
+        if livestream.platform not in outside:
+            heads += ["total", f"country:{livestream.country}"]
+        for head in heads:
+            counts[head] = counts.get(head, 0) + 1
+    return counts
+
+
+__all__ = [
+    "ENGAGEMENT",
+    "HISTORY_MINUTES",
+    "Around",
+    "Book",
+    "Livestream",
+    "Picture",
+    "cells",
+    "count_livestreams",
+    "event_day",
+    "iso",
+]
