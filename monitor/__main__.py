@@ -1,0 +1,131 @@
+"""The command line: reads what a person typed and hands it to ``monitor.app``. Nothing heavy is imported before a command is known.
+
+Exit codes: 0 all right, 1 something was found wrong, 2 a mistake in how it was called or configured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SIMULATED = ("run", "collect", "count", "moderate", "serve", "notify", "simulate")
+"""Commands that understand what is watched; ``run`` hands it on to the others unchanged."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The whole program; returns the exit code."""
+    args = _parser().parse_args(arguments)
+    from monitor.app import execute  # noqa: PLC0415 — --help must not wait for it
+
+    return execute(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="monitor",
+        description="Live engagement of an event that a thousand people livestream: collected, counted once, shown on a wall.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
+        found = commands.add_parser(
+            name,
+            help=purpose,
+            description=purpose,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _common(found)
+        if name in SIMULATED:
+            _watched(found)
+        return found
+
+    add(
+        "run",
+        "Everything on this machine, each role in its own process, with its own Valkey.",
+        'monitor run --watch twitch:a,b --watch "bluesky:#Tag"',
+    )
+    add(
+        "collect",
+        "Read livestreams from their platforms into the journal; several share the work.",
+        "monitor collect --config event.toml",
+    )
+    add("count", "Turn the journal into numbers; several share the partitions.", "monitor count --config event.toml")
+    add("moderate", "Apply the rules to the journal and write flags.", "monitor moderate --config event.toml")
+    add("serve", "The wall, the feed and the HTTP API.", "monitor serve --config event.toml --port 8080")
+    add("notify", "Deliver alerts; one works, the others stand by.", "monitor notify --config event.toml")
+    add(
+        "simulate",
+        "Local servers that speak the platforms' protocols, with a crowd.",
+        "monitor simulate --livestreams 1200 --rate 2000 --seed 7",
+    )
+    add("check", "Say what works now, what is missing, and where to get it.", "monitor check --config event.toml")
+
+    parse = add(
+        "parse", "Raw payloads of a platform, one a line, to events as NDJSON.", "monitor parse twitch captured.txt | head"
+    )
+    parse.add_argument("platform", metavar="PLATFORM", help="whose payloads these are, such as twitch")
+    parse.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: standard input")
+
+    classify = add("classify", "Texts, one a line, to topics and flags as NDJSON.", "echo 'I love the hybrid' | monitor classify")
+    classify.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: standard input")
+
+    replay = add(
+        "replay", "Feed recordings into the running monitor.", "monitor replay vod.json --livestream twitch:alice --speed 10"
+    )
+    replay.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a recording; its format is detected")
+    replay.add_argument("--speed", metavar="N", type=_positive, help="N times as fast as it was; default: as fast as possible")
+    replay.add_argument("--livestream", metavar="ID", help="whose livestream it is; default: what the file says")
+    replay.add_argument("--keep-time", action="store_true", help="keep the times of the file instead of shifting them to now")
+    replay.add_argument("--again", action="store_true", help="also when the file was replayed to its end before")
+
+    add("audit", "Recount the journal the slow, obvious way and compare with the committed numbers.", "monitor audit")
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("common options")
+    group.add_argument("--config", metavar="FILE", type=Path, help="default: config.toml in this folder, else the one shipped")
+    group.add_argument("--data-dir", metavar="DIR", type=Path, help="default: livestream-monitor in your data folder")
+    group.add_argument("--port", metavar="N", type=_port, help="of the wall; default: the configured one, else 8080")
+    group.add_argument("--log", choices=("text", "json"), default="text", help="form of the log lines on stderr; default: text")
+
+
+def _watched(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is watched")
+    group.add_argument(
+        "--watch",
+        metavar="PLATFORM:HANDLES",
+        action="append",
+        default=[],
+        help="watch these, separated by commas, and nothing else: no roster, no simulator; may be repeated",
+    )
+    group.add_argument("--no-simulator", action="store_true", help="whatever the configuration says")
+    group.add_argument("--livestreams", metavar="N", type=_count, help="how many the simulator runs")
+    group.add_argument("--rate", metavar="EVENTS_PER_SECOND", type=_positive, help="of all simulated livestreams together")
+    group.add_argument("--seed", metavar="N", type=int, help="another seed, another crowd")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {text}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"expected a port up to 65535 (0: any free one), found {text}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

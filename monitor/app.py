@@ -1,0 +1,279 @@
+"""Joins the parts: one function per command, each importing only what that command needs. Nothing else in the house does this.
+
+Who finds Redis where: ``MONITOR_REDIS_URL``, else ``[redis] url``, else the embedded Valkey that ``monitor run`` started on the
+same data folder. So ``monitor audit`` typed in another terminal just works, and containers need one variable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import difflib
+import errno
+import inspect
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from monitor import log as logs
+from monitor.config import Config, ConfigError, load
+from monitor.engine import Engine, EngineBusy, EngineFailed, find_url, hold
+from monitor.settings import Settings, watched
+from monitor.supervise import Supervisor, end_with_parent, role
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable
+
+    from monitor.supervise import Role
+
+logger = logging.getLogger("monitor.app")
+
+REDIS_VARIABLE: Final = "MONITOR_REDIS_URL"
+SAMPLE_ROSTER: Final = "roster-sample.csv"
+READS_REDIS: Final = frozenset({"collect", "count", "moderate", "serve", "notify", "replay", "audit"})
+TOOLS: Final = frozenset({"replay", "audit", "check", "parse", "classify"})
+RIVER: Final = ("serve", "count", "moderate", "collect", "notify")
+"""What ``run`` starts beside the simulator; serve first, because a person is waiting for the page."""
+
+
+# --- one command ------------------------------------------------------------------------------------------------------
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run the command; a person's mistake becomes one sentence and exit code 2, never a traceback."""
+    logs.set_up(args.log, args.command)
+    end_with_parent()
+    try:
+        settings = settings_of(args)
+        return _in_loop(COMMANDS[args.command], settings)
+    except (ConfigError, EngineBusy) as mistake:
+        return _say(args, mistake, 2)
+    except EngineFailed as failure:
+        return _say(args, failure, 1)
+    except BrokenPipeError:  # `monitor parse … | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 1
+    except OSError as error:
+        sentence = _sentence(error, args)
+        if sentence is None:
+            raise
+        return _say(args, sentence, 2)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Configuration, data folder and Redis for this command line; raises ConfigError for a person's mistake."""
+    config = overridden(load(args.config), args)
+    data_dir = (args.data_dir or config.data_dir or _usual_data_dir()).expanduser().resolve()
+    port = config.port if args.port is None else args.port
+    url = os.environ.get(REDIS_VARIABLE) or (config.redis_url.reveal() if config.redis_url else "")
+    if not url and args.command in READS_REDIS:
+        url = find_url(data_dir) or ""
+        if not url:
+            raise ConfigError(
+                f"no Valkey runs on {data_dir}; start `monitor run` with the same --data-dir, or name a Redis in [redis] url"
+            )
+    return Settings(config=config, data_dir=data_dir, redis_url=url, port=port, log=args.log, args=args)
+
+
+def overridden(config: Config, args: argparse.Namespace) -> Config:
+    """The configuration with what the command line says on top."""
+    simulator = config.simulator
+    for name in ("livestreams", "rate", "seed"):
+        value = getattr(args, name, None)
+        if value is not None:
+            simulator = dataclasses.replace(simulator, **{name: value})
+    watch = _checked_watch(getattr(args, "watch", None) or [])
+    if watch or getattr(args, "no_simulator", False):
+        simulator = dataclasses.replace(simulator, enabled=False)
+    roster = None if watch else config.roster_file
+    if args.command in {"run", "collect"} and roster is not None and roster.name == SAMPLE_ROSTER and not simulator.enabled:
+        raise ConfigError(
+            "the sample roster is of invented people, so with the simulator off there is nobody to watch; "
+            "name livestreams with --watch twitch:NAME, or your own list in [roster] file"
+        )
+    return dataclasses.replace(config, simulator=simulator, roster_file=roster)
+
+
+def _checked_watch(options: list[str]) -> dict[str, tuple[str, ...]]:
+    from connectors import PLATFORMS  # noqa: PLC0415 — a table of names, no connector is loaded
+
+    found = watched(options)
+    for platform, handles in found.items():
+        if platform not in PLATFORMS:
+            close = difflib.get_close_matches(platform, PLATFORMS, 1)
+            raise ConfigError(
+                f'--watch: there is no platform "{platform}"; '
+                + (f'did you mean "{close[0]}"?' if close else f"there are {', '.join(PLATFORMS)}")
+            )
+        if not handles:
+            raise ConfigError(f'--watch: say whom to watch, such as "{platform}:alice,bob"')
+    return found
+
+
+def _usual_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path("~/.local/share")) / "livestream-monitor"
+
+
+def _in_loop(command: Callable[[Settings], Awaitable[int]], settings: Settings) -> int:
+    import uvloop  # noqa: PLC0415 — not needed for a mistake on the command line
+
+    async def until_told() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await command(settings)
+        except asyncio.CancelledError:  # we were told to end, and have: right for a role, half a job for a tool
+            return 1 if settings.args.command in TOOLS else 0
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(until_told())
+
+
+def _say(args: argparse.Namespace, sentence: object, code: int) -> int:
+    sys.stderr.write(f"monitor {args.command}: {sentence}\n")
+    return code
+
+
+def _sentence(error: OSError, args: argparse.Namespace) -> str | None:
+    """What a person can do about it, when it is about a file or port that they named."""
+    if error.errno == errno.EADDRINUSE:
+        return "the port is in use by another program; choose one with --port"
+    named = {str(path) for path in (getattr(args, "file", None), *getattr(args, "files", ())) if path}
+    if error.filename and str(error.filename) in named:
+        return f"{error.filename} cannot be read ({error.strerror})"
+    if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) and error.filename:
+        return f"{error.filename}: {error.strerror}; choose another folder with --data-dir"
+    return None
+
+
+# --- the roles --------------------------------------------------------------------------------------------------------
+
+
+def _from(module: str, function: str = "run") -> Callable[[Settings], Awaitable[int]]:
+    """The command that lives in ``module``, imported when it is called."""
+
+    async def command(settings: Settings) -> int:
+        answer = getattr(import_module(module), function)(settings)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        return int(answer or 0)
+
+    return command
+
+
+async def run(settings: Settings) -> int:
+    """Everything on this machine: Valkey, the simulator when it is on, and each role in its own process."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    lock = hold(settings.data_dir / "run.lock")
+    if lock is None:
+        raise EngineBusy(
+            f"another monitor already runs on {settings.data_dir}; stop it first, or give this one its own --data-dir"
+        )
+    with lock:
+        for note in settings.config.notes:
+            logger.info("%s", note)
+        settings = dataclasses.replace(settings, port=_free_port(settings.config.host, settings.port))
+        engine = None if settings.redis_url else Engine(settings.data_dir)
+        url = settings.redis_url or (await engine.start() if engine else "")
+        simulators = settings.data_dir / "simulator.json"
+        simulators.unlink(missing_ok=True)  # of an earlier run: its ports are somebody else's now
+        supervisor = Supervisor(
+            _roles(settings, simulators),
+            engine=engine,
+            state_file=settings.data_dir / "run.json",
+            environment={**os.environ, REDIS_VARIABLE: url},
+        )
+        said = asyncio.create_task(_say_where(settings))
+        try:
+            return await supervisor.run()
+        finally:
+            said.cancel()
+
+
+def _roles(settings: Settings, simulators: Path) -> list[Role]:
+    options = _handed_on(settings)
+    if not settings.config.simulator.enabled:
+        return [role(name, options) for name in RIVER]
+    waits: dict[str, Callable[[], bool]] = {"collect": simulators.exists}
+    return [role("simulate", options), *(role(name, options, start_when=waits.get(name)) for name in RIVER)]
+
+
+def _handed_on(settings: Settings) -> list[str]:
+    """The command line of ``run`` for its roles, with everything that was found out made explicit."""
+    args = settings.args
+    options = ["--data-dir", str(settings.data_dir), "--port", str(settings.port), "--log", settings.log]
+    if settings.config.path is not None:
+        options += ["--config", str(settings.config.path.resolve())]
+    for handles in args.watch:
+        options += ["--watch", handles]
+    if args.no_simulator:
+        options.append("--no-simulator")
+    for name in ("livestreams", "rate", "seed"):
+        if getattr(args, name) is not None:
+            options += [f"--{name}", str(getattr(args, name))]
+    return options
+
+
+def _free_port(host: str, port: int) -> int:
+    """``port`` if nobody has it (0: any), asked before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} of {host} cannot be used ({error.strerror}); choose another one with --port"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+async def _say_where(settings: Settings) -> None:
+    """Print the wall's address once something answers there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.config.host, settings.config.host)  # noqa: S104 — compared, not bound
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(host, settings.port)
+            writer.close()
+            break
+        await asyncio.sleep(0.1)
+    shown = f"[{host}]" if ":" in host else host
+    sys.stdout.write(
+        f"Wall: http://{shown}:{settings.port}/   (Ctrl-C stops everything; the numbers are kept in {settings.data_dir})\n"
+    )
+    sys.stdout.flush()
+
+
+async def simulate(settings: Settings) -> int:
+    """The simulated platforms; where they listen is written to simulator.json, which collect reads."""
+    raise ConfigError(f"not joined yet: {json.dumps(str(settings.data_dir))}")
+
+
+COMMANDS: Final[dict[str, Callable[[Settings], Awaitable[int]]]] = {
+    "run": run,
+    "simulate": simulate,
+    "collect": _from("monitor.collect"),
+    "count": _from("monitor.count"),
+    "moderate": _from("monitor.moderation"),
+    "serve": _from("monitor.web"),
+    "notify": _from("monitor.notify"),
+    "audit": _from("monitor.audit"),
+    "replay": _from("monitor.replay"),
+    "check": _from("monitor.check"),
+    "parse": _from("monitor.tools", "parse"),
+    "classify": _from("monitor.tools", "classify"),
+}
