@@ -1,0 +1,100 @@
+"""Handles as people paste them, to the one form that a platform knows. Pure.
+
+``normalise(platform, pasted)`` takes a URL, ``@name``, ``#name``, full-width or upper-case characters, a trailing slash; it raises
+``BadHandle`` with what was expected instead. A platform that is not in the table keeps the tidied text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""What copying from a chat or a right-to-left page leaves behind."""
+
+URL = re.compile(r"(?:https?:/*)?(?P<host>[\w-]+(?:\.[\w-]+)+)/+(?P<path>[^?#]*).*", re.IGNORECASE)
+
+TWITCH_LOGIN = re.compile(r"[a-z0-9]\w{0,24}", re.ASCII)
+TWITCH_PAGES = frozenset(("popout", "moderator", "embed", "u"))
+"""twitch.tv/popout/LOGIN/chat and the like: the login comes after them."""
+
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+BLUESKY_HANDLE = re.compile(rf"(?:{LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
+"""https://atproto.com/specs/handle"""
+DID = re.compile(r"did:(?:plc:[a-z2-7]{24}|web:[a-z0-9.:%-]+)", re.IGNORECASE)
+"""https://atproto.com/specs/did and https://github.com/did-method-plc/did-method-plc"""
+
+
+class BadHandle(ValueError):
+    """``expected`` completes the sentence "expected …"."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(expected)
+        self.expected = expected
+
+
+def tidy(pasted: str) -> str:
+    """Without invisible characters, full-width forms, surrounding space and quotes."""
+    return INVISIBLE.sub("", unicodedata.normalize("NFKC", pasted)).strip().strip("<>\"'“”‘’«»").strip()
+
+
+def normalise(platform: str, pasted: str) -> str:
+    """The handle in the platform's own form, lower case; raises BadHandle."""
+    text = tidy(pasted)
+    if not text:
+        raise BadHandle("a handle or the address of the channel")
+    return _READERS.get(platform, _other)(text)
+
+
+def is_native_id(platform: str, native_id: str) -> bool:
+    """Whether it may be the platform's own id of an account; any text for a platform that is not in the table."""
+    pattern = {"twitch": re.compile(r"[0-9]{1,20}"), "bluesky": DID}.get(platform)
+    return pattern is None or pattern.fullmatch(native_id) is not None
+
+
+def _parts(text: str, hosts: tuple[str, ...], expected: str) -> list[str]:
+    """The path of a pasted URL of one of these hosts, or the text alone; a URL of another host is refused."""
+    url = URL.fullmatch(text)
+    if url is None:
+        return [text]
+    host = url["host"].casefold().removeprefix("www.").removeprefix("m.").removeprefix("go.")
+    if host not in hosts:
+        raise BadHandle(expected)
+    return [unquote(part) for part in url["path"].split("/") if part]
+
+
+def _twitch(text: str) -> str:
+    expected = "a Twitch login (letters, digits, _) or an address such as twitch.tv/login"
+    parts = _parts(text.rstrip("/"), ("twitch.tv",), expected)
+    if len(parts) > 1 and parts[0].casefold() in TWITCH_PAGES:
+        parts = parts[1:]
+    login = parts[0].lstrip("@#").casefold() if parts else ""
+    if not TWITCH_LOGIN.fullmatch(login) or login in TWITCH_PAGES:
+        raise BadHandle(expected)
+    return login
+
+
+def _bluesky(text: str) -> str:
+    expected = "a Bluesky handle with its domain, such as name.bsky.social, an address such as bsky.app/profile/name.bsky.social, or a DID"
+    text = text.rstrip("/").removeprefix("at://")
+    if text.casefold() in ("bsky.app", "bsky.app/profile"):
+        raise BadHandle(expected)
+    parts = _parts(text, ("bsky.app", "staging.bsky.app"), expected)
+    if parts and parts[0].casefold() == "profile":
+        parts = parts[1:]
+    handle = parts[0].lstrip("@").casefold() if parts else ""
+    if not DID.fullmatch(handle) and (len(handle) > 253 or not BLUESKY_HANDLE.fullmatch(handle)):
+        raise BadHandle(expected)
+    return handle
+
+
+def _other(text: str) -> str:
+    return re.sub(r"\s+", "", text).rstrip("/").removeprefix("https://").removeprefix("http://").lstrip("@").casefold()
+
+
+_READERS: dict[str, Callable[[str], str]] = {"twitch": _twitch, "bluesky": _bluesky}
