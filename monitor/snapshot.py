@@ -228,18 +228,22 @@ class Picture:
 
     def _countries(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:
         """Every country that was counted or has a livestream of a consenting attendee."""
-        found = {livestream.country for livestream in around.livestreams.values()} | _values(book, "country") | {"ZZ"}
+        found = {livestream.country for livestream in around.livestreams.values()} | self._values(book, "country") | {"ZZ"}
         alive = {f"country:{country}": 0 for country in found} | dict(live)
         return {country: self._metrics(book, around, f"country:{country}", alive) for country in sorted(found)}
 
     def _platforms(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:
         configured = {name for name, platform in self.config.platforms.items() if platform.enabled}
-        found = configured | {livestream.platform for livestream in around.livestreams.values()} | _values(book, "platform")
+        found = configured | {livestream.platform for livestream in around.livestreams.values()} | self._values(book, "platform")
         alive = {f"platform:{name}": 0 for name in found} | dict(live)
         return {
             name: self._metrics(book, around, f"platform:{name}", alive) | {"in_totals": name not in self.outside}
             for name in sorted(found)
         }
+
+    def _values(self, book: Book, dimension: str) -> set[str]:
+        """Values of a dimension that have a number, of any kind."""
+        return {head.partition(":")[2] for head in (*book.kinds, *self._viewers) if head.startswith(f"{dimension}:")}
 
     def _cross(self, book: Book) -> dict[str, Any]:
         """The configured pairs; cells are kept, and only those whose fields were touched are made again."""
@@ -382,10 +386,6 @@ def _is_now(session: Session, now_ms: int) -> bool:
     return session.start.timestamp() * 1000 <= now_ms < session.end.timestamp() * 1000
 
 
-def _values(book: Book, dimension: str) -> set[str]:
-    return {head.partition(":")[2] for head in book.kinds if head.startswith(f"{dimension}:")}
-
-
 def _live_counts(livestreams: Mapping[str, Livestream], outside: frozenset[str]) -> dict[str, int]:
     """Head → livestreams that deliver now (quiet ones too)."""
     counts: dict[str, int] = {"total": 0}
@@ -398,17 +398,3 @@ def _live_counts(livestreams: Mapping[str, Livestream], outside: frozenset[str])
         for head in heads:
             counts[head] = counts.get(head, 0) + 1
     return counts
-
-
-__all__ = [
-    "ENGAGEMENT",
-    "HISTORY_MINUTES",
-    "Around",
-    "Book",
-    "Livestream",
-    "Picture",
-    "cells",
-    "count_livestreams",
-    "event_day",
-    "iso",
-]
