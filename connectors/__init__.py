@@ -14,8 +14,8 @@ PLATFORMS: dict[str, str] = {
 }
 
 
-def connector(name: str) -> type[Connector]:
-    """The class of a platform; raises KeyError for an unknown name."""
+def class_of(name: str) -> type[Connector]:
+    """The class of a platform; raises KeyError for an unknown name. (Named so because ``connectors.connector`` is a module.)"""
     module, _, attribute = PLATFORMS[name].partition(":")
     found: type[Connector] = getattr(import_module(module), attribute)
     return found

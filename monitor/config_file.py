@@ -342,7 +342,7 @@ def _platform(table: Table, name: str) -> Platform:
 
 def _options_type(table: Table, name: str) -> type[Any]:
     try:
-        return connectors.connector(name).options
+        return connectors.class_of(name).options
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("connectors."):
             raise

@@ -1,0 +1,145 @@
+"""``monitor check``: what works now, what is missing, and where to get it, before the day on which it matters.
+
+``findings`` is pure and judges what was read; ``run`` reads, asks Redis for a sign of life, and prints. Exit code 1 when anything
+that the configuration asks for will not work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+
+from connectors import PLATFORMS, class_of
+from connectors.connector import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from monitor.config import Config
+    from monitor.roster import Roster
+    from monitor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer."""
+
+    mark: Literal["works", "note", "wrong"]
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.mark:<6} {self.sentence}"
+
+
+def findings(config: Config, roster: Roster | None, watch: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+    """Everything that can be said without asking the outside world."""
+    yield Finding(
+        "works",
+        f'{config.path}: "{config.event.name}", {len(config.sessions)} sessions, {len(config.topics)} topics, {len(config.rules)} rules.',
+    )
+    for note in config.notes:
+        yield Finding("note", note)
+    yield from _of_the_roster(config, roster)
+    yield from _of_the_platforms(config, roster, watch)
+    if not config.alerts:
+        yield Finding("note", "Nobody is alerted: [[alert]] in the configuration names a chat or a mailbox.")
+
+
+def _of_the_roster(config: Config, roster: Roster | None) -> Iterator[Finding]:
+    if roster is None:
+        return
+    for problem in roster.problems:
+        yield Finding("wrong" if problem.skipped else "note", str(problem))
+    refused = len(roster.refused(config.require_consent))
+    if refused:
+        yield Finding("note", f"{refused} channels without consent are never read; fill in the column consent to read them.")
+
+
+def _of_the_platforms(config: Config, roster: Roster | None, watch: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+    watched = {platform: len(handles) for platform, handles in watch.items()}
+    if roster is not None:
+        watched = dict(Counter(channel.platform for channel in roster.watchable(config.require_consent)))
+        for platform, number in sorted(Counter(channel.platform for channel in roster.unreachable).items()):
+            yield Finding(
+                "wrong",
+                f"{platform}: {number} channels of the roster cannot be read, this version has no connector for it; "
+                f"there are {', '.join(PLATFORMS)}. They are shown as unreachable.",
+            )
+    if not watched:
+        yield Finding("wrong", "Nobody is watched: name a list in [roster] file, or livestreams with --watch.")
+    if config.simulator.enabled:
+        yield Finding(
+            "note",
+            f"The simulator is on: {config.simulator.livestreams} livestreams are invented and no platform is asked; "
+            "[simulator] enabled = false asks the real ones.",
+        )
+    for platform, number in sorted(watched.items()):
+        yield _of_one_platform(config, platform, number)
+
+
+def _of_one_platform(config: Config, name: str, number: int) -> Finding:
+    platform = config.platform(name)
+    if not platform.enabled:
+        return Finding("note", f"{name}: switched off, so {number} channels are not read; [{name}] enabled = true reads them.")
+    missing, optional = _secrets(class_of(name).options, platform.options)
+    if missing:
+        return Finding(
+            "wrong",
+            f"{name}: {number} channels need {' and '.join(missing)} in [{name}]; docs/connectors.md says where to get it.",
+        )
+    more = f"; {' and '.join(optional)} in [{name}] would add more, see docs/connectors.md" if optional else ""
+    key = "with the key that is configured" if platform.options and not optional else "without a key"
+    return Finding("works", f"{name}: {number} channels, {key}{more}.")
+
+
+def _secrets(options: type, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Keys that are not given: those without which nothing works, and those that add something."""
+    hints = get_type_hints(options, localns={"Secret": Secret})
+    missing, optional = [], []
+    for field in dataclasses.fields(options):
+        if field.name in given:
+            continue
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            missing.append(field.name)
+        elif Secret in getattr(hints[field.name], "__args__", (hints[field.name],)):
+            optional.append(field.name)
+    return missing, optional
+
+
+async def run(settings: Settings) -> int:
+    """Print the findings; 1 when one of them is wrong."""
+    from monitor.roster import read_roster  # noqa: PLC0415 — asked only here
+
+    config = settings.config
+    roster = read_roster(config.roster_file) if config.roster_file else None
+    found = [*findings(config, roster, settings.watch), await _of_redis(settings)]
+    found += [_of_alert(alert.to, number) for number, alert in enumerate(config.alerts, 1)]
+    for finding in found:
+        sys.stdout.write(f"{finding}\n")
+    return int(any(finding.mark == "wrong" for finding in found))
+
+
+async def _of_redis(settings: Settings) -> Finding:
+    if not settings.redis_url:
+        return Finding("works", f"Redis: built in; its data is kept in {settings.data_dir / 'valkey'}.")
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    from monitor.journal import make_client  # noqa: PLC0415
+
+    try:
+        async with make_client(settings.redis_url, timeout_seconds=3) as client:
+            await client.exists("{cur}")  # PING has no key, and a Cluster answers by key
+    except (RedisError, OSError, TimeoutError, ValueError) as error:
+        return Finding("wrong", f"Redis: the configured server does not answer ({type(error).__name__}); look at [redis] url.")
+    return Finding("works", "Redis: the configured server answers.")
+
+
+def _of_alert(to: Secret, number: int) -> Finding:
+    import apprise  # noqa: PLC0415 — slow to import
+
+    if apprise.Apprise().add(to.reveal()):
+        return Finding("works", f"Alert {number}: its address can be used.")
+    return Finding("wrong", f"Alert {number}: this is no address that Apprise knows; docs/config.md shows some.")

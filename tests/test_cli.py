@@ -1,0 +1,250 @@
+"""The command line as people use it: help with an example, exit codes, one sentence for a mistake, never a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from monitor import app
+from monitor.__main__ import SIMULATED, _parser, main
+from monitor.app import COMMANDS, overridden
+from monitor.check import findings
+from monitor.config import Config, Event, Platform
+from monitor.engine import Engine
+from monitor.log import LONGEST
+from monitor.roster import parse_roster
+from monitor.settings import Settings, watched
+
+TINY = """
+[event]
+name = "Test"
+timezone = "UTC"
+"""
+CONFIG = Config(event=Event(name="Test", timezone=ZoneInfo("UTC")), path=Path("config.toml"))
+
+
+def monitor(*words, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "monitor", *words], capture_output=True, text=True, timeout=60, check=False, **more
+    )
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "event.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_explains_itself_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert re.search(rf"example:\n  .*monitor {name}", said)
+    for option in ("--config", "--data-dir", "--port", "--log"):
+        assert option in said
+    assert ("--watch" in said) == (name in SIMULATED)
+
+
+def test_the_parser_and_the_table_know_the_same_commands():
+    choices = next(action.choices for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    assert set(choices) == set(COMMANDS)
+
+
+def test_help_loads_nothing_heavy():
+    script = "import sys, monitor.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\nprint([n for n in sys.modules if n in ('asyncio','aiohttp','redis','msgspec','monitor.app')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run", "--watch", "twich:a"], 'no platform "twich"; did you mean "twitch"?'),
+        (["run", "--watch", "zzz:a"], 'no platform "zzz"; there are'),
+        (["run", "--watch", "twitch:"], "say whom to watch"),
+        (["run", "--config", "nowhere.toml"], "nowhere.toml"),
+        (["audit"], "no Valkey runs on"),
+        (["run", "--port", "70000"], "expected a port"),
+        (["run", "--livestreams", "0"], "expected a whole number above 0"),
+        (["run", "--rate", "-1"], "expected a number above 0"),
+        (["parse"], "PLATFORM"),
+        (["fly"], "invalid choice"),
+        ([], "COMMAND"),
+    ],
+)
+def test_a_mistake_is_exit_code_2_and_a_sentence(words, sentence, tmp_path):
+    data = ["--data-dir", str(tmp_path / "data")] if words and words[0] != "fly" else []
+    done = monitor(*words, *data)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_not_there_is_named(config):
+    done = monitor("classify", "nowhere.txt", "--config", str(config))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "nowhere.txt" in done.stderr
+
+
+def test_the_sample_roster_is_never_asked_for_on_real_platforms(tmp_path):
+    (tmp_path / "event.toml").write_text(TINY + '[roster]\nfile = "data/roster-sample.csv"\n')
+    done = monitor("run", "--no-simulator", "--config", str(tmp_path / "event.toml"), "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert "invented people" in done.stderr
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(config, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = monitor("run", "--config", str(config), "--data-dir", str(tmp_path / "data"), "--port", port)
+    assert done.returncode == 2
+    assert f"port {port} of 127.0.0.1" in done.stderr
+    assert not (tmp_path / "data" / "valkey").exists()
+
+
+def args(**given):
+    usual = {"command": "run", "watch": [], "no_simulator": False, "livestreams": None, "rate": None, "seed": None}
+    return argparse.Namespace(**{**usual, **given})
+
+
+def test_watching_by_hand_turns_off_roster_and_simulator():
+    config = dataclasses.replace(
+        CONFIG, roster_file=Path("mine.csv"), simulator=dataclasses.replace(CONFIG.simulator, enabled=True)
+    )
+    found = overridden(config, args(watch=["twitch:a,b"]))
+    assert found.roster_file is None
+    assert not found.simulator.enabled
+
+
+def test_the_command_line_outdoes_the_file():
+    config = dataclasses.replace(CONFIG, simulator=dataclasses.replace(CONFIG.simulator, enabled=True))
+    found = overridden(config, args(livestreams=5, rate=2.5, seed=0)).simulator
+    assert (found.enabled, found.livestreams, found.rate, found.seed) == (True, 5, 2.5, 0)
+    assert overridden(config, args()) == config
+    assert not overridden(config, args(no_simulator=True)).simulator.enabled
+
+
+def test_watch_may_be_repeated_and_names_count_once():
+    assert watched(["twitch:a, b", "Bluesky:#Tag", "twitch:b,c"]) == {"twitch": ("a", "b", "c"), "bluesky": ("#Tag",)}
+
+
+def test_an_address_with_a_password_is_not_shown():
+    settings = Settings(config=CONFIG, data_dir=Path(), redis_url="redis://:hunter2@h/0", port=1, log="text", args=args())
+    assert "hunter2" not in repr(settings)
+
+
+def test_redis_is_found_by_variable_then_file_then_the_running_engine(config, tmp_path, monkeypatch):
+    folder = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
+    words = ["audit", "--config", str(config), "--data-dir", str(folder)]
+    engine = Engine(folder, runtime_dir=folder)
+    url = asyncio.run(engine.start())
+    assert app.settings_of(_parser().parse_args(words)).redis_url == url
+    config.write_text(TINY + '[redis]\nurl = "redis://file:1/0"\n')
+    assert app.settings_of(_parser().parse_args(words)).redis_url == "redis://file:1/0"
+    monkeypatch.setenv("MONITOR_REDIS_URL", "redis://variable:1/0")
+    assert app.settings_of(_parser().parse_args(words)).redis_url == "redis://variable:1/0"
+    asyncio.run(engine.stop())
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_log_line_is_one_line_in_utc_whatever_a_platform_wrote(form):
+    script = (
+        "import logging, sys; from monitor import log; log.set_up(sys.argv[1], 'collect');"
+        "logging.getLogger('x').warning('twitch: %s', 'a\\nb\\x1b[31m' + 'z' * 9000)"
+    )
+    said = subprocess.run([sys.executable, "-c", script, form], capture_output=True, text=True, check=True).stderr
+    assert len(said.splitlines()) == 1
+    assert len(said) < LONGEST + 200
+    assert "\x1b" not in said
+    at = json.loads(said)["at"] if form == "json" else said.split()[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
+
+
+# --- monitor check ----------------------------------------------------------------------------------------------------
+
+ROSTER = "attendee,platform,handle,consent\n1,twitch,alice,yes\n2,twitch,bob,\n"
+
+
+def marks(config, roster=None, watch=None):
+    return [(finding.mark, finding.sentence) for finding in findings(config, roster, watch or {})]
+
+
+def test_check_says_what_works_and_who_is_not_read():
+    found = marks(CONFIG, parse_roster(ROSTER))
+    assert ("works", "twitch: 1 channels, without a key.") in found
+    assert any(mark == "note" and sentence.startswith("1 channels without consent") for mark, sentence in found)
+    assert "wrong" not in {mark for mark, _ in found}
+
+
+def test_check_finds_wrong_what_cannot_be_read():
+    found = marks(CONFIG, parse_roster(ROSTER + "3,orkut,carol,yes\n"))
+    assert any(mark == "wrong" and "orkut" in sentence for mark, sentence in found)
+    assert ("wrong", "Nobody is watched: name a list in [roster] file, or livestreams with --watch.") in marks(CONFIG)
+
+
+def test_check_says_when_a_platform_is_switched_off():
+    config = dataclasses.replace(CONFIG, platforms={"twitch": Platform(name="twitch", enabled=False)})
+    assert any(mark == "note" and "twitch: switched off" in sentence for mark, sentence in marks(config, parse_roster(ROSTER)))
+
+
+def test_check_ends_with_1_when_something_is_wrong_and_0_when_not(config, tmp_path):
+    (tmp_path / "roster.csv").write_text(ROSTER)
+    config.write_text(TINY + '[roster]\nfile = "roster.csv"\n')
+    assert monitor("check", "--config", str(config)).returncode == 0
+    (tmp_path / "roster.csv").write_text(ROSTER + "3,twitch,not a handle!,yes\n")
+    done = monitor("check", "--config", str(config))
+    assert done.returncode == 1
+    assert "roster.csv line 4" in done.stdout
+    assert (
+        monitor("check", "--config", str(config), env={**os.environ, "MONITOR_REDIS_URL": "redis://127.0.0.1:1/0"}).returncode
+        == 1
+    )
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config):
+    folder = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
+    words = [
+        sys.executable,
+        "-m",
+        "monitor",
+        "run",
+        "--config",
+        str(config),
+        "--data-dir",
+        str(folder),
+        "--port",
+        "0",
+        "--watch",
+        "twitch:a",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline().startswith("Wall: http://127.0.0.1:")
+        second = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        first.send_signal(signal.SIGINT)
+        assert first.wait(60) == 0
+    assert second.returncode == 2
+    assert "another monitor already runs" in second.stderr
+    assert not (folder / "run.json").exists()
