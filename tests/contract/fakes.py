@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,7 +58,7 @@ class Fake(Protocol):
 
     def __init__(self, faults: Faults) -> None: ...
 
-    async def __aenter__(self) -> Fake: ...
+    async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -87,7 +87,7 @@ class Fake(Protocol):
         """How many are open now."""
 
 
-def fake(platform: str, faults: Faults = Faults()) -> Fake:  # noqa: B008 - frozen
+def fake(platform: str, faults: Faults = Faults()) -> Fake:
     """The fake server of a platform, not yet started."""
     module, _, name = FAKES[platform].partition(":")
     made: Fake = getattr(import_module(module), name)(faults)

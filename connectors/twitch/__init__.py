@@ -1,0 +1,232 @@
+"""Twitch chat, read anonymously over IRC.
+
+Collected: chat messages and ``/me``, replies, bits, paid pins, subscriptions and gifted subscriptions, raids (as shares),
+announcements, deleted messages, timeouts and bans (as removals). Not collected: viewers, live or offline, follows (IRC does not
+say them; they need Helix with a key), whispers, and copies that Shared Chat makes of messages written in other rooms.
+
+API: IRC over WebSocket with the capabilities twitch.tv/tags and twitch.tv/commands, https://dev.twitch.tv/docs/chat/irc/,
+checked 2026-11-20.
+
+Login: none. ``NICK justinfan<digits>`` reads without an account or a key; this is undocumented but has held since 2016.
+
+Limits: 100 channels per user, so 90 per connection; 20 JOINs in 10 seconds, one too many closes the connection, so 18. 1,000
+channels are 12 connections, complete after about 50 seconds. Whether anonymous connections share the JOIN limit per address is
+not documented: if connections are closed while joining, lower ``joins_per_10_seconds``.
+
+Message loss: the platform cannot resume. What was said while we were away is lost and recorded as a Gap of each channel. When the
+server announces a restart (RECONNECT) a second connection is opened and joined before the first one is closed, so nothing is lost.
+
+Quirks: a JOIN to a channel that does not exist is ignored in silence, so a missing confirmation means refused, and is tried again
+later. Display names may be empty. One frame may hold several lines. An ordinary IRC server works too (it answers NAK to Twitch's
+capabilities): its ``time`` and ``msgid`` tags are used instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from connectors import socket
+from connectors.connector import Connector, ConnectorFailure, Dropped
+from connectors.twitch.parse import Context, parse_line
+from connectors.twitch.session import Rooms, Session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Mapping
+
+    from connectors.connector import Health, Mark, Tools, Watch
+    from connectors.event import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to read Twitch chat; every default works without an account."""
+
+    url: str = "wss://irc-ws.chat.twitch.tv:443"
+    """Address of the chat server; ws:// is accepted for servers of one's own."""
+    origin: str = ""
+    """Origin header to send; empty sends none. Twitch needs none, some IRC servers do."""
+    capacity: int = 90
+    """Channels per connection; Twitch allows 100 per user."""
+    joins_per_10_seconds: int = 18
+    """Channels that one connection joins in any ten seconds; Twitch closes it at 21."""
+    join_timeout_seconds: float = 10.0
+    """A channel whose join is not confirmed in this time does not exist."""
+    retry_refused_seconds: float = 300.0
+    """When to ask again for a channel that was refused."""
+    login_timeout_seconds: float = 20.0
+    """How long to wait for the connection, and then for the answer to the login."""
+    ping_every_seconds: float = 30.0
+    """After so much silence we ask the server whether it is still there."""
+    pong_within_seconds: float = 10.0
+    """If it says nothing in this time the connection counts as dropped."""
+    overlap_seconds: float = 5.0
+    """After RECONNECT, how long the old connection is still read once the new one has joined everything."""
+    mark_every_seconds: float = 2.0
+    """How often the covered time of the channels is reported, so that a restart knows where its gap begins."""
+
+
+_Received = tuple["_Link", socket.ClientConnection | bytes | Exception]
+"""From which connection, and what: that it is open, a frame, or why it ended."""
+
+
+class _Link:
+    """One connection: the task that reads it and, once it is open, its session."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.connection: socket.ClientConnection | None = None
+        self.session: Session | None = None
+        self.close_at = math.inf
+
+
+class Twitch(Connector):
+    """Up to ``capacity`` channels on one connection; while one connection hands over to the next, on two."""
+
+    name = "twitch"
+    options = Options
+    capacity = 90
+    resumes = False
+
+    def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
+        super().__init__(options, watch, tools)
+        self._rooms = Rooms()
+        self._links: list[_Link] = []  # the last one is current, those before it are handing over
+        # Bounded, so that a consumer that stands still is felt by the sender and not by our memory.
+        self._inbox: asyncio.Queue[_Received | None] = asyncio.Queue(256)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def events(self) -> AsyncGenerator[Event | Health | Mark, None]:
+        """Messages, marks and states until the connection ends; see the contract."""
+        try:
+            self._start(self._follow_watch())
+            self._dial()
+            for health in self._retarget():
+                yield health
+            while self.watch.targets:
+                received = await self._next()
+                for item in self._take(*received) if received else self._retarget():
+                    yield item
+                for item in self._due():
+                    yield item
+                await self._settle()
+        except ConnectorFailure:
+            for item in self._last_marks():
+                yield item
+            raise
+        finally:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @classmethod
+    def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
+        """A frame of one or several lines; the keys of ``livestreams`` are logins."""
+        context = Context(tools.now(), tools.pseudonym, livestreams)
+        lines = [line.rstrip("\r") for line in raw.decode("utf-8", "replace").split("\n")]
+        return [event for line in lines if line for event in parse_line(line, context)]
+
+    # --- the tasks; all they learn goes through the inbox, so that the frames of a connection come before its end -------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _follow_watch(self) -> None:
+        while True:
+            await self.watch.changed()
+            await self._inbox.put(None)
+
+    def _dial(self) -> None:
+        link = _Link()
+        link.task = self._start(self._read(link))
+        self._links.append(link)
+
+    async def _read(self, link: _Link) -> None:
+        opts, now = self.opts, self.tools.now
+        try:
+            async with socket.connect(
+                opts.url, now=now, open_seconds=opts.login_timeout_seconds, origin=opts.origin
+            ) as connection:
+                await self._inbox.put((link, connection))
+                async for frame in socket.frames(connection, now=now):
+                    await self._inbox.put((link, frame))
+        except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
+            await self._inbox.put((link, error))
+
+    async def _next(self) -> _Received | None:
+        """What came in; None when the targets changed or something is due."""
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        due = min([math.inf, *(min(link.close_at, link.session.wake) for link in self._links if link.session)])
+        try:
+            async with asyncio.timeout_at(due if due < math.inf else None):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    # --- the steps; what to say and what it means is decided by the sessions ------------------------------------------
+
+    def _retarget(self) -> list[Health]:
+        for link in self._links:
+            if link.session:
+                link.session.wake = 0.0
+        return self._rooms.update(self.watch.targets.values())
+
+    def _take(self, link: _Link, received: socket.ClientConnection | bytes | Exception) -> list[Event | Health | Mark]:
+        mono = asyncio.get_running_loop().time()
+        if isinstance(received, bytes):
+            return link.session.receive(received, mono, self.tools.now()) if link.session else []
+        if isinstance(received, Exception):
+            self._end(link, received)
+        else:
+            nick = f"justinfan{self.tools.dice.randrange(10_000, 100_000_000)}"
+            link.connection = received
+            link.session = Session(self.opts, nick, self._rooms, self.tools.pseudonym, mono)
+        return []
+
+    def _due(self) -> list[Event | Health | Mark]:
+        mono = asyncio.get_running_loop().time()
+        items: list[Event | Health | Mark] = []
+        for link in self._links:
+            if link.session and link.session.wake <= mono:
+                items += link.session.tick(mono, self.tools.now(), drained=self._inbox.empty())
+        return items
+
+    async def _settle(self) -> None:
+        """Send what the sessions want to say, end those that failed, and hand over when the server asks for it."""
+        for link in tuple(self._links):
+            if link.session and link.connection and link.session.out:
+                lines, link.session.out = link.session.out, []
+                await socket.send(link.connection, lines)
+            if link.session and link.session.failure:
+                self._end(link, link.session.failure)
+        mono = asyncio.get_running_loop().time()
+        *old, current = self._links
+        if current.session is None:
+            return
+        if not old and current.session.reconnect:
+            self._dial()
+        for link in old if current.session.settled else ():
+            link.close_at = min(link.close_at, mono + self.opts.overlap_seconds)
+            if link.close_at <= mono:
+                self._end(link, Dropped("handed over"))
+
+    def _end(self, link: _Link, error: Exception) -> None:
+        """The end of the current connection is ours too; one that was handing over ends quietly."""
+        if link is self._links[-1]:
+            raise error
+        if link in self._links:
+            self._links.remove(link)
+        if link.session:
+            link.session.close()
+        if link.task:
+            link.task.cancel()
+
+    def _last_marks(self) -> list[Event | Health | Mark]:
+        return [mark for link in self._links if link.session for mark in link.session.marks()]
