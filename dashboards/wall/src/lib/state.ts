@@ -1,0 +1,119 @@
+// The feed's state as the wall reads it (docs/feed.md). Absent always means unknown, never nought: every field that
+// the server may leave out is optional here, so that the type checker asks each reader what it does about it.
+
+export interface Rate {
+  total: number;
+  per_minute: number;
+}
+
+export const KINDS = ["posts", "comments", "reactions", "shares", "follows", "gifts", "joins", "engagement"] as const;
+export type Kind = (typeof KINDS)[number];
+
+export type Measures = Partial<Record<Kind, Rate>> & {
+  gift_value?: Record<string, number>;
+  viewers?: { now?: number; peak?: number; hours?: number };
+  authors?: { event?: number; day?: number; session?: number };
+  livestreams?: number;
+  guessed?: number;
+};
+
+/** Language → name; `*` is the name for every other language. A plain string is a name in all languages. */
+export type Name = string | Readonly<Record<string, string>>;
+
+export interface Session {
+  name: Name;
+  start: string;
+  end: string;
+}
+
+export interface State {
+  event?: {
+    name?: Name;
+    timezone?: string;
+    languages?: string[];
+    day?: string;
+    day_number?: number;
+    days?: number;
+    simulated?: boolean;
+    started?: boolean;
+  };
+  session?: { now?: Record<string, Session>; next?: Session & { id?: string } };
+  totals?: Measures;
+  countries?: Record<string, Measures>;
+  topics?: Record<string, Measures & { name?: Name; group?: string }>;
+  platforms?: Record<string, Measures & { in_totals?: boolean }>;
+  sessions?: Record<string, Measures & Session>;
+  livestreams?: Partial<
+    Record<"live" | "quiet" | "connecting" | "throttled" | "refused" | "broken" | "ended" | "total", number>
+  >;
+  cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;
+  history?: { slot_seconds: number; start: string; engagement: number[] };
+  health?: {
+    as_of?: string;
+    event_to_wall_ms?: { p50?: number; p95?: number; p99?: number };
+    coverage?: { collected?: number; known_live?: number; reachable?: number; consented?: number };
+    late?: number;
+    duplicates?: number;
+    clamped?: number;
+    removed?: number;
+    lag_seconds?: number;
+    gaps?: number;
+  };
+}
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** RFC 7396. Gives a new value and shares what did not change; neither argument is altered. */
+export function applyPatch(target: Json | undefined, patch: Json): Json {
+  if (patch === null || typeof patch !== "object" || Array.isArray(patch)) return patch;
+  const base = target !== null && typeof target === "object" && !Array.isArray(target) ? target : {};
+  // A map without a prototype: an id named __proto__ is then an id like any other.
+  const result: { [key: string]: Json } = Object.assign(Object.create(null), base);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = applyPatch(result[key], value);
+  }
+  return result;
+}
+
+/** What the wall knows after a frame: the state and which frame of which feed it is. */
+export interface Picture {
+  epoch: string;
+  seq: number;
+  asOf: string;
+  state: State;
+}
+
+/** The next picture, or "lost" when a frame is missing or unreadable: then only a new snapshot helps. */
+export function nextPicture(picture: Picture | undefined, text: string): Picture | "lost" {
+  let frame: Record<string, unknown>;
+  try {
+    frame = JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return "lost";
+  }
+  if (frame === null || typeof frame !== "object") return "lost";
+  const { type, seq, as_of: asOf } = frame;
+  if (typeof seq !== "number" || typeof asOf !== "string") return "lost";
+  if (type === "snapshot") {
+    if (frame["version"] !== 1 || frame["state"] === null || typeof frame["state"] !== "object") return "lost";
+    return { epoch: String(frame["epoch"] ?? ""), seq, asOf, state: applyPatch({}, frame["state"] as Json) as State };
+  }
+  if (type !== "delta" || picture === undefined || seq !== picture.seq + 1) return "lost";
+  const patch = frame["patch"];
+  if (patch === null || typeof patch !== "object" || Array.isArray(patch)) return "lost";
+  return { ...picture, seq, asOf, state: applyPatch(picture.state as Json, patch as Json) as State };
+}
+
+/** Nothing was ever counted and no livestream is being collected: the wall waits instead of showing noughts. */
+export function isEmpty(state: State): boolean {
+  const { live = 0, quiet = 0 } = state.livestreams ?? {};
+  return live + quiet === 0 && !KINDS.some((kind) => (state.totals?.[kind]?.total ?? 0) > 0);
+}
+
+/** A person's words for a name: the wall's language, else any language, else English, else what there is. */
+export function nameIn(name: Name | undefined, language: string, otherwise = ""): string {
+  if (name === undefined) return otherwise;
+  if (typeof name === "string") return name;
+  return name[language] ?? name["*"] ?? name["en"] ?? Object.values(name)[0] ?? otherwise;
+}

@@ -1,0 +1,40 @@
+// What every part of the wall may ask for: language, words, theme and the event's time zone, from one place.
+
+import { en, type Words } from "../words/en";
+import { zh } from "../words/zh";
+import type { Language } from "./numbers";
+import { nameIn, type Name } from "./state";
+import { zone, type Zone } from "./time";
+
+export type Theme = "dark" | "light";
+
+export interface Wishes {
+  language: Language | undefined;
+  theme: Theme;
+}
+
+/** Reads `?lang=zh&theme=light` and `#/?lang=zh&theme=light`; what stands after the # wins, unknown values are ignored. */
+export function wishes(search: string, hash: string): Wishes {
+  const behind = hash.indexOf("?");
+  const both = [new URLSearchParams(behind < 0 ? "" : hash.slice(behind + 1)), new URLSearchParams(search)];
+  const wish = (key: string): string | undefined => both.map((p) => p.get(key)).find((v) => v !== null) ?? undefined;
+  const [language, theme] = [wish("lang"), wish("theme")];
+  return {
+    language: language === "en" || language === "zh" ? language : undefined,
+    theme: theme === "light" ? "light" : "dark",
+  };
+}
+
+class View {
+  language = $state<Language>("en");
+  timezone = $state<string | undefined>(undefined);
+
+  words: Words = $derived(this.language === "zh" ? zh : en);
+  zone: Zone = $derived(zone(this.timezone));
+
+  name(name: Name | undefined, otherwise = ""): string {
+    return nameIn(name, this.language, otherwise);
+  }
+}
+
+export const view = new View();

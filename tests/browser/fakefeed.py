@@ -1,0 +1,259 @@
+"""A feed that keeps the wall's contract on a real socket: made-up numbers, true structure, and a server that can be stopped.
+
+Each frame's countries, ZZ included, add up to the totals, and so do its platforms; the wall is tested against frames that
+could have come from the monitor. The seed fixes every number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import random
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CSP = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+
+TOPICS = {
+    "robots": ("Robots", "机器人", 30),
+    "hybrid": ("Hybrid", "混动", 24),
+    "intelligent-driving": ("Intelligent driving", "智能驾驶", 19),
+    "flying-mobility": ("Flying mobility", "飞行出行", 12),
+    "esg": ("ESG", "可持续发展", 8),
+    "smart-factory": ("Smart factory", "智能工厂", 7),
+    "co-creation": ("Co-creation", "共创", 4),
+    "safety": ("Safety", "安全", 2),
+}
+BIG = "BR ID RU MY MX TH ZA SA TR EG CN GB IT ES AE PH CL AU PL VN CO KZ PE UZ MA IQ KW NG".split()
+MIDDLE = "QA KE EC AR OM DZ PK JO TN GH RO AZ GE PT FR DE HK BH ET BY KG CR GT PA BO UY LK BD NZ IL SN CI KH MN AM HU CZ GR BG".split()
+SMALL = "RS DO PY LB UG CM AO MZ ZM ZW RW TZ NA BW FJ MU MO TW KR JP LA MM NP SG BN HN NI SV MT AL CY SI HR SE NL BE IN TJ CF VC".split()
+
+
+def iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rate(total: float, per_minute: float) -> dict[str, float]:
+    return {"total": round(total), "per_minute": round(per_minute, 1)}
+
+
+def event(now: datetime, **more: Any) -> dict[str, Any]:
+    return {
+        "name": {"en": "International User Summit", "zh": "国际用户共创大会"},
+        "timezone": "Asia/Shanghai",
+        "day_start": "04:00",
+        "languages": ["en", "zh"],
+        "day": now.strftime("%Y-%m-%d"),
+        "day_number": 3,
+        "days": 5,
+        "simulated": False,
+        "started": True,
+    } | more
+
+
+def session(name: str, zh: str, start: datetime, minutes: int) -> dict[str, Any]:
+    return {"name": {"en": name, "zh": zh, "*": name}, "start": iso(start), "end": iso(start + timedelta(minutes=minutes))}
+
+
+def empty_state(now: datetime) -> dict[str, Any]:
+    """Connected, the roster is known, nobody is live yet."""
+    later = session("Robot night", "机器人之夜", now + timedelta(hours=2, minutes=14, seconds=36), 90)
+    return {
+        "event": event(now, started=False),
+        "session": {"now": {}, "next": {"id": "robot-night", **later}},
+        "totals": {},
+        "countries": {code: {"livestreams": 0} for code in BIG + MIDDLE},
+        "topics": {},
+        "platforms": {},
+        "sessions": {"robot-night": later},
+        "livestreams": {"live": 0, "quiet": 0, "connecting": 0, "throttled": 0, "refused": 0, "broken": 0, "ended": 0, "total": 1200},
+        "cross": {},
+        "health": {
+            "as_of": iso(now),
+            "coverage": {"collected": 0, "known_live": 0, "reachable": 1127, "consented": 1200},
+        },
+    }
+
+
+def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int = 0) -> dict[str, Any]:
+    """The middle of an event: a hundred countries, a running session, an hour of history with a gap."""
+    dice = random.Random(seed)  # the seed is the same each tick, so that only the waves below move
+    jitter = random.Random(seed * 7919 + tick)
+    countries: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
+    for code in [*BIG, *MIDDLE, *SMALL, "ZZ", "AX", "GI"]:
+        livestreams = dice.randint(20, 90) if code in BIG else dice.randint(4, 18) if code in MIDDLE else dice.randint(1, 5)
+        temper = dice.lognormvariate(3.4, 0.7) * (1 + 0.06 * jitter.random())
+        per_minute = livestreams * temper * (0.4 if code in {"AX", "GI"} else 1)
+        comments = per_minute * 0.62
+        countries[code] = {
+            "comments": rate(comments * 240, comments),
+            "reactions": rate(per_minute * 91, per_minute - comments),
+            "engagement": rate(0, 0),
+            "livestreams": livestreams,
+            "authors": {"event": round(per_minute * 9), "day": round(per_minute * 4)},
+        }
+        row = countries[code]
+        row["engagement"] = {
+            "total": row["comments"]["total"] + row["reactions"]["total"],
+            "per_minute": round(row["comments"]["per_minute"] + row["reactions"]["per_minute"], 1),
+        }
+        pairs[code] = {}
+        for topic, (_, _, weight) in TOPICS.items():
+            bias = dice.lognormvariate(-0.15, 0.55)
+            hour = per_minute * weight / 100 * bias * 9
+            pairs[code][topic] = {"total": round(hour * 4), "hour": round(hour), "per_minute": round(hour / 60, 1)}
+    countries["ZZ"]["guessed"] = 410
+
+    def total(kind: str) -> dict[str, float]:
+        return {
+            "total": sum(c[kind]["total"] for c in countries.values()),
+            "per_minute": round(sum(c[kind]["per_minute"] for c in countries.values()), 1),
+        }
+
+    totals: dict[str, Any] = {kind: total(kind) for kind in ("comments", "reactions", "engagement")}
+    totals["authors"] = {"event": 418400, "day": 96300}
+    if viewers:
+        totals["viewers"] = {"now": 184320 + tick * 7, "peak": 231904, "hours": 402113}
+    share = {"twitch": 0.46, "bluesky": 0.17, "youtube": 0.21, "tiktok": 0.10, "bilibili": 0.06}
+    platforms: dict[str, Any] = {}
+    left = dict(totals["engagement"])
+    for name, part in share.items():
+        last = name == "bilibili"
+        mine = left if last else rate(totals["engagement"]["total"] * part, totals["engagement"]["per_minute"] * part)
+        left = {"total": left["total"] - mine["total"], "per_minute": round(left["per_minute"] - mine["per_minute"], 1)}
+        platforms[name] = {"engagement": mine, "in_totals": True}
+    platforms["recording"] = {"engagement": rate(5120, 310), "in_totals": False}
+    topics = {}
+    for topic, (en, zh, _) in TOPICS.items():
+        hour = sum(row[topic]["hour"] for row in pairs.values())
+        group = "technology"
+        topics[topic] = {"name": {"en": en, "zh": zh}, "group": group, "engagement": rate(hour * 4, hour / 60)}
+    minute = now.replace(second=0, microsecond=0)
+    per_minute = totals["engagement"]["per_minute"]
+    walk = random.Random(seed + 1)
+    history, level = [], 0.62
+    for i in range(60):
+        level += (0.035 if 20 < i < 32 else 0.002) + walk.uniform(-0.03, 0.03)
+        history.append(-1 if 8 <= i <= 11 else round(per_minute * min(level, 1.08)))
+    running = session("Robot night", "机器人之夜", minute - timedelta(minutes=38), 80)
+    later = session("Co-creation awards", "共创颁奖", minute + timedelta(minutes=42), 60)
+    return {
+        "event": event(now),
+        "session": {"now": {"robot-night": running}, "next": {"id": "awards", **later}},
+        "totals": totals,
+        "countries": countries,
+        "topics": topics,
+        "platforms": platforms,
+        "sessions": {"robot-night": running, "awards": later},
+        "livestreams": {"live": 1043, "quiet": 41, "connecting": 3, "throttled": 12, "refused": 5, "broken": 9, "ended": 87, "total": 1200},
+        "cross": {"country_topic": pairs},
+        "history": {"slot_seconds": 60, "start": iso(minute - timedelta(minutes=60)), "engagement": history},
+        "health": {
+            "as_of": iso(now - timedelta(milliseconds=400)),
+            "event_to_wall_ms": {"p50": 310, "p95": 620, "p99": 910},
+            "coverage": {"collected": 1043, "known_live": 1084, "reachable": 1127, "consented": 1200},
+            "late": 512,
+            "duplicates": 1204,
+            "clamped": 3,
+            "removed": 77,
+            "lag_seconds": 0.4,
+            "gaps": 6,
+        },
+    }
+
+
+def merge_patch(old: Any, new: Any) -> Any:
+    """The RFC 7396 patch that makes `new` of `old`; both are objects without null."""
+    patch: dict[str, Any] = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        if key not in old:
+            patch[key] = value
+        elif isinstance(value, dict) and isinstance(old[key], dict):
+            if inner := merge_patch(old[key], value):
+                patch[key] = inner
+        elif value != old[key]:
+            patch[key] = value
+    return patch
+
+
+class FakeFeed:
+    """Serves the built wall and the feed; `make(now, tick)` gives the state of each frame."""
+
+    def __init__(self, dist: Path, make: Callable[[datetime, int], dict[str, Any]], *, port: int = 0, tick_seconds: float = 0.25) -> None:
+        self.dist = dist
+        self.make = make
+        self.port = port
+        self.tick_seconds = tick_seconds
+        self.tick = 0
+        self.skip_next = False
+        """Loses one frame, as a broken proxy might; the wall must notice by the number."""
+        self.mute = False
+        """Keeps the sockets open and sends nothing."""
+        self.connections = 0
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/feed", self._feed)
+        app.router.add_get("/", self._page)
+        app.router.add_static("/", self.dist)
+        app.on_response_prepare.append(self._headers)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await site.start()
+        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Content-Security-Policy"] = CSP
+
+    async def _page(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(self.dist / "index.html")
+
+    async def _feed(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.connections += 1
+        old: dict[str, Any] | None = None
+        seq = 41
+        with suppress(ConnectionError, asyncio.CancelledError):
+            while not socket.closed:
+                now = datetime.now(UTC)
+                self.tick += 1
+                new = self.make(now, self.tick)
+                frame: dict[str, Any] = {"seq": seq, "as_of": new["health"]["as_of"]}
+                if old is None:
+                    frame |= {"type": "snapshot", "version": 1, "epoch": "e1", "state": new}
+                else:
+                    frame |= {"type": "delta", "patch": merge_patch(old, new)}
+                if self.skip_next:
+                    self.skip_next = False
+                elif not self.mute:
+                    await socket.send_str(json.dumps(frame, ensure_ascii=False))
+                old = new
+                seq += 1
+                await asyncio.sleep(self.tick_seconds)
+        return socket
+
+
+def tile_codes(path: Path) -> set[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["alpha2"] for row in csv.DictReader(file)}
