@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-SIMULATED = ("run", "collect", "count", "moderate", "serve", "notify", "simulate")
+SIMULATED = ("run", "collect", "count", "moderate", "serve", "notify", "simulate", "check")
 """Commands that understand what is watched; ``run`` hands it on to the others unchanged."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import difflib
 import errno
 import inspect
 import json
@@ -23,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from monitor import log as logs
-from monitor.config import Config, ConfigError, load
+from monitor.config import ConfigError
 from monitor.engine import Engine, EngineBusy, EngineFailed, find_url, hold
-from monitor.settings import Settings, watched
+from monitor.settings import Settings, read
 from monitor.supervise import Supervisor, end_with_parent, role
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("monitor.app")
 
 REDIS_VARIABLE: Final = "MONITOR_REDIS_URL"
-SAMPLE_ROSTER: Final = "roster-sample.csv"
 READS_REDIS: Final = frozenset({"collect", "count", "moderate", "serve", "notify", "replay", "audit"})
 TOOLS: Final = frozenset({"replay", "audit", "check", "parse", "classify"})
 RIVER: Final = ("serve", "count", "moderate", "collect", "notify")
@@ -72,7 +70,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """Configuration, data folder and Redis for this command line; raises ConfigError for a person's mistake."""
-    config = overridden(load(args.config), args)
+    config, watched = read(args)
     data_dir = (args.data_dir or config.data_dir or _usual_data_dir()).expanduser().resolve()
     port = config.port if args.port is None else args.port
     url = os.environ.get(REDIS_VARIABLE) or (config.redis_url.reveal() if config.redis_url else "")
@@ -82,42 +80,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
             raise ConfigError(
                 f"no Valkey runs on {data_dir}; start `monitor run` with the same --data-dir, or name a Redis in [redis] url"
             )
-    return Settings(config=config, data_dir=data_dir, redis_url=url, port=port, log=args.log, args=args)
-
-
-def overridden(config: Config, args: argparse.Namespace) -> Config:
-    """The configuration with what the command line says on top."""
-    simulator = config.simulator
-    for name in ("livestreams", "rate", "seed"):
-        value = getattr(args, name, None)
-        if value is not None:
-            simulator = dataclasses.replace(simulator, **{name: value})
-    watch = _checked_watch(getattr(args, "watch", None) or [])
-    if watch or getattr(args, "no_simulator", False):
-        simulator = dataclasses.replace(simulator, enabled=False)
-    roster = None if watch else config.roster_file
-    if args.command in {"run", "collect"} and roster is not None and roster.name == SAMPLE_ROSTER and not simulator.enabled:
-        raise ConfigError(
-            "the sample roster is of invented people, so with the simulator off there is nobody to watch; "
-            "name livestreams with --watch twitch:NAME, or your own list in [roster] file"
-        )
-    return dataclasses.replace(config, simulator=simulator, roster_file=roster)
-
-
-def _checked_watch(options: list[str]) -> dict[str, tuple[str, ...]]:
-    from connectors import PLATFORMS  # noqa: PLC0415 — a table of names, no connector is loaded
-
-    found = watched(options)
-    for platform, handles in found.items():
-        if platform not in PLATFORMS:
-            close = difflib.get_close_matches(platform, PLATFORMS, 1)
-            raise ConfigError(
-                f'--watch: there is no platform "{platform}"; '
-                + (f'did you mean "{close[0]}"?' if close else f"there are {', '.join(PLATFORMS)}")
-            )
-        if not handles:
-            raise ConfigError(f'--watch: say whom to watch, such as "{platform}:alice,bob"')
-    return found
+    return Settings(config=config, data_dir=data_dir, redis_url=url, port=port, log=args.log, args=args, watched=watched)
 
 
 def _usual_data_dir() -> Path:
@@ -216,7 +179,8 @@ def _handed_on(settings: Settings) -> list[str]:
     """The command line of ``run`` for its roles, with everything that was found out made explicit."""
     args = settings.args
     options = ["--data-dir", str(settings.data_dir), "--port", str(settings.port), "--log", settings.log]
-    if settings.config.path is not None:
+    if args.config is not None or settings.watched is None:
+        assert settings.config.path is not None
         options += ["--config", str(settings.config.path.resolve())]
     for handles in args.watch:
         options += ["--watch", handles]

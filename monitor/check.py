@@ -34,23 +34,21 @@ class Finding:
         return f"{self.mark:<6} {self.sentence}"
 
 
-def findings(config: Config, roster: Roster | None, watch: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+def findings(config: Config, roster: Roster) -> Iterator[Finding]:
     """Everything that can be said without asking the outside world."""
     yield Finding(
         "works",
-        f'{config.path}: "{config.event.name}", {len(config.sessions)} sessions, {len(config.topics)} topics, {len(config.rules)} rules.',
+        f'{config.path or "--watch"}: "{config.event.name}", {len(config.sessions)} sessions, {len(config.topics)} topics, {len(config.rules)} rules.',
     )
     for note in config.notes:
         yield Finding("note", note)
     yield from _of_the_roster(config, roster)
-    yield from _of_the_platforms(config, roster, watch)
+    yield from _of_the_platforms(config, roster)
     if not config.alerts:
         yield Finding("note", "Nobody is alerted: [[alert]] in the configuration names a chat or a mailbox.")
 
 
-def _of_the_roster(config: Config, roster: Roster | None) -> Iterator[Finding]:
-    if roster is None:
-        return
+def _of_the_roster(config: Config, roster: Roster) -> Iterator[Finding]:
     for problem in roster.problems:
         yield Finding("wrong" if problem.skipped else "note", str(problem))
     refused = len(roster.refused(config.require_consent))
@@ -58,17 +56,15 @@ def _of_the_roster(config: Config, roster: Roster | None) -> Iterator[Finding]:
         yield Finding("note", f"{refused} channels without consent are never read; fill in the column consent to read them.")
 
 
-def _of_the_platforms(config: Config, roster: Roster | None, watch: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
-    watched = {platform: len(handles) for platform, handles in watch.items()}
-    if roster is not None:
-        watched = dict(Counter(channel.platform for channel in roster.watchable(config.require_consent)))
-        for platform, number in sorted(Counter(channel.platform for channel in roster.unreachable).items()):
-            yield Finding(
-                "wrong",
-                f"{platform}: {number} channels of the roster cannot be read, this version has no connector for it; "
-                f"there are {', '.join(PLATFORMS)}. They are shown as unreachable.",
-            )
-    if not watched:
+def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
+    watched = Counter(channel.platform for channel in roster.watchable(config.require_consent))
+    for platform, number in sorted(Counter(channel.platform for channel in roster.unreachable).items()):
+        yield Finding(
+            "wrong",
+            f"{platform}: {number} channels of the roster cannot be read, this version has no connector for it; "
+            f"there are {', '.join(PLATFORMS)}. They are shown as unreachable.",
+        )
+    if not watched and not config.event.hashtags:
         yield Finding("wrong", "Nobody is watched: name a list in [roster] file, or livestreams with --watch.")
     if config.simulator.enabled:
         yield Finding(
@@ -111,11 +107,8 @@ def _secrets(options: type, given: Mapping[str, Any]) -> tuple[list[str], list[s
 
 async def run(settings: Settings) -> int:
     """Print the findings; 1 when one of them is wrong."""
-    from monitor.roster import read_roster  # noqa: PLC0415 — asked only here
-
     config = settings.config
-    roster = read_roster(config.roster_file) if config.roster_file else None
-    found = [*findings(config, roster, settings.watch), await _of_redis(settings)]
+    found = [*findings(config, settings.roster()), await _of_redis(settings)]
     found += [_of_alert(alert.to, number) for number, alert in enumerate(config.alerts, 1)]
     for finding in found:
         sys.stdout.write(f"{finding}\n")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from monitor.config import Config, ConfigError, load
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from monitor.config import Config
+    from monitor.reload import Reloader
+    from monitor.roster import Roster
+
+SAMPLE_ROSTER: Final = "roster-sample.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     config: Config
+    """File and command line together."""
     data_dir: Path
     """Spool, embedded Valkey, simulator.json, run.json; made when missing."""
     redis_url: str = field(repr=False)
@@ -24,17 +31,61 @@ class Settings:
     log: str
     """``text`` or ``json``."""
     args: argparse.Namespace
+    watched: Roster | None = None
+    """Whom ``--watch`` names; None: ``config.roster_file`` says it."""
 
-    @property
-    def watch(self) -> Mapping[str, tuple[str, ...]]:
-        """What ``--watch`` named, platform → handles; empty when the roster says what is watched."""
-        return watched(getattr(self.args, "watch", None) or ())
+    def roster(self) -> Roster:
+        """Who is watched now."""
+        from monitor.roster import Roster, read_roster  # noqa: PLC0415 — not every command asks
+
+        if self.watched is not None:
+            return self.watched
+        return read_roster(self.config.roster_file) if self.config.roster_file else Roster()
+
+    def reloader(self, now: Callable[[], float]) -> Reloader | None:
+        """Follows the files and keeps the command line on top; None with ``--watch``: there is no file that could change."""
+        from monitor.reload import Reloader  # noqa: PLC0415 — not every command asks
+
+        if self.watched is not None or self.config.path is None:
+            return None
+        return Reloader(self.config.path, now, adapt=lambda config: adapt(config, self.args))
 
 
-def watched(options: tuple[str, ...] | list[str]) -> dict[str, tuple[str, ...]]:
-    """``["twitch:a,b", "twitch:c"]`` as ``{"twitch": ("a", "b", "c")}``; order kept, repeats dropped."""
-    found: dict[str, dict[str, None]] = {}
-    for option in options:
-        platform, _, handles = option.partition(":")
-        found.setdefault(platform.strip().lower(), {}).update(dict.fromkeys(filter(None, map(str.strip, handles.split(",")))))
-    return {platform: tuple(handles) for platform, handles in found.items()}
+def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
+    """The configuration of this command line, and whom ``--watch`` names; raises ConfigError for a person's mistake.
+
+    ``--watch`` needs no file. With ``--config`` beside it, the file still says what the topics, sessions and machines are.
+    """
+    specs = getattr(args, "watch", None)
+    if not specs:
+        config = adapt(load(args.config), args)
+        sample = config.roster_file is not None and config.roster_file.name == SAMPLE_ROSTER
+        if sample and not config.simulator.enabled and args.command in {"run", "collect"}:
+            raise ConfigError(
+                "the sample roster is of invented people, so with the simulator off there is nobody to watch; "
+                "name livestreams with --watch twitch:NAME, or your own list in [roster] file"
+            )
+        return config, None
+    from monitor.watch import config_from_watch  # noqa: PLC0415 — only with --watch
+
+    config, roster = config_from_watch(specs)
+    if args.config is not None:
+        file = load(args.config)
+        platforms = {
+            name: dataclasses.replace(file.platform(name), enabled=table.enabled) for name, table in config.platforms.items()
+        }
+        event = dataclasses.replace(file.event, hashtags=config.event.hashtags)
+        simulator = dataclasses.replace(file.simulator, enabled=False)
+        config = dataclasses.replace(
+            file, event=event, platforms=platforms, simulator=simulator, roster_file=None, require_consent=False, sign_up=False
+        )
+    return config, roster
+
+
+def adapt(config: Config, args: argparse.Namespace) -> Config:
+    """What the command line says about the simulator, on top of the file."""
+    changes = {name: getattr(args, name, None) for name in ("livestreams", "rate", "seed")}
+    if getattr(args, "no_simulator", False):
+        changes["enabled"] = False
+    given = {name: value for name, value in changes.items() if value is not None}
+    return dataclasses.replace(config, simulator=dataclasses.replace(config.simulator, **given)) if given else config

@@ -20,13 +20,13 @@ import pytest
 
 from monitor import app
 from monitor.__main__ import SIMULATED, _parser, main
-from monitor.app import COMMANDS, overridden
+from monitor.app import COMMANDS
 from monitor.check import findings
 from monitor.config import Config, Event, Platform
 from monitor.engine import Engine
 from monitor.log import LONGEST
-from monitor.roster import parse_roster
-from monitor.settings import Settings, watched
+from monitor.roster import Roster, parse_roster
+from monitor.settings import Settings, adapt, read
 
 TINY = """
 [event]
@@ -75,9 +75,9 @@ def test_help_loads_nothing_heavy():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["run", "--watch", "twich:a"], 'no platform "twich"; did you mean "twitch"?'),
-        (["run", "--watch", "zzz:a"], 'no platform "zzz"; there are'),
-        (["run", "--watch", "twitch:"], "say whom to watch"),
+        (["run", "--watch", "twich:a"], 'unknown platform "twich"; did you mean "twitch"?'),
+        (["run", "--watch", "zzz:a"], 'unknown platform "zzz"'),
+        (["run", "--watch", "twitch:"], "expected platform:handle"),
         (["run", "--config", "nowhere.toml"], "nowhere.toml"),
         (["audit"], "no Valkey runs on"),
         (["run", "--port", "70000"], "expected a port"),
@@ -121,29 +121,58 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(config, tmp_path):
 
 
 def args(**given):
-    usual = {"command": "run", "watch": [], "no_simulator": False, "livestreams": None, "rate": None, "seed": None}
+    usual = {
+        "command": "run",
+        "config": None,
+        "watch": [],
+        "no_simulator": False,
+        "livestreams": None,
+        "rate": None,
+        "seed": None,
+    }
     return argparse.Namespace(**{**usual, **given})
 
 
-def test_watching_by_hand_turns_off_roster_and_simulator():
-    config = dataclasses.replace(
-        CONFIG, roster_file=Path("mine.csv"), simulator=dataclasses.replace(CONFIG.simulator, enabled=True)
+def test_watching_by_hand_needs_no_file_and_starts_no_simulator(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text("this is no TOML")
+    config, roster = read(args(watch=["twitch:a,b", "bluesky:#Tag"]))
+    assert [channel.id for channel in roster.channels] == ["twitch:a", "twitch:b"]
+    assert config.event.hashtags == ("#Tag",)
+    assert (config.roster_file, config.simulator.enabled) == (None, False)
+
+
+def test_watching_by_hand_keeps_the_topics_of_a_named_file(tmp_path):
+    path = tmp_path / "event.toml"
+    path.write_text(
+        TINY
+        + '[roster]\nfile = "mine.csv"\n[simulator]\nenabled = true\n[[topic]]\nid = "t"\nname = "T"\nphrases = {"*" = ["x"]}\n'
     )
-    found = overridden(config, args(watch=["twitch:a,b"]))
-    assert found.roster_file is None
-    assert not found.simulator.enabled
+    config, roster = read(args(watch=["twitch:a"], config=path))
+    assert [topic.id for topic in config.topics] == ["t"]
+    assert (config.event.name, config.roster_file, config.simulator.enabled) == ("Test", None, False)
+    assert config.platform("twitch").enabled
+    assert not config.platform("bluesky").enabled
+    assert len(roster.channels) == 1
 
 
 def test_the_command_line_outdoes_the_file():
     config = dataclasses.replace(CONFIG, simulator=dataclasses.replace(CONFIG.simulator, enabled=True))
-    found = overridden(config, args(livestreams=5, rate=2.5, seed=0)).simulator
+    found = adapt(config, args(livestreams=5, rate=2.5, seed=0)).simulator
     assert (found.enabled, found.livestreams, found.rate, found.seed) == (True, 5, 2.5, 0)
-    assert overridden(config, args()) == config
-    assert not overridden(config, args(no_simulator=True)).simulator.enabled
+    assert adapt(config, args()) == config
+    assert not adapt(config, args(no_simulator=True)).simulator.enabled
 
 
-def test_watch_may_be_repeated_and_names_count_once():
-    assert watched(["twitch:a, b", "Bluesky:#Tag", "twitch:b,c"]) == {"twitch": ("a", "b", "c"), "bluesky": ("#Tag",)}
+def test_the_command_line_outdoes_the_file_after_a_reload_too(config):
+    config.write_text(TINY + "[simulator]\nenabled = true\n")
+    given = args(config=config, command="count", no_simulator=True)
+    settings = Settings(config=read(given)[0], data_dir=Path(), redis_url="", port=1, log="text", args=given)
+    reloader = settings.reloader(lambda: 2e9)
+    config.write_text(TINY.replace("Test", "Changed") + "[simulator]\nenabled = true\n")
+    setups = [reloader.poll() for _ in range(3)]
+    changed = next(setup for setup in setups if setup)
+    assert (changed.config.event.name, changed.config.simulator.enabled) == ("Changed", False)
 
 
 def test_an_address_with_a_password_is_not_shown():
@@ -183,8 +212,11 @@ def test_a_log_line_is_one_line_in_utc_whatever_a_platform_wrote(form):
 ROSTER = "attendee,platform,handle,consent\n1,twitch,alice,yes\n2,twitch,bob,\n"
 
 
-def marks(config, roster=None, watch=None):
-    return [(finding.mark, finding.sentence) for finding in findings(config, roster, watch or {})]
+NOBODY = Roster()
+
+
+def marks(config, roster=NOBODY):
+    return [(finding.mark, finding.sentence) for finding in findings(config, roster)]
 
 
 def test_check_says_what_works_and_who_is_not_read():
