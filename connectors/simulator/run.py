@@ -1,0 +1,276 @@
+"""Runs the simulator: the crowd every tenth of a second, the servers, the ledger, and the handles that a test pulls.
+
+``run`` is the entry; ``Simulator`` is the same thing for a test that wants to hold it. Control by HTTP GET on either port:
+``/control/drop``, ``/control/reconnect``, ``/control/pause`` (traffic stops, sockets stay, the ledger is complete), ``/control/resume``,
+``/control/status``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from connectors.simulator import irc
+from connectors.simulator.crowd import Crowd
+from connectors.simulator.jetstream import JetstreamServer, Record
+from connectors.simulator.ledger import Ledger, Line
+from connectors.simulator.texts import load
+from connectors.simulator.twitch import CLUMP_RATE, TwitchServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request, Response
+
+    from connectors.simulator.faults import Faults
+    from connectors.simulator.model import Sent, SimChannel
+
+_STEP = 0.1
+_PAID = ("sub", "resub", "subgift")
+
+
+class Simulator:
+    """Crowd, servers and ledger of one run; ``step`` is all that time does."""
+
+    def __init__(
+        self,
+        channels: Sequence[SimChannel],
+        *,
+        rate: float = 490.0,
+        seed: int = 1,
+        sessions: Sequence[tuple[datetime, datetime]] = (),
+        hashtags: Sequence[str] = (),
+        ledger_dir: Path | None = None,
+        faults: Faults | None = None,
+        started: float | None = None,
+    ) -> None:
+        started = time.time() if started is None else started
+        self.run_id = hashlib.blake2b(f"{seed} {started}".encode(), digest_size=6).hexdigest()
+        dice = random.Random(seed)
+        self.channels = channels
+        self.paused = False
+        self.crowd = Crowd(
+            channels,
+            dice,
+            load(),
+            rate=rate,
+            start=started,
+            sessions=[(begin.timestamp(), end.timestamp()) for begin, end in sessions],
+            run=self.run_id,
+            strangers=min(5.0, rate * 0.01) if any(channel.platform == "bluesky" for channel in channels) or hashtags else 0.0,
+        )
+        self.ledger = Ledger(ledger_dir, f"{int(started * 1000)}-{self.run_id}") if ledger_dir is not None else None
+        clumped = [room.index for room in self.crowd.rooms if room.pace.mean > CLUMP_RATE]
+        self.twitch = TwitchServer(
+            channels,
+            dice=random.Random(seed + 1),
+            clock=time.time,
+            record=self._record_twitch if self.ledger else None,
+            faults=faults,
+            clumped=clumped,
+        )
+        self.jetstream = JetstreamServer(
+            channels,
+            dice=random.Random(seed + 2),
+            clock=time.time,
+            hashtags=hashtags,
+            record=self._record_jetstream if self.ledger else None,
+            faults=faults,
+        )
+
+    async def start(self, host: str = "127.0.0.1", twitch_port: int = 0, jetstream_port: int = 0) -> dict[str, object]:
+        """Listen on both ports; gives what the URLs file says."""
+        twitch = await self.twitch.start(host, twitch_port, process_request=self._answer)
+        jetstream = await self.jetstream.start(host, jetstream_port, control=self.control)
+        return {
+            "twitch": f"ws://{host}:{twitch}",
+            "jetstream": f"ws://{host}:{jetstream}/subscribe",
+            "control": f"http://{host}:{twitch}/control",
+            "pid": os.getpid(),
+        }
+
+    def step(self, now: float) -> None:
+        """Send what is due until ``now``."""
+        if not self.paused:
+            chat: list[Sent] = []
+            posts: list[Sent] = []
+            for sent in self.crowd.advance(now):
+                bluesky = sent.room < 0 or self.channels[sent.room].platform == "bluesky"
+                (posts if bluesky else chat).append(sent)
+            self.twitch.deliver(chat)
+            if posts:
+                self.jetstream.deliver(posts)
+        self.twitch.tick()
+        self.jetstream.tick()
+
+    async def stop(self) -> None:
+        """Close the sockets and the ledger."""
+        await self.twitch.stop()
+        await self.jetstream.stop()
+        if self.ledger is not None:
+            self.ledger.close()
+
+    # --- handles ------------------------------------------------------------------------------------------------------------
+
+    def control(self, path: str) -> tuple[HTTPStatus, str] | None:
+        """The answer to a control request, or None when it is none."""
+        where = urlsplit(path).path
+        if not where.startswith("/control/"):
+            return None
+        match where.removeprefix("/control/"):
+            case "drop":
+                answer = {"dropped": self.twitch.drop_all() + self.jetstream.drop_all()}
+            case "reconnect":
+                answer = {"told": self.twitch.reconnect_all()}
+            case "pause":
+                self.paused = True
+                self.twitch.tick(everything=True)
+                if self.ledger is not None:
+                    self.ledger.flush()
+                answer = self._status()
+            case "resume":
+                self.paused = False
+                answer = self._status()
+            case "status":
+                answer = self._status()
+            case _:
+                return HTTPStatus.NOT_FOUND, "drop, reconnect, pause, resume or status\n"
+        return HTTPStatus.OK, json.dumps(answer) + "\n"
+
+    def _status(self) -> dict[str, int]:
+        return {
+            "events": self.crowd.sent,
+            "twitch_clients": len(self.twitch.clients),
+            "twitch_joined": sum(len(client.channels) for client in self.twitch.clients),
+            "jetstream_clients": len(self.jetstream.clients),
+            "too_slow": self.twitch.cuts,
+            "ledger_lines": self.ledger.lines if self.ledger else 0,
+            "paused": int(self.paused),
+        }
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        found = self.control(request.path)
+        return connection.respond(*found) if found is not None else None
+
+    # --- the ledger ---------------------------------------------------------------------------------------------------------
+
+    def _record_twitch(self, sent: Sent, delivered: bool) -> None:
+        assert self.ledger is not None
+        channel = self.channels[sent.room]
+        for line in twitch_lines(sent, channel, delivered, self.ledger):
+            self.ledger.write(line)
+
+    def _record_jetstream(self, record: Record) -> None:
+        assert self.ledger is not None
+        channel = self.channels[record.sent.room] if record.sent.room >= 0 else None
+        livestream = channel.livestream if channel else None
+        self.ledger.write(
+            Line(
+                id=f"bluesky:{record.uri}",
+                kind=record.kind,
+                livestream=livestream,
+                country=channel.country if channel else None,
+                platform="bluesky",
+                at=record.at,
+                seq=self.ledger.next(livestream),
+                delivered=record.delivered,
+                author=record.did,
+                text=record.text,
+                topics=record.sent.text.topics if record.sent.text else (),
+                target=f"bluesky:{record.target}" if record.target else None,
+            )
+        )
+
+
+def twitch_lines(sent: Sent, channel: SimChannel, delivered: bool, ledger: Ledger) -> list[Line]:
+    """The ledger's lines of one Twitch event: a cheer is a comment and a gift, a resub with words as well."""
+    native = f"twitch:{sent.native}"
+    author = sent.member.user_id if sent.member else None
+
+    def make(kind: str, event_id: str, **more: object) -> Line:
+        return Line(
+            id=event_id,
+            kind=kind,
+            livestream=channel.livestream,
+            country=channel.country,
+            platform="twitch",
+            at=sent.at,
+            seq=ledger.next(channel.livestream),
+            delivered=delivered,
+            author=author,
+            **more,  # type: ignore[arg-type]
+        )
+
+    words = []
+    if sent.text is not None:
+        words = [make("copy" if sent.kind == "copy" else "comment", native, text=irc.said(sent), topics=sent.text.topics)]
+    match sent.kind:
+        case "message" | "copy":
+            return words
+        case "bits":
+            return [*words, make("gift", f"{native}:bits", amount=sent.units, currency="BITS")]
+        case "delete":
+            assert sent.target is not None
+            target = f"twitch:{sent.target.native}"
+            return [make("removed", f"twitch:clearmsg:{sent.target.native}", target=target)]
+        case "ban":
+            return [make("removed", f"twitch:clearchat:{channel.handle}:{sent.at}:{author}", target_author=author)]
+        case "raid":
+            return [make("share", f"{native}:raid")]
+        case kind if kind in _PAID:
+            return [*words, make("gift", f"{native}:{kind}")]
+        case _:
+            return [*words, make("notice", native)]
+
+
+async def run(
+    channels: Sequence[SimChannel],
+    *,
+    rate: float = 490.0,
+    seed: int = 1,
+    sessions: Sequence[tuple[datetime, datetime]] = (),
+    hashtags: Sequence[str] = (),
+    host: str = "127.0.0.1",
+    twitch_port: int = 0,
+    jetstream_port: int = 0,
+    ledger_dir: Path | None = None,
+    faults: Faults | None = None,
+    urls_file: Path | None = None,
+) -> None:
+    """Simulate until cancelled; the URLs file is written, whole, when the servers listen."""
+    simulator = Simulator(
+        channels, rate=rate, seed=seed, sessions=sessions, hashtags=hashtags, ledger_dir=ledger_dir, faults=faults
+    )
+    urls = await simulator.start(host, twitch_port, jetstream_port)
+    if urls_file is not None:
+        _write_whole(urls_file, json.dumps(urls))
+    loop = asyncio.get_running_loop()
+    next_at = loop.time()
+    flushed = 0
+    try:
+        while True:
+            simulator.step(time.time())
+            flushed += 1
+            if simulator.ledger is not None and flushed % 10 == 0:
+                simulator.ledger.flush()
+            next_at = max(next_at + _STEP, loop.time() - 1)
+            await asyncio.sleep(max(0.0, next_at - loop.time()))
+    finally:
+        await simulator.stop()
+
+
+def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, "utf-8")
+    part.replace(path)
