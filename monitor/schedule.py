@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Collection, Iterable
     from datetime import time
     from zoneinfo import ZoneInfo
 
@@ -34,7 +33,7 @@ class Moment(NamedTuple):
 class Schedule:
     """The schedule of one configuration; ``moment`` is the fast path, called for every slot."""
 
-    def __init__(self, sessions: Iterable[Session], timezone: ZoneInfo, day_start: time) -> None:
+    def __init__(self, timezone: ZoneInfo, day_start: time, sessions: Iterable[Session]) -> None:
         self._sessions = tuple(sessions)
         self._timezone = timezone
         self._day_start = day_start
@@ -48,15 +47,13 @@ class Schedule:
     @classmethod
     def of(cls, config: Config) -> Schedule:
         """The schedule of a configuration."""
-        return cls(config.sessions, config.event.timezone, config.event.day_start)
+        return cls(config.event.timezone, config.event.day_start, config.sessions)
 
-    def sessions_of(self, unix_seconds: int, tags: AbstractSet[str]) -> tuple[str, ...]:
-        """Ids of the sessions in which a livestream with these tags takes part at this instant, in the order of the file."""
-        return tuple(
-            session.id
-            for session in self._running[bisect_right(self._bounds, unix_seconds)]
-            if not session.tags or session.tags & tags
-        )
+    def windows(self, unix_seconds: int, tags: Collection[str]) -> tuple[str, tuple[str, ...]]:
+        """The day, and the sessions in which a livestream with these tags takes part, in the order of the file."""
+        running = self._running[bisect_right(self._bounds, unix_seconds)]
+        own = tuple(session.id for session in running if not session.tags or not session.tags.isdisjoint(tags))
+        return self.moment(unix_seconds).day, own
 
     def day(self, unix_seconds: int) -> str:
         """The event day of an instant, as ``2026-11-20``."""
