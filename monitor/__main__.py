@@ -106,6 +106,7 @@ def _watched(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--livestreams", metavar="N", type=_count, help="how many the simulator runs")
     group.add_argument("--rate", metavar="EVENTS_PER_SECOND", type=_positive, help="of all simulated livestreams together")
     group.add_argument("--seed", metavar="N", type=int, help="another seed, another crowd")
+    group.add_argument("--ledger", metavar="DIR", type=Path, help="the simulator writes here what it really sent; tests compare")
 
 
 def _positive(text: str) -> float:

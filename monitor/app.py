@@ -20,6 +20,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from monitor import log as logs
 from monitor.config import ConfigError
@@ -186,7 +187,7 @@ def _handed_on(settings: Settings) -> list[str]:
         options += ["--watch", handles]
     if args.no_simulator:
         options.append("--no-simulator")
-    for name in ("livestreams", "rate", "seed"):
+    for name in ("livestreams", "rate", "seed", "ledger"):
         if getattr(args, name) is not None:
             options += [f"--{name}", str(getattr(args, name))]
     return options
@@ -224,7 +225,44 @@ async def _say_where(settings: Settings) -> None:
 
 async def simulate(settings: Settings) -> int:
     """The simulated platforms; where they listen is written to simulator.json, which collect reads."""
-    raise ConfigError(f"not joined yet: {json.dumps(str(settings.data_dir))}")
+    from connectors.simulator.run import run as play  # noqa: PLC0415
+    from monitor.simulated import sim_channels  # noqa: PLC0415
+
+    config = dataclasses.replace(settings.config, simulator=dataclasses.replace(settings.config.simulator, enabled=True))
+    settings = dataclasses.replace(settings, config=config)
+    urls = settings.data_dir / "simulator.json"
+    twitch, jetstream = _ports_of(urls)
+    try:
+        await play(
+            sim_channels(settings.roster(), config),
+            rate=config.simulator.rate,
+            seed=config.simulator.seed,
+            sessions=[(session.start, session.end) for session in config.sessions],
+            hashtags=config.event.hashtags,
+            twitch_port=twitch,
+            jetstream_port=jetstream,
+            ledger_dir=settings.args.ledger,
+            urls_file=urls,
+        )
+    except asyncio.CancelledError:  # asked to end; after a crash the file stays, and with it the ports
+        urls.unlink(missing_ok=True)
+        raise
+    return 0
+
+
+def _ports_of(urls: Path) -> tuple[int, int]:
+    """The ports of a simulator that died, so that collect finds the next one where it was; 0 when somebody has them now."""
+    try:
+        told = json.loads(urls.read_text())
+        ports = [urlsplit(told[name]).port or 0 for name in ("twitch", "jetstream")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, 0
+    for number, port in enumerate(ports):
+        try:
+            _free_port("127.0.0.1", port)
+        except ConfigError:
+            ports[number] = 0
+    return ports[0], ports[1]
 
 
 COMMANDS: Final[dict[str, Callable[[Settings], Awaitable[int]]]] = {

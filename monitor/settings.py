@@ -35,20 +35,23 @@ class Settings:
     """Whom ``--watch`` names; None: ``config.roster_file`` says it."""
 
     def roster(self) -> Roster:
-        """Who is watched now."""
+        """Who is watched now; with the simulator on, those it plays."""
         from monitor.roster import Roster, read_roster  # noqa: PLC0415 — not every command asks
+        from monitor.simulated import with_simulated  # noqa: PLC0415
 
         if self.watched is not None:
             return self.watched
-        return read_roster(self.config.roster_file) if self.config.roster_file else Roster()
+        roster = read_roster(self.config.roster_file) if self.config.roster_file else Roster()
+        return with_simulated(roster, self.config)
 
     def reloader(self, now: Callable[[], float]) -> Reloader | None:
         """Follows the files and keeps the command line on top; None with ``--watch``: there is no file that could change."""
         from monitor.reload import Reloader  # noqa: PLC0415 — not every command asks
+        from monitor.simulated import with_simulated  # noqa: PLC0415
 
         if self.watched is not None or self.config.path is None:
             return None
-        return Reloader(self.config.path, now, adapt=lambda config: adapt(config, self.args))
+        return Reloader(self.config.path, now, adapt=lambda config: adapt(config, self.args), adapt_roster=with_simulated)
 
 
 def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
