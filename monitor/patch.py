@@ -51,15 +51,19 @@ def apply_patch(state: Mapping[str, Any], patch: Mapping[str, Any] | None) -> di
 
 
 def share(old: Any, new: Any) -> Any:
-    """``new``, with every part that equals the old one replaced by the old one itself."""
+    """``new``, with every object in it that equals the one at its place in ``old`` replaced by that one; ``new`` is used up."""
     if not isinstance(new, dict) or not isinstance(old, dict):
         return old if _same(old, new) else new
     changed = len(old) != len(new)
     for key, value in new.items():
         before = old.get(key)
-        kept = before if before is value else share(before, value)
-        new[key] = kept
-        changed = changed or kept is not before
+        if before is value:
+            continue
+        if isinstance(value, dict):
+            kept = new[key] = share(before, value)
+            changed = changed or kept is not before
+        elif not changed:
+            changed = not _same(before, value)
     return new if changed else old
 
 

@@ -254,7 +254,7 @@ class Picture:
             self._cells, self._cells_of = {}, (book, rated)
             changed: Iterable[str] = [head for heads in book.pairs.values() for head in heads]
         else:
-            changed = {parts(touched)[0] for touched in book.touched if "+" in parts(touched)[2]}
+            changed = {head for head, _, dimension, _ in map(parts, book.touched) if "+" in dimension}
         book.touched.clear()
         for head in changed:
             self._cell(book, head, rated)
