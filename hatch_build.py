@@ -39,7 +39,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc,unused-ignore]
             return
         build_data["force_include"][str(build())] = "monitor/static/wall"
         for name in ("config.toml", "data/roster-sample.csv"):
-            build_data["force_include"][str(ROOT / name)] = f"monitor/shipped/{Path(name).name}"
+            build_data["force_include"][str(ROOT / name)] = f"monitor/shipped/{name}"
 
 
 def prepare_editable() -> None:
