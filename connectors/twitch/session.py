@@ -7,7 +7,7 @@ Gap is all there is; therefore every doubt makes it longer, never shorter:
 * covered starts when the JOIN was *sent*, because messages may have come and been lost before its confirmation was read;
 * a quiet channel is covered by what other channels of the same socket say, less ``MARGIN``, because the server promises no order
   between channels;
-* a Gap starts ``DISORDER`` early, because the stamps of one channel are not perfectly ordered either.
+* a Gap is ``SLACK`` longer at both ends, because stamps are made by the servers' clocks, not ours, and not in perfect order.
 
 ``mono`` is a monotonic clock in seconds and sets the pace; ``wall`` is the time that events carry.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from connectors.twitch import Options
 
 MARGIN = timedelta(seconds=5)
-DISORDER = timedelta(seconds=1)
+SLACK = timedelta(seconds=1)
 BURST = 1_000
 """After so many events a mark is due before its time."""
 LINE_CHARACTERS = 480
@@ -241,8 +241,8 @@ class Session:
             return []
         items: list[Event | Health | Mark] = []
         if room.covered is not None and not room.carriers:
-            items.append(_gap(room, room.covered - DISORDER, wall + self._ahead, wall))
-        asked = self._asked.pop(login, wall)
+            items.append(_gap(room, room.covered - SLACK, wall + max(SLACK, self._ahead), wall))
+        asked = self._asked.pop(login, wall).replace(microsecond=0)
         self._pending.pop(login, None)
         self._retry.pop(login, None)
         self.joined[login] = room
