@@ -187,12 +187,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def main() -> None:
-    with (Path(__file__).parent / "roster-sample.csv").open("w", encoding="utf-8", newline="") as file:
+def write(path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows(random.Random(20261118)))
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(__file__).parent / "roster-sample.csv")

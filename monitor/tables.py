@@ -219,8 +219,8 @@ class Table:
         if value:
             return Secret(value)
         if needed:
-            raise self.error(key, missing)
-        self.source.notes.append(f"{self.source.file}: {self.where} {key}: {missing}; it goes on without")
+            raise self.error(key, f"{missing}; set it and start again")
+        self.source.notes.append(f"{self.source.file}: {self.where} {key}: {missing}, so it goes on without")
         return None
 
     def typed(self, key: str, hint: Any, *, needed: bool = True) -> Any:
@@ -287,13 +287,11 @@ class Table:
 
     def _from_environment(self) -> tuple[str, str]:
         name = self.text("env")
-        return self.source.environment.get(
-            name, ""
-        ).strip(), f"the environment variable {name} is not set; set it and start again"
+        return self.source.environment.get(name, "").strip(), f"the environment variable {name} is not set"
 
     def _from_file(self) -> tuple[str, str]:
         path = self.source.folder / self.text("file")
-        missing = f"the secret file {path} cannot be read or is empty; write the secret into it"
+        missing = f"the secret file {path} cannot be read or is empty"
         try:
             mode = path.stat().st_mode
             if mode & (stat.S_IROTH | stat.S_IWOTH):
