@@ -1,0 +1,233 @@
+"""The house itself: what the documents say exists, what must not be committed is not, and the contracts name every module they are about."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import connectors
+from monitor import config_file
+from monitor.__main__ import _parser
+from monitor.app import COMMANDS, RIVER
+from monitor.engine import OPTIONS
+from monitor.roster import read_roster
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+README = (ROOT / "README.md").read_text()
+CONTRACTS = {contract["name"]: contract for contract in PROJECT["tool"]["importlinter"]["contracts"]}
+
+
+def tracked():
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def text_of(path):
+    data = path.read_bytes()
+    return "" if b"\0" in data[:8192] else data.decode("utf-8", "replace")
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+
+def test_every_make_target_of_the_readme_exists_and_has_a_line_of_help():
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"`?make (\w+)", README))
+    assert {"run", "test", "chaos"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+        assert f'@echo "make {target} ' in makefile, target
+
+
+def test_the_readme_lists_exactly_the_commands_that_exist():
+    assert re.findall(r"^\| `monitor (\w+)", README, re.MULTILINE) == sorted(COMMANDS, key=list(_choices()).index)
+
+
+def _choices():
+    return next(action.choices for action in _parser()._actions if action.dest == "command")
+
+
+def test_commands_shown_in_the_readme_can_be_parsed():
+    shown = re.findall(r"^(?:\.venv/bin/)?monitor (.+)$", README, re.MULTILINE)
+    assert shown
+    for line in shown:
+        words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)]
+        assert _parser().parse_args(words).command == words[0]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/invariants.md"])
+def test_files_named_in_a_document_exist(document):
+    named = re.findall(
+        r"`((?:tests|docs|data|dashboards|connectors|monitor|benchmarks)/[\w./-]+)`", (ROOT / document).read_text()
+    )
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_changelog_says_something():
+    entries = re.findall(r"^- .{20,}", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert entries
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "attendee",
+        "channel",
+        "livestream",
+        "broadcast",
+        "journal",
+        "partition",
+        "slot",
+        "container",
+        "lease",
+        "commit",
+        "retraction",
+        "gap",
+        "spool",
+        "feed",
+        "snapshot",
+        "delta",
+        "collect share",
+        "as of",
+        "roster",
+        "event",
+        "session",
+        "ledger",
+        "flag",
+    ],  # fmt: skip
+)
+def test_the_glossary_has_the_words(word):
+    rows = [line.split("|")[1] for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("|")]
+    rows += re.findall(r"\*\*[^*]+\*\*", (ROOT / "docs/glossary.md").read_text())
+    assert any(re.search(rf"\*\*{word}s?\*\*", row) for row in rows)
+
+
+def test_a_promise_to_do_something_later_is_written_down():
+    mark = "TO" + "DO"
+    gotchas = (ROOT / "docs/gotchas.md").read_text()
+    found = [
+        path
+        for path in tracked()
+        if path.suffix in {".py", ".ts", ".svelte", ".lua"} and re.search(rf"\b{mark}\b", text_of(path))
+    ]
+    assert [str(path.relative_to(ROOT)) for path in found if path.name not in gotchas] == []
+
+
+# --- what must not be committed ---------------------------------------------------------------------------------------
+
+REGISTRIES = [
+    ".".join(parts) for parts in (("registry", "npmjs"), ("pypi", "org"), ("pythonhosted", "org"), ("npmmirror", "com"))
+]
+MACHINE = ["/".join(parts) for parts in (("", "work", "main"), ("", "work", "shared"), ("", "opt", "pypi"), ("", "root", ""))]
+
+
+def test_no_registry_and_no_path_of_a_machine_is_committed():
+    found = [
+        f"{path.relative_to(ROOT)}: {word}" for path in tracked() for word in (*REGISTRIES, *MACHINE) if word in text_of(path)
+    ]
+    assert found == []
+
+
+def test_nothing_built_is_committed():
+    names = [str(path.relative_to(ROOT)) for path in tracked()]
+    assert [name for name in names if re.search(r"(^|/)(node_modules|dist|static|__pycache__)/", name)] == []
+
+
+def test_the_lock_pins_everything_that_the_project_asks_for():
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line)] == []
+    pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower(): line.partition("==")[2] for line in lines}
+    project = PROJECT["project"]
+    for text in (*project["dependencies"], *project["optional-dependencies"]["dev"], *PROJECT["build-system"]["requires"]):
+        wanted = Requirement(text)
+        assert wanted.specifier.contains(pinned[re.sub(r"[-_.]+", "-", wanted.name).lower()]), text
+
+
+def test_what_is_installed_is_what_is_locked():
+    """Otherwise a green run says nothing about what a user gets."""
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
+    differing = [line for line in lines if importlib.metadata.version(line.partition("==")[0]) != line.partition("==")[2]]
+    assert differing == []
+
+
+# --- configuration and containers -------------------------------------------------------------------------------------
+
+
+def test_the_shipped_configuration_and_roster_load_without_a_problem():
+    config = config_file.read(ROOT / "config.toml", environment={})
+    assert config.simulator.enabled
+    assert config.simulator.livestreams == 1200
+    roster = read_roster(config.roster_file)
+    assert roster.problems == ()
+    assert len({channel.country for channel in roster.channels}) >= 100
+
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def test_compose_has_a_service_for_every_role_with_a_command_that_can_be_typed():
+    services = COMPOSE["services"]
+    assert {*RIVER, "simulate", "valkey"} <= set(services)
+    for name in (*RIVER, "simulate"):
+        assert _parser().parse_args(services[name]["command"]).command == name
+        assert services[name]["environment"]["MONITOR_REDIS_URL"].startswith("unix:///run/valkey/")
+
+
+def test_composes_valkey_keeps_data_like_the_embedded_one():
+    words = COMPOSE["services"]["valkey"]["command"][1:]
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    for name in ("port", "appendonly", "appendfsync", "aof-load-truncated", "save", "maxmemory-policy", "unixsocketperm"):
+        assert given[f"--{name}"] == OPTIONS[name], name
+
+
+# --- contracts --------------------------------------------------------------------------------------------------------
+
+SHELLS = {
+    "__main__", "app", "check", "collect", "count", "engine", "journal", "log", "produce", "reader", "reload", "settings", "setup", "spool", "supervise",
+    "feed", "web", "notify", "audit", "replay", "tools", "metrics", "moderation", "archive",
+    "config", "config_file", "tables",  # they need Secret, which lives beside the connections' contract
+}  # fmt: skip
+"""Modules that may touch the outside world, or types from modules that do. A new module goes here or into a contract."""
+
+
+def test_every_module_is_a_shell_or_held_to_be_pure():
+    modules = {path.stem for path in (ROOT / "monitor").glob("*.py")} | {
+        path.parent.name for path in (ROOT / "monitor").glob("*/__init__.py")
+    }
+    pure = {
+        name.removeprefix("monitor.")
+        for contract in CONTRACTS.values()
+        if "asyncio" in contract.get("forbidden_modules", ())
+        for name in contract["source_modules"]
+    }
+    assert modules - {"__init__"} - SHELLS - pure == set()
+
+
+def test_every_connector_is_held_apart_from_the_others():
+    apart = set(CONTRACTS["a connector knows no other connector"]["modules"])
+    assert {target.partition(":")[0] for target in connectors.PLATFORMS.values()} <= apart
+
+
+def test_pure_modules_do_not_ask_what_time_it_is():
+    contract = CONTRACTS["pure modules are handed time, dice and bytes"]
+    asked = []
+    for name in contract["source_modules"]:
+        path = ROOT / name.replace(".", "/")
+        for file in path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]:
+            calls = [
+                node
+                for node in ast.walk(ast.parse(file.read_text()))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            ]
+            asked += [f"{file.name}:{call.lineno}" for call in calls if call.func.attr in {"now", "utcnow", "today"}]
+    assert asked == []
