@@ -104,7 +104,7 @@ def test_the_changelog_says_something():
         "session",
         "ledger",
         "flag",
-    ],  # fmt: skip
+    ],
 )
 def test_the_glossary_has_the_words(word):
     rows = [line.split("|")[1] for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("|")]
