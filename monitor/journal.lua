@@ -111,11 +111,12 @@ local function lookup(keys, args)
   return answer
 end
 
--- KEYS lease; ARGV token, ttl ms → 1 | 0
+-- KEYS lease; ARGV token, ttl ms, our own former token or '' → 1 | 0
+-- After a doubt the owner takes over from itself under a fresh token, so that a commit still under way is fenced.
 local function lease(keys, args)
   local now = now_ms()
   local held = redis.call('HMGET', keys[1], 'token', 'exp')
-  if held[1] and held[1] ~= args[1] and tonumber(held[2]) > now then return 0 end
+  if held[1] and held[1] ~= args[1] and held[1] ~= args[3] and tonumber(held[2]) > now then return 0 end
   redis.call('HSET', keys[1], 'token', args[1], 'exp', number(now + args[2]))
   return 1
 end
@@ -222,7 +223,8 @@ end
 
 -- KEYS lease, ckpt, journal, changes
 -- ARGV prefix, token, previous version, new version, position, nonce of it, change (msgpack), extras (msgpack),
---      nonce of this change, caught-up ms or '', config hash, previous position, keep ms, most entries, baseline flag
+--      nonce of this change, caught-up ms or '', config hash, previous position, keep ms, most entries, baseline flag,
+--      proof flag (off in the control of the chaos test only)
 -- → 'OK' | 'DUP' | 'FENCED' | 'STALE' | 'LOSTTAIL'
 local function commit(keys, args)
   local prefix, token = args[1], args[2]
@@ -231,7 +233,7 @@ local function commit(keys, args)
   local version = stored[1] or '0'
   if version == args[4] and stored[2] == token then return 'DUP' end
   if version ~= args[3] then return 'STALE' end
-  if args[5] ~= '' and not holds(keys[3], args[5], args[6]) then return 'LOSTTAIL' end
+  if args[16] == '1' and args[5] ~= '' and not holds(keys[3], args[5], args[6]) then return 'LOSTTAIL' end
   local change, extras, derived = cmsgpack.unpack(args[7]), cmsgpack.unpack(args[8]), {}
   apply(prefix, change[2])
   raise_levels(prefix .. 'levels', extras[1], derived)

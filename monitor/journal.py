@@ -6,6 +6,8 @@ repeat commands whose reply was lost). Whoever gets ``Doubt`` drops its memory a
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
 import zlib
 from contextlib import asynccontextmanager
@@ -28,6 +30,8 @@ from monitor.windows import Change, Group, Loaded, ViewerSample
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+log = logging.getLogger("monitor.journal")
 
 Position = tuple[str, str]
 """(entry id, nonce of the attempt that wrote it); ("", "") is the very beginning."""
@@ -124,7 +128,7 @@ def make_client(url: str, *, connections: int = 32, timeout_seconds: float = 10.
         socket_timeout=timeout_seconds,
         retry=retry,
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)
 
 
 # --- the journal ------------------------------------------------------------------------------------------------------
@@ -183,6 +187,7 @@ class Journal:
     def __init__(self, url: str, *, partitions: int = 16, overlap_proof: bool = True) -> None:
         self.partitions = partitions
         self.redis: Any = make_client(url)
+        self.overlap_proof = overlap_proof
         self._pull = "lm1_pull" if overlap_proof else "lm1_pull_unproven"
 
     async def close(self) -> None:
@@ -262,8 +267,9 @@ class Journal:
 
     # roles: lease, checkpoint, commit
 
-    async def lease(self, partition: int, role: str, token: str, ttl_ms: int) -> bool:
-        return bool(await self.call("lm1_lease", [key(partition, f"lease:{role}")], token, ttl_ms))
+    async def lease(self, partition: int, role: str, token: str, ttl_ms: int, *, former: str = "") -> bool:
+        """Take the lease when it is free, expired, or held under our own former token."""
+        return bool(await self.call("lm1_lease", [key(partition, f"lease:{role}")], token, ttl_ms, former))
 
     async def renew(self, partition: int, role: str, token: str, ttl_ms: int, caught_up_ms: int | None) -> None:
         keys = [key(partition, f"lease:{role}"), key(partition, f"ckpt:{role}")]
@@ -311,6 +317,7 @@ class Journal:
             KEEP_JOURNAL_MS,
             most_entries(self.partitions),
             "1" if baseline else "0",
+            "1" if self.overlap_proof else "0",
         )
         _check(answer, partition)
 
@@ -423,9 +430,9 @@ class Journal:
         answer = await self.call("lm1_peak", ["{wall}:peak"], *flat)
         return dict(zip(values, answer, strict=True))
 
-    async def shares(self, token: str, ttl_ms: int, count: int, *, leave: bool = False) -> list[int]:
-        """Heartbeat of a collector; returns the shares that it owns now."""
-        keys = ["{share}:owners", "{share}:members"]
+    async def shares(self, group: str, token: str, ttl_ms: int, count: int, *, leave: bool = False) -> list[int]:
+        """Heartbeat of a member of ``group`` (collectors, counters …); returns which of ``count`` shares it owns now."""
+        keys = [f"{{{group}}}:owners", f"{{{group}}}:members"]
         return list(await self.call("lm1_shares", keys, token, ttl_ms, count, "1" if leave else "0"))
 
 
@@ -453,3 +460,16 @@ def is_doubt(error: BaseException) -> bool:
 def pack(value: Any) -> bytes:
     """MessagePack as the server functions read it: text as str, whole numbers only."""
     return _pack(value)
+
+
+async def ready(journal: Journal) -> None:
+    """Wait until Redis answers, then load the functions."""
+    said = False
+    while True:
+        try:
+            return await journal.prepare()
+        except (RedisError, OSError) as error:
+            if not said:
+                log.warning("waiting for Redis (%s)", type(error).__name__)
+                said = True
+            await asyncio.sleep(0.3)

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from redis.exceptions import RedisError
+
 from connectors.event import Event, Removed, as_json
-from monitor.journal import UNREACHABLE, Journal, LostTail, digest, make_nonce, partition_of
+from monitor.journal import Journal, LostTail, digest, make_nonce, partition_of
 from monitor.spool import KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ T = TypeVar("T")
 
 CHUNK_EVENTS = 2000
 """Events taken from the queue at once; one ingest call per partition among them."""
+RETRIABLE = (RedisError, OSError)
+"""Whatever Redis answers (out of memory, read-only, loading) or does not answer, the events stay in the spool and go again."""
 VERIFY_SECONDS = 1.0
 """How often the tails of idle partitions are proven."""
 
@@ -114,12 +120,29 @@ class Producer:
             pairs.setdefault(place(event, self.partitions), []).append((mark, as_json(event)))
         self.waiting += len(events)
         batches = [(partition, encode_pairs(some)) for partition, some in pairs.items()]
-        numbers = await self._in_writer(self._spool.append, batches, self._take_acknowledged())
+        numbers = await self._append(batches)
         for number, (partition, some) in zip(numbers, pairs.items(), strict=True):
             self._queue.append(Row(number, partition, some))
         self._last_put = numbers[-1]
         self._wake.set()
         return self._last_put
+
+    async def _append(self, batches: list[tuple[int, bytes]]) -> list[int]:
+        """Write rows; while the disk refuses, wait: the sources are paused, nothing is dropped."""
+        while True:
+            for task in self._tasks:
+                if task.done():  # our own fault, never the platform's: say so instead of filling the disk
+                    raise RuntimeError("the producer's sender has stopped") from task.exception()
+            try:
+                return await self._in_writer(self._spool.append, batches, self._take_acknowledged())
+            except sqlite3.OperationalError as error:
+                log.warning("the spool cannot be written (%s); collecting waits", error)
+                await asyncio.sleep(1)
+
+    @property
+    def name(self) -> str:
+        """Of the spool; no two living producers of a machine have the same."""
+        return self._spool.path.stem
 
     @property
     def acknowledged(self) -> int:
@@ -166,7 +189,7 @@ class Producer:
                 continue
             try:
                 await self._send(rows)
-            except UNREACHABLE as error:
+            except RETRIABLE as error:
                 self._note_unreachable(error)
                 # An unanswered batch may have been stored: what comes again is our repeat.
                 self._resent_up_to = max(self._resent_up_to, rows[-1].number)
@@ -224,11 +247,11 @@ class Producer:
             return
         log.warning("partition %d lost its tail: sending the last %d seconds again", partition, KEEP_SECONDS)
         after = 0
-        while kept := [
-            row
-            for row in await self._in_writer(lambda: self._spool.kept(partition, after=after, limit=64))
-            if row.number < before
-        ]:  # noqa: B023
+        while True:
+            rows = await self._in_writer(partial(self._spool.kept, partition, after=after, limit=64))
+            kept = [row for row in rows if row.number < before]
+            if not kept:
+                return
             pairs = [pair for row in kept for pair in row.pairs]
             answer = await self._journal.ingest(partition, pairs, tail=None, resent=True)
             if answer.tail is not None:
@@ -247,9 +270,12 @@ class Producer:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(VERIFY_SECONDS)
-            await self._in_writer(self._spool.append, (), self._take_acknowledged())
-            await self._in_writer(self._spool.forget, time.time() - KEEP_SECONDS, self.partitions)
-            with suppress(*UNREACHABLE):
+            try:
+                await self._in_writer(self._spool.append, (), self._take_acknowledged())
+                await self._in_writer(self._spool.forget, time.time() - KEEP_SECONDS, self.partitions)
+            except sqlite3.Error as error:  # a full disk: acknowledgements not noted are only sent again
+                log.warning("the spool cannot be written: %s", error)
+            with suppress(*RETRIABLE):
                 await self._verify()
                 await self._adopt()
 

@@ -1,0 +1,523 @@
+"""The collector: owns a share of the livestreams, runs their connectors, and is the only place where retries, back-off and counting live.
+
+Promises: an event that a connector yielded is on disk within milliseconds and in the journal once. What a livestream is covered up to is
+stored only after the events before it are in the journal, so that the next owner resumes without loss, or knows where its gap begins.
+A connector that fails, whatever it does, stops nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import time
+import zlib
+from collections import deque
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+import connectors
+from connectors.connector import (
+    Connector,
+    Dropped,
+    Health,
+    Mark,
+    Refused,
+    Resume,
+    Target,
+    Throttled,
+    Tools,
+    Watch,
+    make_pseudonym,
+)
+from connectors.event import Gap, Status, Unknown
+from connectors.pacing import backoff
+from monitor.journal import Journal, LostTail, ready
+from monitor.produce import RETRIABLE, Producer
+from monitor.setup import Source, author_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from connectors.event import Event
+    from monitor.config import Config
+    from monitor.reload import Setup
+    from monitor.roster import Channel, Roster
+    from monitor.settings import Settings
+
+log = logging.getLogger("monitor.collect")
+
+SHARES = 256
+SHARE_TTL_MS = 5000
+FLUSH_SECONDS = 0.02
+"""Group commit of the spool."""
+MOST_UNFLUSHED = 5000
+"""Items held in memory; beyond, connectors are not read."""
+CONNECT_EVERY_SECONDS = 2.0
+"""A new connection to a platform at most so often: platforms limit connecting more than receiving."""
+CURSOR_SECONDS = 0.5
+STATES_SECONDS = 10.0
+"""All states are written again so often, so that a state whose collector died can be seen to be old."""
+HEALTHY_SECONDS = 30.0
+"""A connection that lasted so long starts its back-off anew."""
+REFUSED_SECONDS = 300.0
+"""A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
+
+
+def share_of(livestream: str) -> int:
+    return zlib.crc32(livestream.encode()) % SHARES
+
+
+# --- plan: pure ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Group:
+    """The targets of one connection."""
+
+    platform: str
+    number: int
+    targets: dict[str, Target] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What this collector must watch: targets by platform, and states of what cannot be watched."""
+
+    targets: dict[str, dict[str, Target]]
+    directory: dict[str, dict[str, str]]
+    """Platform → native id or handle → livestream id, of the whole roster."""
+    refused: dict[str, str]
+    """Livestream → reason in words."""
+
+
+def plan(config: Config, roster: Roster, shares: set[int]) -> Wanted:
+    """Targets of these shares; every hashtag of the event is a target of its own on platforms that know hashtags."""
+    targets: dict[str, dict[str, Target]] = {}
+    directory: dict[str, dict[str, str]] = {}
+    refused: dict[str, str] = {}
+    for channel in roster.channels:
+        directory.setdefault(channel.platform, {})[channel.native_id or channel.handle] = channel.id
+    for channel in roster.watchable(config.require_consent):
+        if share_of(channel.id) in shares:
+            if config.platform(channel.platform).enabled:
+                target = Target(livestream=channel.id, handle=channel.handle, native_id=channel.native_id)
+                targets.setdefault(channel.platform, {})[channel.id] = target
+            else:
+                refused[channel.id] = f"{channel.platform} is switched off in the configuration"
+    for channel in roster.refused(config.require_consent):
+        if share_of(channel.id) in shares:
+            refused[channel.id] = "no consent in the roster"
+    for tag in config.event.hashtags:
+        name = f"bluesky:{tag.casefold()}"
+        if config.platform("bluesky").enabled and share_of(name) in shares:
+            targets.setdefault("bluesky", {})[name] = Target(livestream=name, handle=tag)
+    return Wanted(targets, directory, refused)
+
+
+def regroup(groups: Sequence[Group], platform: str, wanted: Mapping[str, Target], capacity: int | None) -> list[Group]:
+    """Connections for these targets, moving none that is already on one; empty ones are left out."""
+    kept = [Group(platform, group.number, {name: wanted[name] for name in group.targets if name in wanted}) for group in groups]
+    placed = {name for group in kept for name in group.targets}
+    number = max((group.number for group in groups), default=-1) + 1
+    for name in (name for name in wanted if name not in placed):
+        room = next((group for group in kept if capacity is None or len(group.targets) < capacity), None)
+        if room is None:
+            room = Group(platform, number)
+            number += 1
+            kept.append(room)
+        room.targets[name] = wanted[name]
+    return [group for group in kept if group.targets]
+
+
+def encode_resume(resume: Resume) -> bytes:
+    return orjson.dumps({"cursor": resume.cursor, "covered_until": resume.covered_until})
+
+
+def decode_resume(data: bytes | None) -> Resume:
+    if not data:
+        return Resume()
+    found = orjson.loads(data)
+    until = found.get("covered_until")
+    return Resume(cursor=found.get("cursor"), covered_until=datetime.fromisoformat(until) if until else None)
+
+
+def later(resume: Resume, cursor: str | None, covered_until: datetime | None) -> Resume:
+    """The resume moved forward; it never goes back."""
+    if covered_until is not None and resume.covered_until is not None and covered_until < resume.covered_until:
+        covered_until = None
+    return Resume(cursor=cursor or resume.cursor, covered_until=covered_until or resume.covered_until)
+
+
+# --- the collector ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Running:
+    """One connection that is kept up."""
+
+    watch: Watch
+    task: asyncio.Task[None]
+
+
+class Collector:
+    """Runs until cancelled; see the module docstring."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        producer: Producer,
+        setup: Setup,
+        tools: Tools,
+        *,
+        token: str,
+        addresses: Callable[[], Mapping[str, Any]] = dict,
+        connect_every: float = CONNECT_EVERY_SECONDS,
+    ) -> None:
+        self.journal = journal
+        self.producer = producer
+        self.setup = setup
+        self.tools = tools
+        self.token = token
+        self.addresses = addresses
+        """Platform → options that replace the configured ones (where the simulator listens)."""
+        self.connect_every = connect_every
+        self.counters: dict[tuple[str, ...], int] = {}
+        self._shares: set[int] = set()
+        self._groups: dict[str, list[Group]] = {}
+        self._running: dict[tuple[str, int], Running] = {}
+        self._resumes: dict[str, Resume] = {}
+        self._items: list[Event | Mark] = []
+        self._room = asyncio.Event()
+        self._room.set()
+        self._waiting: deque[tuple[int, dict[str, Resume]]] = deque()
+        """(last row of a flush, resumes that are true once it is acknowledged)."""
+        self._states: dict[str, dict[str, Any]] = {}
+        self._dirty: set[str] = set()
+        self._next_connect: dict[str, float] = {}
+        self._named: set[str] = set()
+        self._plan_lock = asyncio.Lock()
+
+    async def run(self, poll: Callable[[], Setup | None]) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._flush_all())
+                tasks.create_task(self._store_cursors())
+                tasks.create_task(self._own_shares())
+                tasks.create_task(self._write_states())
+                tasks.create_task(self._follow(poll))
+        finally:
+            await self._stop()
+
+    def count(self, *name: str, units: int = 1) -> None:
+        self.counters[name] = self.counters.get(name, 0) + units
+
+    # which livestreams are ours
+
+    async def _own_shares(self) -> None:
+        expires = time.monotonic()
+        while True:
+            try:
+                mine = set(await self.journal.shares("collect", self.token, SHARE_TTL_MS, SHARES))
+                expires = time.monotonic() + SHARE_TTL_MS / 1000
+                if mine != self._shares:
+                    log.info("this collector owns %d of %d shares", len(mine), SHARES)
+                    self._shares = mine
+                    await self.replan()
+            except RETRIABLE:
+                # Others may take our livestreams when they can reach Redis and we cannot. Reading on is harmless (ids dedupe),
+                # and it is what keeps the spool complete while Redis is away.
+                if time.monotonic() > expires + 600:
+                    log.warning("no contact with Redis for ten minutes; still collecting into the spool")
+                    expires = time.monotonic()
+            await asyncio.sleep(1.0)
+
+    async def _follow(self, poll: Callable[[], Setup | None]) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            new = poll()
+            if new is not None:
+                self.setup = new
+                await self.replan()
+
+    async def replan(self) -> None:
+        """Start, change and stop connections so that exactly our targets are watched."""
+        async with self._plan_lock:
+            wanted = plan(self.setup.config, self.setup.roster, self._shares)
+            await self._load_resumes([name for some in wanted.targets.values() for name in some if name not in self._resumes])
+            for platform in self._groups.keys() | wanted.targets.keys():
+                await self._replan_platform(platform, wanted)
+            gone = self._states.keys() - wanted.refused.keys() - {name for some in wanted.targets.values() for name in some}
+            for name in gone:
+                self._states.pop(name, None)
+                self._dirty.discard(name)
+                self._resumes.pop(name, None)  # whoever owns it now stores newer ones
+            for name, reason in wanted.refused.items():
+                self._note(name, "refused", reason)
+
+    async def _replan_platform(self, platform: str, wanted: Wanted) -> None:
+        before = {group.number: group for group in self._groups.get(platform, [])}
+        capacity = self._capacity(platform)
+        groups = regroup(list(before.values()), platform, wanted.targets.get(platform, {}), capacity)
+        self._groups[platform] = groups
+        numbers = {group.number for group in groups}
+        for number in before.keys() - numbers:
+            await self._cancel(platform, number)
+        for group in groups:
+            running = self._running.get((platform, group.number))
+            if running is None:
+                watch = Watch((), wanted.directory.get(platform))
+                task = asyncio.create_task(self._keep_up(platform, group.number, watch), name=f"{platform} {group.number}")
+                running = self._running[platform, group.number] = Running(watch, task)
+            if running.watch.targets.keys() != group.targets.keys() or running.watch.directory != wanted.directory.get(platform):
+                running.watch.directory = wanted.directory.get(platform, {})
+                running.watch.update(self._with_resumes(group.targets.values()))
+
+    def _capacity(self, platform: str) -> int | None:
+        options = self._options(platform)
+        return getattr(options, "capacity", None) or connectors.connector(platform).capacity
+
+    def _options(self, platform: str) -> Any:
+        kind = connectors.connector(platform)
+        configured = dict(self.setup.config.platform(platform).options)
+        return kind.options(**{**configured, **self.addresses().get(platform, {})})
+
+    async def _load_resumes(self, names: Sequence[str]) -> None:
+        for start in range(0, len(names), 1000):
+            some = names[start : start + 1000]
+            for name, data in zip(some, await self.journal.redis.hmget("{cur}", list(some)), strict=True):
+                self._resumes[name] = decode_resume(data)
+
+    def _with_resumes(self, targets: Iterable[Target]) -> list[Target]:
+        return [
+            Target(
+                livestream=t.livestream, handle=t.handle, native_id=t.native_id, resume=self._resumes.get(t.livestream, Resume())
+            )
+            for t in targets
+        ]
+
+    # keeping one connection up
+
+    async def _keep_up(self, platform: str, number: int, watch: Watch) -> None:
+        failures = 0
+        kind = connectors.connector(platform)
+        while True:
+            await self._take_turn(platform)
+            watch.update(self._with_resumes(watch.targets.values()))
+            started = time.monotonic()
+            for name in watch.targets:
+                self._note(name, "connecting")
+            try:
+                await self._read(kind(self._options(platform), watch, self.tools))
+                wait = 0.0
+                reason = "the connector stopped"
+            except Throttled as failure:
+                self.count(platform, "throttled")
+                wait, reason = max(1.0, (failure.until - self.tools.now()).total_seconds()), failure.reason
+                self._note_all(watch, "throttled", reason)
+            except Refused as failure:
+                self.count(platform, "refused")
+                wait, reason = REFUSED_SECONDS, failure.reason
+                self._note_all(watch, "refused", reason)
+            except Dropped as failure:
+                self.count(platform, "dropped")
+                wait, reason = -1.0, failure.reason
+                self._note_all(watch, "broken", reason)
+            except Exception as failure:  # a fault of the connector must not stop the others
+                self.count(platform, "crashed")
+                wait, reason = -1.0, f"{type(failure).__name__} in the connector"
+                log.exception("%s connection %d failed in a way that it should not", platform, number)
+                self._note_all(watch, "broken", reason)
+            if wait < 0:
+                failures = 1 if time.monotonic() - started > HEALTHY_SECONDS else failures + 1
+                wait = backoff(failures - 1, self.tools.dice, cap=60.0)
+            log.info("%s connection %d: %s; again in %.0f s", platform, number, reason, wait)
+            await asyncio.sleep(wait)
+
+    async def _take_turn(self, platform: str) -> None:
+        now = time.monotonic()
+        turn = max(now, self._next_connect.get(platform, 0.0))
+        self._next_connect[platform] = turn + self.connect_every
+        await asyncio.sleep(turn - now)
+
+    async def _read(self, connector: Connector) -> None:
+        async with aclosing(connector.events()) as events:  # type: ignore[type-var]
+            async for item in events:
+                if isinstance(item, Health):
+                    self._note(item.livestream, item.state, item.reason)
+                    continue
+                self._items.append(item)
+                if len(self._items) >= MOST_UNFLUSHED:
+                    self._room.clear()
+                    await self._room.wait()
+
+    async def _cancel(self, platform: str, number: int) -> None:
+        running = self._running.pop((platform, number))
+        running.task.cancel()
+        await asyncio.gather(running.task, return_exceptions=True)
+
+    # from connectors to the spool
+
+    async def _flush_all(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Everything yielded so far goes to disk; what it covers is noted to be stored once the journal has it."""
+        if not self._items:
+            return
+        items, self._items = self._items, []
+        events = [item for item in items if not isinstance(item, Mark)]
+        resumes = self._covered(items)
+        for event in events:
+            self._observe(event)
+        number = await self.producer.put(events)
+        self._resumes.update(resumes)
+        self._waiting.append((number, resumes))
+        self._room.set()
+
+    def _covered(self, items: Iterable[Event | Mark]) -> dict[str, Resume]:
+        """How far each livestream is covered after these items, in their order."""
+        moved: dict[str, Resume] = {}
+        for item in items:
+            if isinstance(item, Mark):
+                for name in item.livestreams:
+                    if name in self._resumes:  # not ours any more: its new owner knows better
+                        moved[name] = later(moved.get(name) or self._resumes[name], item.cursor, item.covered_until)
+            elif item.livestream in self._resumes and not isinstance(item, (Gap, Status, Unknown)):
+                # A time ahead of its receipt would hide what is lost after it.
+                name = item.livestream
+                moved[name] = later(moved.get(name) or self._resumes[name], None, min(item.at, item.received_at))
+            elif isinstance(item, Gap) and item.livestream in self._resumes:
+                name = item.livestream
+                moved[name] = later(moved.get(name) or self._resumes[name], None, item.to)
+        return moved
+
+    def _observe(self, event: Event) -> None:
+        if isinstance(event, Unknown):
+            self.count(event.platform, "unknown")
+            if event.name not in self._named and len(self._named) < 1000:
+                self._named.add(event.name)
+                log.info("%s sent a kind that is not known: %s (said once)", event.platform, event.name)
+        elif isinstance(event, Status) and event.livestream is not None:
+            self._note(event.livestream, "live" if event.state == "live" else "ended", event.reason or "")
+
+    async def _store_cursors(self) -> None:
+        while True:
+            await asyncio.sleep(CURSOR_SECONDS)
+            with suppress(*RETRIABLE):
+                await self.store_cursors()
+
+    async def store_cursors(self) -> None:
+        """Store what the journal has by now; a later owner starts from there."""
+        safe: dict[str, Resume] = {}
+        while self._waiting and self._waiting[0][0] <= self.producer.acknowledged:
+            safe.update(self._waiting.popleft()[1])
+        if safe:
+            try:
+                await self.journal.redis.hset("{cur}", mapping={name: encode_resume(resume) for name, resume in safe.items()})
+            except RETRIABLE:
+                self._waiting.appendleft((0, safe))
+                raise
+
+    # states
+
+    def _note(self, livestream: str, state: str, reason: str = "") -> None:
+        known = self._states.get(livestream)
+        if known is None or known["state"] != state or known["reason"] != reason:
+            since = self.tools.now() if known is None or known["state"] != state else known["since"]
+            self._states[livestream] = {"state": state, "reason": reason, "since": since}
+            self._dirty.add(livestream)
+
+    def _note_all(self, watch: Watch, state: str, reason: str) -> None:
+        for name in watch.targets:
+            self._note(name, state, reason)
+
+    async def _write_states(self) -> None:
+        everything = time.monotonic()
+        while True:
+            await asyncio.sleep(1.0)
+            if time.monotonic() >= everything:
+                self._dirty.update(self._states)
+                everything = time.monotonic() + STATES_SECONDS
+            if self._dirty:
+                with suppress(*RETRIABLE):
+                    await self._write_dirty()
+
+    async def _write_dirty(self) -> None:
+        channels = self.setup.roster.by_id()
+        now = self.tools.now()
+        rows = {name: self._state_row(name, channels.get(name), now) for name in self._dirty if name in self._states}
+        if rows:
+            await self.journal.redis.hset("{livestreams}", mapping=rows)
+        self._dirty.difference_update(rows)
+
+    def _state_row(self, name: str, channel: Channel | None, now: datetime) -> bytes:
+        row = {**self._states[name], "at": now}
+        if channel is None:
+            row |= {"platform": name.partition(":")[0], "handle": name.partition(":")[2], "hashtag": True}
+        else:
+            row |= {"platform": channel.platform, "handle": channel.handle, "attendee": channel.attendee}
+            if channel.country:
+                row["country"] = channel.country
+        return orjson.dumps(row)
+
+    # the end
+
+    async def _stop(self) -> None:
+        for running in self._running.values():
+            running.task.cancel()
+        await asyncio.gather(*(running.task for running in self._running.values()), return_exceptions=True)
+        with suppress(*RETRIABLE, TimeoutError, LostTail):
+            async with asyncio.timeout(5):
+                await self.flush()
+                await self.producer.flushed()
+                await self.store_cursors()
+                await self.journal.shares("collect", self.token, SHARE_TTL_MS, SHARES, leave=True)
+
+
+def machine_token(spool_name: str) -> str:
+    """Who this collector is: the same after a crash on the same machine (the spool's lock sees to it that there is only one)."""
+    return f"{socket.gethostname()}:{spool_name}"
+
+
+def simulated(data_dir: Any) -> dict[str, Any]:
+    """Where the simulator listens, as options of the connectors; empty when it does not run."""
+    try:
+        found = orjson.loads((data_dir / "simulator.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    addresses: dict[str, Any] = {}
+    if "twitch" in found:
+        addresses["twitch"] = {"url": found["twitch"]}
+    if "jetstream" in found:
+        addresses["bluesky"] = {"url": found["jetstream"]}
+    return addresses
+
+
+async def run(settings: Settings) -> int:
+    """The role ``collect``: runs until it is stopped."""
+    source = Source(settings)
+    config = source.setup.config
+    tools = Tools(pseudonym=make_pseudonym(author_key(settings.data_dir)), dice=random.Random(os.urandom(16)))
+    simulator = settings.config.simulator.enabled
+    async with Journal(settings.redis_url, partitions=config.partitions).opened() as journal:
+        await ready(journal)
+        async with Producer(settings.redis_url, settings.data_dir / "spool", config.partitions) as producer:
+            collector = Collector(
+                journal,
+                producer,
+                source.setup,
+                tools,
+                token=machine_token(producer.name),
+                addresses=(lambda: simulated(settings.data_dir)) if simulator else dict,
+            )
+            await collector.run(source.poll)
+    return 0

@@ -1,0 +1,252 @@
+"""The counter: journal entries to committed numbers.
+
+A combiner without windows of its own: it pulls a batch, enriches, sums increments per container and field, and commits cursor and
+numbers in one atomic call. What it remembers (retracted ids, who has been seen, where a livestream's recent messages are) can be lost
+at any time and is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from monitor.derive import (
+    NO_ORIGINALS,
+    Batch,
+    Derivation,
+    Deriver,
+    Entry,
+    Memory,
+    Originals,
+    decode_derivation,
+    decode_entry,
+    derivation,
+    is_covered,
+    milliseconds,
+    speaker,
+)
+from monitor.journal import Checkpoint, Journal, author_key, key, pack, ready
+from monitor.reader import Reader
+from monitor.setup import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.reader import Held, Work
+    from monitor.settings import Settings
+
+log = logging.getLogger("monitor.count")
+
+BASELINE_SECONDS = 600.0
+BAN_REACH_MS = 15 * 60_000
+"""How far back in the journal a retraction by author is followed."""
+SCAN = 500
+
+
+class Stretch(NamedTuple):
+    """A committed batch, as far as a later ban needs it."""
+
+    after: str
+    """Journal id before its first entry."""
+    last: str
+    speakers: frozenset[int]
+    """hash of (livestream, author) and of livestream, for each message."""
+
+
+@dataclass(slots=True)
+class Partition:
+    """What is remembered of one owned partition."""
+
+    memory: Memory
+    configs: list[tuple[str, str]]
+    """(position after which it applies, hash), oldest first."""
+    recent: deque[Stretch] = field(default_factory=deque)
+    baseline_at: float = 0.0
+
+
+class Counter:
+    """The worker of the role ``count``; ``derivation`` may be replaced while it runs."""
+
+    def __init__(self, journal: Journal, config: Derivation, *, now: float = 0.0) -> None:
+        self.journal = journal
+        self._derivers: dict[str, Deriver] = {}
+        self._partitions: dict[int, Partition] = {}
+        self._stored = False
+        self._started = now
+        self.use(config)
+
+    def use(self, config: Derivation) -> None:
+        """Derive with this configuration from the next batch on."""
+        self._hash, self._encoded = config.encoded()
+        self._deriver = self._derivers.setdefault(self._hash, Deriver(config))
+        self._stored = False
+
+    # what Reader asks for
+
+    async def begin(self, held: Held) -> None:
+        members = await self.journal.redis.zrange(key(held.partition, "removed"), 0, -1)
+        configs = await self.journal.redis.lrange(key(held.partition, "configs"), 0, -1)
+        pairs = [(position, name) for position, _, name in (row.decode().partition("|") for row in configs)]
+        memory = Memory.of(member.decode() for member in members)
+        self._partitions[held.partition] = Partition(memory, pairs, baseline_at=time.monotonic())
+
+    def end(self, partition: int) -> None:
+        self._partitions.pop(partition, None)
+
+    async def round(self, works: Sequence[Work]) -> list[Checkpoint | BaseException]:
+        await self._store_config()
+        batches: list[Batch | BaseException] = []
+        authors: dict[tuple[str, str], set[str]] = {}
+        for work in works:
+            try:
+                batch = await self._derive(work)
+            except Exception as error:  # noqa: BLE001 - sorted out by Reader: a doubt drops the partition, our own fault stops us
+                batches.append(error)
+                continue
+            batches.append(batch)
+            for place, names in batch.authors.items():
+                authors.setdefault(place, set()).update(names)
+        await self._remember_authors(authors)
+        return await asyncio.gather(
+            *(self._commit(work, batch) for work, batch in zip(works, batches, strict=True)), return_exceptions=True
+        )
+
+    # steps of a round
+
+    async def _store_config(self) -> None:
+        if not self._stored:
+            await self.journal.redis.set(f"{{cfg}}:{self._hash}", self._encoded)
+            self._stored = True
+
+    async def _derive(self, work: Work) -> Batch:
+        state = self._partitions[work.held.partition]
+        entries = [decode_entry(payload) for payload in work.pulled.payloads]
+        originals = NO_ORIGINALS
+        removals = [entry for entry in entries if entry.kind == "removed"]
+        if removals:
+            originals = await self._find(work, state, entries, removals)
+        return self._deriver.batch(work.held.checkpoint.version + 1, entries, state.memory, originals)
+
+    async def _remember_authors(self, authors: dict[tuple[str, str], set[str]]) -> None:
+        """Before the commit: repeating it changes nothing, so a lost commit costs nothing."""
+        if not authors:
+            return
+        pipeline = self.journal.redis.pipeline(transaction=False)
+        for (head, window), names in authors.items():
+            pipeline.pfadd(author_key(head, window), *names)
+        await pipeline.execute()
+
+    async def _commit(self, work: Work, batch: Batch | BaseException) -> Checkpoint:
+        if isinstance(batch, BaseException):
+            raise batch
+        held, before = work.held, work.held.checkpoint
+        state = self._partitions[held.partition]
+        baseline = time.monotonic() - state.baseline_at > BASELINE_SECONDS
+        await self.journal.commit(
+            held.partition,
+            held.token,
+            before=before,
+            position=work.pulled.position,
+            change=pack(batch.change),
+            extras=pack(batch.extras),
+            config=self._hash,
+            caught_up_ms=work.caught_up_ms,
+            baseline=baseline,
+        )
+        if baseline:
+            state.baseline_at = time.monotonic()
+        if before.config != self._hash:
+            state.configs.append((before.position[0], self._hash))
+        self._note_speakers(state, before.position[0], work.pulled.position[0], batch.speakers)
+        return Checkpoint(before.version + 1, work.pulled.position, self._hash, work.caught_up_ms or before.caught_up_ms)
+
+    @staticmethod
+    def _note_speakers(state: Partition, after: str, last: str, speakers: frozenset[int]) -> None:
+        state.recent.append(Stretch(after, last, speakers))
+        oldest = _milliseconds(last) - BAN_REACH_MS
+        while state.recent and _milliseconds(state.recent[0].last) < oldest:
+            state.recent.popleft()
+
+    # retractions: what was retracted is looked up among what is committed already
+
+    async def _find(self, work: Work, state: Partition, entries: Sequence[Entry], removals: Sequence[Entry]) -> Originals:
+        partition, position = work.held.partition, work.held.checkpoint.position[0]
+        mine = {entry.id for entry in entries}
+        targets = sorted({entry.target for entry in removals if entry.target and entry.target not in mine})
+        by_id: dict[str, tuple[Entry, Deriver]] = {}
+        if targets:
+            for target, (found, payload) in zip(targets, await self.journal.lookup(partition, targets), strict=True):
+                # Entries after the cursor are not counted yet; the mark alone keeps them from being counted.
+                if payload and position and _order(found) <= _order(position):
+                    by_id[target] = (decode_entry(payload), await self._deriver_at(state, found))
+        by_ban = {
+            entry.id: await self._spoken(partition, state, entry, position)
+            for entry in removals
+            if entry.target is None and entry.livestream is not None and entry.from_ is not None and position
+        }
+        return Originals(by_id, by_ban)
+
+    async def _spoken(self, partition: int, state: Partition, removal: Entry, position: str) -> list[tuple[Entry, Deriver]]:
+        """Committed messages that a retraction by author (or of a whole chat) covers, oldest first."""
+        wanted = speaker(removal.livestream, removal.target_author)
+        reach = max(milliseconds(removal.from_ or removal.at) - 60_000, _milliseconds(position) - BAN_REACH_MS)
+        ranges = [(stretch.after, stretch.last) for stretch in state.recent if wanted in stretch.speakers]
+        known_from = state.recent[0].after if state.recent else position
+        if known_from and _milliseconds(known_from) > reach:  # taken over lately: what we have not read ourselves is scanned
+            ranges.insert(0, (f"{max(reach, 0)}-0", known_from))
+        found: list[tuple[Entry, Deriver]] = []
+        for after, last in ranges:
+            start = f"({after}" if after else "-"
+            while chunk := await self.journal.scan(partition, start, last, SCAN):
+                for entry_id, payload in chunk:
+                    entry = decode_entry(payload)
+                    if is_covered(removal, entry):
+                        found.append((entry, await self._deriver_at(state, entry_id)))
+                start = f"({chunk[-1][0]}"
+        return found
+
+    async def _deriver_at(self, state: Partition, entry_id: str) -> Deriver:
+        """The deriver with which the entry of this journal id was counted."""
+        name = self._hash
+        for position, config in reversed(state.configs):
+            if not position or _order(position) < _order(entry_id):
+                name = config
+                break
+        deriver = self._derivers.get(name)
+        if deriver is None:
+            data = await self.journal.redis.get(f"{{cfg}}:{name}")
+            deriver = self._derivers[name] = Deriver(decode_derivation(data)) if data else self._deriver
+        return deriver
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    head, _, tail = entry_id.partition("-")
+    return int(head), int(tail or 0)
+
+
+def _milliseconds(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0] or 0)
+
+
+async def run(settings: Settings) -> int:
+    """The role ``count``: owns its share of the partitions until it is stopped."""
+    source = Source(settings)
+    async with Journal(settings.redis_url, partitions=source.setup.config.partitions).opened() as journal:
+        await ready(journal)
+        counter = Counter(journal, derivation(source.setup.config, source.setup.roster))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Reader(journal, "count", counter).run())
+            tasks.create_task(_follow(source, counter))
+    return 0
+
+
+async def _follow(source: Source, counter: Counter) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        new = source.poll()
+        if new is not None:
+            counter.use(derivation(new.config, new.roster))

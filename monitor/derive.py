@@ -1,0 +1,548 @@
+"""From journal entries to increments: a pure function of (entry, derivation config), the same on every replay.
+
+No clock, no Redis, no dice. What a retraction needs to know about earlier entries is handed in as ``originals``; what must be
+remembered (retracted ids, bans, levels) is in ``Memory`` or stored by commit.
+
+Times are compared as 10-second slots of the entry's own text, because the first 18 characters of an RFC 3339 time *are* its slot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from monitor.config import KeywordRule, Session, Topic
+from monitor.enrich.country import guess_country
+from monitor.enrich.topics import Matcher
+from monitor.schedule import Schedule
+from monitor.windows import Change, Group, ViewerSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from monitor.config import Config
+    from monitor.roster import Roster
+
+FUTURE_SECONDS = 60
+"""An event time may be this far ahead of its receipt; beyond, it is clamped and counted as clamped."""
+PAST_SECONDS = 24 * 3600
+LATE_SECONDS = 30
+"""Later than the end of its slot + 20 s."""
+MOST_REMEMBERED = 1_000_000
+AT_SAMPLES = 64
+
+COUNTED = {"reaction": "reactions", "share": "shares", "follow": "follows", "join": "joins", "gift": "gifts"}
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A journal entry as counting reads it: one flat type for all kinds, times left as text."""
+
+    kind: str
+    id: str
+    platform: str
+    at: str
+    received_at: str
+    livestream: str | None = None
+    broadcast: str | None = None
+    author: str | None = None
+    text: str = ""
+    form: str = "comment"
+    language: str | None = None
+    count: int = 1
+    amount_minor: int = 0
+    exponent: int = 0
+    currency: str | None = None
+    what: str = ""
+    value: int = 0
+    viewers: int = 0
+    interval_seconds: float | None = None
+    target: str | None = None
+    target_author: str | None = None
+    from_: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+
+
+decode_entry = msgspec.json.Decoder(Entry).decode
+
+
+# --- the part of the configuration that counting depends on ------------------------------------------------------------
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """What the roster says about a livestream."""
+
+    country: str | None
+    language: str | None
+    tags: list[str]
+
+
+class Derivation(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that increments depend on; stored by hash so that an old entry can be derived as it was."""
+
+    format: int = 1
+    timezone: str
+    day_start: str
+    sessions: list[tuple[str, datetime, datetime, list[str]]]
+    topics: list[tuple[str, dict[str, tuple[str, ...]], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]]
+    cross: list[tuple[str, str]]
+    outside_totals: list[str]
+    livestreams: dict[str, Place]
+
+    def encoded(self) -> tuple[str, bytes]:
+        """(hash, canonical JSON)."""
+        data = msgspec.json.encode(self, order="deterministic")
+        return sha256(data).hexdigest()[:16], data
+
+
+def derivation(config: Config, roster: Roster) -> Derivation:
+    return Derivation(
+        timezone=config.event.timezone.key,
+        day_start=config.event.day_start.strftime("%H:%M"),
+        sessions=[(s.id, s.start, s.end, sorted(s.tags)) for s in config.sessions],
+        topics=[(t.id, dict(t.phrases), dict(t.exclude), dict(t.context)) for t in config.topics],
+        cross=list(config.cross),
+        outside_totals=sorted(name for name, platform in config.platforms.items() if not platform.in_totals),
+        livestreams={c.id: Place(c.country, c.language, sorted(c.tags)) for c in roster.channels},
+    )
+
+
+def decode_derivation(data: bytes) -> Derivation:
+    return msgspec.json.decode(data, type=Derivation)
+
+
+def make_schedule(config: Derivation) -> Schedule:
+    hours, _, minutes = config.day_start.partition(":")
+    day_start = datetime(2000, 1, 1, int(hours), int(minutes), tzinfo=UTC).time()
+    sessions = [Session(id=i, name={}, start=start, end=end, tags=frozenset(tags)) for i, start, end, tags in config.sessions]
+    return Schedule(ZoneInfo(config.timezone), day_start, sessions)
+
+
+# --- what one batch gives ----------------------------------------------------------------------------------------------
+
+
+class Batch(NamedTuple):
+    """The result of deriving a batch: what commit writes, and who is new for the unique counts."""
+
+    change: Change
+    extras: list[Any]
+    """[levels, places of the viewer samples, marks to remember]: see the server function commit."""
+    authors: dict[tuple[str, str], list[str]]
+    """(dimension head, window) → pseudonyms to add."""
+    speakers: frozenset[int]
+    """speaker() of each message and of its livestream: where a later ban must look."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a partition's counter remembers between batches; all of it can be dropped and read again."""
+
+    removed: set[str] = field(default_factory=set)
+    """Ids that must not be counted (any more)."""
+    bans: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """(livestream, author or "" for everybody) → (from, to) as RFC 3339 text."""
+    authors: dict[Any, set[str]] = field(default_factory=dict)
+    remembered: int = 0
+
+    @classmethod
+    def of(cls, members: Iterable[str]) -> Memory:
+        memory = cls()
+        for member in members:
+            memory.remember(member)
+        return memory
+
+    def remember(self, member: str) -> None:
+        """A mark as commit stores it: an id, or ``ban|livestream|author|from|to`` (fields hold no bar: ids are ours)."""
+        if member.startswith("ban|"):
+            _, livestream, author, start, end = member.split("|")
+            known = self.bans.get((livestream, author))
+            self.bans[livestream, author] = (min(start, known[0]), max(end, known[1])) if known else (start, end)
+        else:
+            self.removed.add(member)
+
+    def blocks(self, entry: Entry) -> bool:
+        """Whether the entry was retracted before it came."""
+        if entry.id in self.removed:
+            return True
+        if not self.bans or entry.kind != "message" or entry.livestream is None:
+            return False
+        for author in (entry.author or "", ""):
+            ban = self.bans.get((entry.livestream, author))
+            if ban and ban[0] <= entry.at <= ban[1]:
+                return True
+        return False
+
+
+class Originals(NamedTuple):
+    """What the shell looked up for the retractions of a batch."""
+
+    by_id: Mapping[str, tuple[Entry, Deriver]]
+    """Committed entries that a Removed names, with the deriver of their time."""
+    by_ban: Mapping[str, Sequence[tuple[Entry, Deriver]]]
+    """Removed event's id → committed messages of that livestream (and author) in its range."""
+
+
+NO_ORIGINALS = Originals({}, {})
+
+Key = tuple[tuple[int, bool, bool], str | None, str, str, tuple[str, ...]]
+"""(moment, livestream, platform, kind, topics): events that have it equal are counted together."""
+
+
+class Deriver:
+    """A derivation config made ready; holds only caches."""
+
+    def __init__(self, config: Derivation) -> None:
+        self.config = config
+        self._schedule = make_schedule(config)
+        topics = [Topic(id=i, name={}, phrases=p, exclude=e, context=c) for i, p, e, c in config.topics]
+        self._matcher = Matcher(topics, ())
+        self._outside = frozenset(config.outside_totals)
+        self._moments: dict[tuple[str, str], tuple[int, bool, bool]] = {}
+        self._slots: dict[str, int] = {}
+        self._fields: dict[tuple[str | None, str, str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._containers: dict[tuple[int, str | None], tuple[str, ...]] = {}
+        self._windows: dict[tuple[int, str | None], tuple[str, tuple[str, ...]]] = {}
+        self._languages: dict[str | None, tuple[str, ...]] = {
+            name: (place.language,) if place.language else () for name, place in config.livestreams.items()
+        }
+
+    # one entry
+
+    def slot(self, time: str) -> int:
+        """Unix seconds of the 10-second slot of an RFC 3339 UTC time."""
+        head = time[:18]
+        found = self._slots.get(head)
+        if found is None:
+            if len(self._slots) > 100_000:
+                self._slots.clear()
+            found = self._slots[head] = int(datetime.fromisoformat(head + "0+00:00").timestamp())
+        return found
+
+    def moment(self, at: str, received_at: str) -> tuple[int, bool, bool]:
+        """(slot, late?, clamped?) of an event time, judged against its receipt."""
+        key = (at[:18], received_at[:18])
+        found = self._moments.get(key)
+        if found is None:
+            slot, received = self.slot(at), self.slot(received_at)
+            held = min(max(slot, received - PAST_SECONDS), received + FUTURE_SECONDS)
+            if len(self._moments) > 100_000:
+                self._moments.clear()
+            found = self._moments[key] = (held, received - held >= LATE_SECONDS, held != slot)
+        return found
+
+    def topics(self, entry: Entry) -> tuple[str, ...]:
+        languages = (entry.language,) if entry.language else self._languages.get(entry.livestream, ())
+        return self._matcher.match(entry.text, languages).topics
+
+    def country(self, livestream: str | None) -> str | None:
+        place = self.config.livestreams.get(livestream) if livestream else None
+        return place.country if place else None
+
+    def heads(self, livestream: str | None, platform: str, topics: tuple[str, ...]) -> list[str]:
+        """Every ``dimension:value`` that an event counts for."""
+        own = [f"platform:{platform}"]
+        if livestream is not None:
+            own.append(f"livestream:{livestream}")
+        if platform in self._outside:
+            return own
+        values = {
+            "country": [self.country(livestream) or "ZZ"],
+            "platform": [platform],
+            "topic": list(topics),
+            "livestream": [livestream] if livestream is not None else [],
+        }
+        heads = ["total", f"country:{values['country'][0]}", *own, *(f"topic:{topic}" for topic in topics)]
+        for first, second in self.config.cross:
+            heads.extend(f"{first}+{second}:{a}+{b}" for a in values[first] for b in values[second])
+        return heads
+
+    def fields(self, livestream: str | None, platform: str, kind: str, topics: tuple[str, ...]) -> tuple[str, ...]:
+        key = (livestream, platform, kind, topics)
+        found = self._fields.get(key)
+        if found is None:
+            if len(self._fields) > 200_000:
+                self._fields.clear()
+            found = self._fields[key] = tuple(f"{head}|{kind}" for head in self.heads(livestream, platform, topics))
+        return found
+
+    def containers(self, slot: int, livestream: str | None) -> tuple[str, ...]:
+        key = (slot, livestream)
+        found = self._containers.get(key)
+        if found is None:
+            if len(self._containers) > 100_000:
+                self._containers.clear()
+            day, sessions = self.windows(slot, livestream)
+            own = (f"slot:{slot}", f"minute:{slot // 60 * 60}", f"day:{day}", "total")
+            found = self._containers[key] = (*own, *(f"session:{session}" for session in sessions))
+        return found
+
+    def windows(self, slot: int, livestream: str | None) -> tuple[str, tuple[str, ...]]:
+        """(event day, sessions) of a slot for a livestream."""
+        key = (slot, livestream)
+        found = self._windows.get(key)
+        if found is None:
+            if len(self._windows) > 100_000:
+                self._windows.clear()
+            place = self.config.livestreams.get(livestream) if livestream else None
+            found = self._windows[key] = self._schedule.windows(slot, place.tags if place else ())
+        return found
+
+    # a batch
+
+    def batch(self, version: int, entries: Sequence[Entry], memory: Memory, originals: Originals = NO_ORIGINALS) -> Batch:
+        """Increments of these entries, in order. Changes ``memory``; drop it when the commit fails."""
+        work = _Work(self, memory, originals)
+        counts, countable, moment_of, topics_of = work.counts, work.countable, self.moment, self.topics
+        work.track = any(entry.kind == "removed" for entry in entries)
+        check = bool(memory.removed or memory.bans)
+        for entry in entries:
+            if check and memory.blocks(entry):
+                if entry.id not in memory.removed:
+                    work.mark(entry.id)  # kept out by a ban: a later removal of it must take nothing back
+                continue
+            moment = moment_of(entry.at, entry.received_at)
+            kind = entry.kind
+            if kind == "message":
+                topics = topics_of(entry)
+                key = (moment, entry.livestream, entry.platform, "posts" if entry.form == "post" else "comments", topics)
+                counts[key] = counts.get(key, 0) + 1
+                if entry.author is not None:
+                    work.author(moment[0], entry, topics)
+                if entry.livestream is None or self.country(entry.livestream) is None:
+                    work.guess(moment, entry)
+            elif countable(moment, entry):
+                pass
+            elif kind == "removed":
+                work.retract(moment, entry)
+                check = True
+            if work.track:
+                work.earlier[entry.id] = entry
+        return work.result(version, entries)
+
+
+class _Work:
+    """The accumulators of one batch."""
+
+    def __init__(self, deriver: Deriver, memory: Memory, originals: Originals) -> None:
+        self.deriver = deriver
+        self.memory = memory
+        self.originals = originals
+        self.counts: dict[Key, int] = {}
+        self.negated: list[tuple[Deriver, Key, int]] = []
+        """Counts to be taken back, with the config of their time."""
+        self.guesses: dict[tuple[tuple[str, ...], str], int] = {}
+        """(containers, guessed country) → messages."""
+        self.authors: dict[tuple[str, str], list[str]] = {}
+        self.levels: list[Any] = []
+        self.samples: list[ViewerSample] = []
+        self.places: list[Any] = []
+        self.marks: list[str] = []
+        self.removed: list[str] = []
+        self.earlier: dict[str, Entry] = {}
+        self.track = False
+        """Whether the batch holds retractions, so that its own earlier entries must be findable."""
+
+    def countable(self, moment: tuple[int, bool, bool], entry: Entry) -> bool:
+        """Everything but messages and retractions."""
+        kind = entry.kind
+        plain = COUNTED.get(kind)
+        if plain is not None:
+            self.add(moment, entry, plain, entry.count)
+            if entry.author is not None and kind != "join":
+                self.author(moment[0], entry, ())
+            if kind == "gift" and entry.amount_minor and entry.currency:
+                self.add(moment, entry, f"gift_value.{entry.currency}.{entry.exponent}", entry.amount_minor)
+            return True
+        if kind == "level":
+            self.level(moment, entry)
+        elif kind == "viewers":
+            self.sample(moment, entry)
+        elif kind == "gap":
+            self.add(moment, entry, "gaps", 1)
+            self.add(moment, entry, "gap_seconds", gap_seconds(entry))
+        elif kind == "unknown":
+            self.add(moment, entry, "unknown", 1)
+        return kind != "removed"
+
+    def add(self, moment: tuple[int, bool, bool], entry: Entry, kind: str, units: int, topics: tuple[str, ...] = ()) -> None:
+        key = (moment, entry.livestream, entry.platform, kind, topics)
+        self.counts[key] = self.counts.get(key, 0) + units
+
+    def guess(self, moment: tuple[int, bool, bool], entry: Entry) -> None:
+        country = guess_country(entry.text, entry.language)
+        if country is not None:
+            where = (self.deriver.containers(moment[0], None), country)
+            self.guesses[where] = self.guesses.get(where, 0) + 1
+
+    def author(self, slot: int, entry: Entry, topics: tuple[str, ...]) -> None:
+        """Note who took part, once per process and set of windows: HyperLogLogs do not mind repeats, the wire does."""
+        memory = self.memory
+        key = (entry.livestream, entry.platform, topics, self.deriver.windows(slot, entry.livestream))
+        known = memory.authors.get(key)
+        if known is None:
+            if memory.remembered > MOST_REMEMBERED:
+                memory.authors.clear()
+                memory.remembered = 0
+            known = memory.authors[key] = set()
+        author = entry.author or ""
+        if author in known:
+            return
+        known.add(author)
+        memory.remembered += 1
+        day, sessions = key[3]
+        for head in self.deriver.heads(entry.livestream, entry.platform, topics):
+            if "+" not in head.partition(":")[0] and not head.startswith("livestream:"):
+                for window in ("event", f"day:{day}"):
+                    self.authors.setdefault((head, window), []).append(author)
+        for session in sessions:
+            self.authors.setdefault(("total", f"session:{session}"), []).append(author)
+
+    def level(self, moment: tuple[int, bool, bool], entry: Entry) -> None:
+        heads = self.deriver.heads(entry.livestream, entry.platform, ())
+        containers = self.deriver.containers(moment[0], entry.livestream)
+        self.levels.append([level_key(entry), entry.value, containers, heads, entry.what])
+
+    def sample(self, moment: tuple[int, bool, bool], entry: Entry) -> None:
+        if entry.livestream is None:
+            return
+        at_ms = milliseconds(entry.at)
+        believed = max(180.0, 2.5 * (entry.interval_seconds or 0))
+        country = self.deriver.country(entry.livestream) or "ZZ"
+        self.samples.append(
+            ViewerSample(entry.livestream, entry.viewers, at_ms, at_ms + int(believed * 1000), country, entry.platform)
+        )
+        self.places.append(
+            [self.deriver.containers(moment[0], entry.livestream), self.deriver.heads(entry.livestream, entry.platform, ())]
+        )
+
+    # retractions
+
+    def retract(self, moment: tuple[int, bool, bool], entry: Entry) -> None:
+        if entry.target is not None:
+            if entry.target in self.memory.removed:
+                return
+            self.mark(entry.target)
+            if entry.target in self.earlier:
+                self.negate(moment, self.earlier[entry.target], self.deriver)
+            elif entry.target in self.originals.by_id:
+                self.negate(moment, *self.originals.by_id[entry.target])
+            return
+        if entry.livestream is None or entry.from_ is None or entry.to is None:
+            return  # nothing that could be found
+        committed = list(self.originals.by_ban.get(entry.id, ()))
+        mine = [(earlier, self.deriver) for earlier in self.earlier.values()]
+        for original, deriver in committed + mine:
+            if is_covered(entry, original) and original.id not in self.memory.removed:
+                self.mark(original.id)
+                self.negate(moment, original, deriver)
+        self.mark(f"ban|{entry.livestream}|{entry.target_author or ''}|{entry.from_}|{entry.to}")
+
+    def mark(self, member: str) -> None:
+        self.memory.remember(member)
+        self.marks.append(member)
+
+    def negate(self, moment: tuple[int, bool, bool], original: Entry, deriver: Deriver) -> None:
+        """Take back what the original counted for, in its own slot, with the config of its time."""
+        for kind, units, topics in counted_as(original, deriver):
+            key = (deriver.moment(original.at, original.received_at), original.livestream, original.platform, kind, topics)
+            # Apart from the counts of this batch, because lateness is not taken back.
+            self.negated.append((deriver, key, units))
+        self.removed.append(original.id)
+        self.add(moment, original, "removed", 1)
+        if original.kind == "message" and deriver.country(original.livestream) is None:
+            country = guess_country(original.text, original.language)
+            if country is not None:
+                where = (deriver.containers(deriver.moment(original.at, original.received_at)[0], None), country)
+                self.guesses[where] = self.guesses.get(where, 0) - 1
+
+    # the end
+
+    def result(self, version: int, entries: Sequence[Entry]) -> Batch:
+        increments: dict[tuple[str, ...], dict[str, int]] = {}
+        for key, units in self.counts.items():
+            self._spread(increments, self.deriver, key, units)
+        for deriver, key, units in self.negated:
+            self._spread(increments, deriver, key, -units)
+        for (containers, country), units in self.guesses.items():
+            some = increments.setdefault(containers, {})
+            some[f"country:{country}|guessed"] = some.get(f"country:{country}|guessed", 0) + units
+        groups = [Group(list(containers), some) for containers, some in increments.items() if some]
+        change = Change(version, groups, self.samples, at_samples(entries), self.removed)
+        return Batch(change, [self.levels, self.places, self.marks], self.authors, speakers(entries))
+
+    @staticmethod
+    def _spread(increments: dict[tuple[str, ...], dict[str, int]], deriver: Deriver, key: Key, units: int) -> None:
+        (slot, late, clamped), livestream, platform, kind, topics = key
+        some = increments.setdefault(deriver.containers(slot, livestream), {})
+        for name in deriver.fields(livestream, platform, kind, topics):
+            some[name] = some.get(name, 0) + units
+        # Lateness is a fact about deliveries, so a retraction does not take it back.
+        if units > 0 and (late or clamped) and kind in LATENESS_OF:
+            for flag in ("late",) * late + ("clamped",) * clamped:
+                for name in deriver.fields(livestream, platform, flag, ()):
+                    some[name] = some.get(name, 0) + units
+
+
+LATENESS_OF = frozenset(("posts", "comments", "reactions", "shares", "follows", "gifts", "joins"))
+
+
+def counted_as(entry: Entry, deriver: Deriver) -> list[tuple[str, int, tuple[str, ...]]]:
+    """(kind, units, topics) of everything that an entry counted for."""
+    if entry.kind == "message":
+        return [("posts" if entry.form == "post" else "comments", 1, deriver.topics(entry))]
+    plain = COUNTED.get(entry.kind)
+    if plain is None:
+        return []
+    counted: list[tuple[str, int, tuple[str, ...]]] = [(plain, entry.count, ())]
+    if entry.kind == "gift" and entry.amount_minor and entry.currency:
+        counted.append((f"gift_value.{entry.currency}.{entry.exponent}", entry.amount_minor, ()))
+    return counted
+
+
+def is_covered(removal: Entry, original: Entry) -> bool:
+    """Whether a retraction by author or of a whole chat takes this message away."""
+    return (
+        original.kind == "message"
+        and original.livestream == removal.livestream
+        and (removal.target_author is None or original.author == removal.target_author)
+        and (removal.from_ or "") <= original.at <= (removal.to or "")
+    )
+
+
+def speaker(livestream: str | None, author: str | None) -> int:
+    """Small stand-in for (livestream, author); author None stands for the whole livestream. Only meaningful in this process."""
+    return hash((livestream, author))
+
+
+def speakers(entries: Sequence[Entry]) -> frozenset[int]:
+    pairs = {(entry.livestream, entry.author) for entry in entries if entry.kind == "message"}
+    return frozenset([hash(pair) for pair in pairs] + [speaker(livestream, None) for livestream, _ in pairs])
+
+
+def level_key(entry: Entry) -> str:
+    return f"{entry.livestream or ''}|{entry.broadcast or ''}|{entry.platform}|{entry.what}"
+
+
+def gap_seconds(entry: Entry) -> int:
+    return max(0, (milliseconds(entry.to or entry.at) - milliseconds(entry.from_ or entry.at)) // 1000)
+
+
+def milliseconds(time: str) -> int:
+    """Unix milliseconds of an RFC 3339 time."""
+    return int(datetime.fromisoformat(time).timestamp() * 1000)
+
+
+def at_samples(entries: Sequence[Entry]) -> list[int]:
+    """Event times of a few live entries, spread over the batch; what was received long after it happened is not live."""
+    step = max(1, len(entries) // AT_SAMPLES)
+    some = [(milliseconds(entry.at), milliseconds(entry.received_at)) for entry in entries[::step][:AT_SAMPLES]]
+    return [at for at, received in some if abs(received - at) < 600_000]
+
+
+def rules_matcher(topics: Sequence[Topic], rules: Sequence[KeywordRule]) -> Matcher:
+    """The matcher of moderation: topics and keyword rules in one automaton."""
+    return Matcher(topics, rules)

@@ -1,0 +1,193 @@
+"""Readers of the journal: which partitions a process owns, and the rounds in which it reads and commits them.
+
+Promise: a partition is committed by one owner at a time, whatever stops or comes back late: the share decides who tries, the lease who
+may, and the fence in commit who did. After any doubt everything remembered of that partition is dropped and read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from redis.exceptions import RedisError
+
+from monitor.journal import Checkpoint, Doubt, Journal, Pulled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger("monitor.reader")
+
+LEASE_MS = 4000
+ROUND_SECONDS = 0.125
+"""At most eight commits a second of a partition while nothing is left behind."""
+IDLE_RENEW_SECONDS = 0.5
+MOST_ENTRIES = 5000
+"""Entries of one partition taken at once in catch-up."""
+
+DOUBTS = (Doubt, RedisError, OSError)
+
+
+@dataclass(slots=True)
+class Held:
+    """A partition that we hold the lease of."""
+
+    partition: int
+    token: str
+    checkpoint: Checkpoint
+    renewed: float = 0.0
+
+
+@dataclass(slots=True)
+class Work:
+    """One partition's new entries of a round."""
+
+    held: Held
+    pulled: Pulled
+    caught_up_ms: int | None
+    """Server time of the pull when it emptied the journal."""
+
+
+class Worker(Protocol):
+    """What a role does with entries."""
+
+    async def begin(self, held: Held) -> None:
+        """A partition was acquired: load what must be remembered."""
+
+    def end(self, partition: int) -> None:
+        """Drop everything remembered of a partition."""
+
+    async def round(self, works: Sequence[Work]) -> list[Checkpoint | BaseException]:
+        """Commit the new entries of these partitions; one result each, an exception where it failed."""
+
+
+class Reader:
+    """The loop of a role; ``run`` until cancelled."""
+
+    def __init__(self, journal: Journal, role: str, worker: Worker) -> None:
+        self.journal = journal
+        self.role = role
+        self.worker = worker
+        self.held: dict[int, Held] = {}
+        self.entries = 0
+        self.commits = 0
+        self.doubts: dict[str, int] = {}
+        self._member = secrets.token_hex(8)
+        self._wanted: set[int] = set()
+        self._asked = 0.0
+        self._former: dict[int, str] = {}
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                started = loop.time()
+                try:
+                    await self._own(started)
+                    behind = await self.round(started)
+                except DOUBTS as error:
+                    self._note(error)
+                    self.drop_all()
+                    await asyncio.sleep(0.2)
+                    continue
+                if not behind:
+                    await asyncio.sleep(max(0.0, started + ROUND_SECONDS - loop.time()))
+        finally:
+            await self._leave()
+
+    # owning
+
+    async def _own(self, now: float) -> None:
+        if now - self._asked >= 1.0 or not self._wanted:
+            self._wanted = set(await self.journal.shares(self.role, self._member, LEASE_MS, self.journal.partitions))
+            self._asked = now
+        for partition in [p for p in self.held if p not in self._wanted]:
+            held = self.drop(partition)
+            await self.journal.release(partition, self.role, held.token)
+        for partition in sorted(self._wanted - self.held.keys()):
+            await self._acquire(partition, now)
+
+    async def _acquire(self, partition: int, now: float) -> None:
+        # A fresh identity for each acquisition: a counter could be handed out twice after a failover.
+        token = secrets.token_hex(8)
+        if not await self.journal.lease(partition, self.role, token, LEASE_MS, former=self._former.get(partition, "")):
+            return
+        self._former[partition] = token
+        held = Held(partition, token, await self.journal.checkpoint(partition, self.role), now)
+        await self.worker.begin(held)
+        self.held[partition] = held
+
+    def drop(self, partition: int) -> Held:
+        self.worker.end(partition)
+        return self.held.pop(partition)
+
+    def drop_all(self) -> None:
+        for partition in list(self.held):
+            self.drop(partition)
+
+    async def _leave(self) -> None:
+        with suppress(*DOUBTS):
+            for partition, held in list(self.held.items()):
+                await self.journal.release(partition, self.role, held.token)
+            await self.journal.shares(self.role, self._member, LEASE_MS, self.journal.partitions, leave=True)
+
+    # a round
+
+    async def round(self, now: float) -> bool:
+        """Pull, work and commit once; returns whether some partition has more waiting."""
+        holding = list(self.held.values())
+        pulls = await asyncio.gather(
+            *(self.journal.pull(held.partition, held.checkpoint.position, MOST_ENTRIES) for held in holding),
+            return_exceptions=True,
+        )
+        works: list[Work] = []
+        behind = False
+        for held, pulled in zip(holding, pulls, strict=True):
+            if isinstance(pulled, BaseException):
+                self._doubt(held.partition, pulled)
+            elif pulled.payloads:
+                full = len(pulled.payloads) >= MOST_ENTRIES
+                behind = behind or full
+                works.append(Work(held, pulled, None if full else pulled.server_ms))
+            elif now - held.renewed >= IDLE_RENEW_SECONDS:
+                await self._renew(held, now, pulled.server_ms)
+        if works:
+            for work, result in zip(works, await self.worker.round(works), strict=True):
+                await self._committed(work, result, now)
+        return behind
+
+    async def _committed(self, work: Work, result: Checkpoint | BaseException, now: float) -> None:
+        held = work.held
+        if isinstance(result, BaseException):
+            self._doubt(held.partition, result)
+            return
+        held.checkpoint = result
+        self.entries += len(work.pulled.payloads)
+        self.commits += 1
+        if now - held.renewed >= 1.0:
+            await self._renew(held, now, None)
+
+    async def _renew(self, held: Held, now: float, caught_up_ms: int | None) -> None:
+        try:
+            await self.journal.renew(held.partition, self.role, held.token, LEASE_MS, caught_up_ms)
+            held.renewed = now
+        except DOUBTS as error:
+            self._doubt(held.partition, error)
+
+    def _doubt(self, partition: int, error: BaseException) -> None:
+        """Forget the partition; anything that is not a doubt is our own fault and must be loud."""
+        if not isinstance(error, DOUBTS):
+            raise error
+        self._note(error)
+        if partition in self.held:
+            self.drop(partition)
+
+    def _note(self, error: BaseException) -> None:
+        reason = error.reason if isinstance(error, Doubt) else type(error).__name__
+        self.doubts[reason] = self.doubts.get(reason, 0) + 1
+        if self.doubts[reason] in (1, 10, 100, 1000):
+            log.warning("%s: %s; reading again from what is committed (%d times so far)", self.role, error, self.doubts[reason])

@@ -1,0 +1,202 @@
+"""Increments equal the slow recount for any order, lateness, batching, forgetting and change of configuration."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.event import Follow, Gap, Gift, Join, Message, Reaction, Removed, Share, Unknown, as_json
+from monitor.derive import Derivation, Deriver, Memory, Originals, Place, decode_derivation, decode_entry, is_covered
+from monitor.recount import Recount, Rules, differences, read_event
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def make_config(country: str = "BR", phrase: str = "robot") -> Derivation:
+    return Derivation(
+        timezone="Asia/Shanghai",
+        day_start="20:05",  # = 12:05 UTC, inside the times below
+        sessions=[
+            ("opening", START + timedelta(minutes=1), START + timedelta(minutes=6), []),
+            ("dealers", START, START + timedelta(minutes=8), ["dealer"]),
+        ],
+        topics=[("robots", {"*": (phrase,)}, {}, {}), ("hybrid", {"*": ("hybrid",)}, {}, {})],
+        cross=[("country", "topic"), ("country", "platform")],
+        outside_totals=["shadow"],
+        livestreams={"a": Place(country, "pt", ["dealer"]), "b": Place(None, None, []), "c": Place("TH", "th", [])},
+    )
+
+
+times = st.integers(0, 600).map(lambda s: START + timedelta(seconds=s)) | st.sampled_from(
+    [START - timedelta(days=2), START + timedelta(hours=3)]
+)
+names = st.sampled_from([f"twitch:{n}" for n in range(8)])
+authors = st.sampled_from(["ana", "bo", None])
+
+
+@st.composite
+def events(draw):
+    base = {
+        "id": draw(names),
+        "platform": draw(st.sampled_from(["twitch", "bluesky", "shadow"])),
+        "livestream": draw(st.sampled_from(["a", "b", "c", None])),
+        "at": draw(times),
+        "received_at": START + timedelta(seconds=draw(st.integers(0, 600))),
+        "author": draw(authors),
+    }
+    kind = draw(
+        st.sampled_from(
+            ["message"] * 6 + ["reaction", "gift", "share", "follow", "join", "gap", "unknown"] + ["removed", "ban", "clear"]
+        )
+    )
+    if kind == "message":
+        text = draw(st.sampled_from(["robot hybrid", "ROBOT!", "nothing", "สวัสดีครับ", "hybrid"]))
+        return Message(**base, text=text, form=draw(st.sampled_from(["post", "comment"])))
+    if kind == "reaction":
+        return Reaction(**base, count=draw(st.integers(1, 5)))
+    if kind == "gift":
+        return Gift(**base, name="bits", count=2, amount_minor=draw(st.integers(0, 9)), currency="BITS")
+    if kind in ("share", "follow", "join"):
+        return {"share": Share, "follow": Follow, "join": Join}[kind](**base)
+    if kind == "gap":
+        return Gap(**base, from_=START, to=START + timedelta(seconds=draw(st.integers(0, 90))), reason="x")
+    if kind == "unknown":
+        return Unknown(**base, name="x")
+    base["id"] = "removal:" + draw(st.text("0123456789abcdef", min_size=8, max_size=8))
+    if kind == "removed":
+        return Removed(**base, target=draw(names))
+    until = draw(times)
+    return Removed(**base, target_author=draw(authors) if kind == "ban" else None, from_=until - timedelta(minutes=5), to=until)
+
+
+def first_of_each_id(stream):
+    """What ingest lets through."""
+    seen = set()
+    return [event for event in stream if not (event.id in seen or seen.add(event.id))]
+
+
+def count_in_batches(batches, derivers, forget):
+    """The fast path as count.py drives it: look-ups among what is committed, memory that may be lost at any time."""
+    numbers = defaultdict(lambda: defaultdict(int))
+    memory, marks, committed = Memory(), [], []
+    for version, batch in enumerate(batches):
+        deriver = derivers[version]
+        entries = [decode_entry(as_json(event)) for event in batch]
+        if forget[version]:
+            memory = Memory.of(marks)
+        by_id = {entry.id: (entry, then) for entry, then in committed}
+        by_ban = {
+            e.id: [(o, then) for o, then in committed if is_covered(e, o)]
+            for e in entries
+            if e.kind == "removed" and e.target is None and e.livestream is not None
+        }
+        result = deriver.batch(version + 1, entries, memory, Originals(by_id, by_ban))
+        # An event that was blocked is in the journal too, but was never counted: the marks keep it from being taken back.
+        for group in result.change.groups:
+            for container in group.containers:
+                for name, units in group.increments.items():
+                    numbers[container][name] += units
+        marks += result.extras[2]
+        committed += [(entry, deriver) for entry in entries]
+    return numbers
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(events(), max_size=40).map(first_of_each_id), st.data())
+def test_increments_equal_the_slow_recount(stream, data):
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    batches = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    configs = [make_config(), make_config("AR", "hybrid")]
+    changed_at = data.draw(st.integers(0, len(batches)))
+    chosen = [configs[0] if version < changed_at else configs[1] for version in range(len(batches))]
+    fast = {id(config): Deriver(config) for config in configs}
+    slow = {id(config): Rules(config) for config in configs}
+    forget = data.draw(st.lists(st.booleans(), min_size=len(batches), max_size=len(batches)))
+    numbers = count_in_batches(batches, [fast[id(config)] for config in chosen], forget)
+    recount = Recount()
+    for batch, config in zip(batches, chosen, strict=True):
+        for event in batch:
+            recount.add(read_event(as_json(event)), slow[id(config)])
+    assert differences(numbers, recount.numbers) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(events(), max_size=40).map(first_of_each_id))
+def test_countries_and_platforms_add_up_to_the_total_in_every_container(stream):
+    deriver = Deriver(make_config())
+    numbers = count_in_batches([stream], [deriver], [False])
+    for fields in numbers.values():
+        kinds = {name.rpartition("|")[2] for name in fields}
+        for kind in kinds - {"guessed"}:
+            total = fields.get(f"total|{kind}", 0)
+            countries = sum(n for f, n in fields.items() if f.startswith("country:") and f.endswith(f"|{kind}"))
+            platforms = sum(
+                n
+                for f, n in fields.items()
+                if f.startswith("platform:") and f.endswith(f"|{kind}") and not f.startswith("platform:shadow|")
+            )
+            assert countries == platforms == total
+
+
+def message(name: str, second: int = 0, **more):
+    at = START + timedelta(seconds=second)
+    return Message(
+        **{
+            "id": name,
+            "platform": "twitch",
+            "livestream": "a",
+            "at": at,
+            "received_at": at,
+            "author": "ana",
+            "text": "robot",
+            **more,
+        }
+    )
+
+
+def removal(target: str, second: int = 1):
+    at = START + timedelta(seconds=second)
+    return Removed(id=f"r:{target}", platform="twitch", livestream="a", at=at, received_at=at, target=target)
+
+
+def test_a_retracted_message_that_comes_again_is_never_counted():
+    """Its id may have left the seen window; the mark still keeps it out."""
+    deriver = Deriver(make_config())
+    for forget in (False, True):
+        batches = [[message("m")], [removal("m")], [message("m")]]
+        numbers = count_in_batches(batches, [deriver] * 3, [forget] * 3)
+        assert numbers["total"]["total|comments"] == 0
+        assert numbers["total"]["country+topic:BR+robots|comments"] == 0
+        assert numbers["total"]["total|removed"] == 1
+
+
+def test_a_retraction_that_comes_first_keeps_the_message_out():
+    deriver = Deriver(make_config())
+    numbers = count_in_batches([[removal("m")], [message("m")]], [deriver] * 2, [True, True])
+    assert numbers["total"].get("total|comments", 0) == 0
+
+
+def test_a_retraction_takes_back_what_was_counted_then_not_what_would_be_counted_now():
+    then, now = make_config("BR", "robot"), make_config("AR", "nothing of it")
+    numbers = count_in_batches([[message("m")], [removal("m")]], [Deriver(then), Deriver(now)], [False, False])
+    assert not any(units for name, units in numbers["total"].items() if not name.endswith("|removed"))
+
+
+def test_the_derivation_config_survives_its_encoding():
+    config = make_config()
+    name, data = config.encoded()
+    assert decode_derivation(data) == config
+    assert decode_derivation(data).encoded() == (name, data)
+
+
+def test_unique_authors_are_told_once_per_process_and_set_of_windows():
+    deriver, memory = Deriver(make_config()), Memory()
+    entries = [decode_entry(as_json(message(f"m{n}", n))) for n in range(3)]
+    first = deriver.batch(1, entries, memory).authors
+    again = deriver.batch(2, [decode_entry(as_json(message("m9", 3)))], memory).authors
+    assert first["country:BR", "event"] == ["ana"]
+    assert first["topic:robots", "day:2026-11-19"] == ["ana"]
+    assert again == {}
