@@ -94,7 +94,14 @@ def _bluesky(text: str) -> str:
 
 
 def _other(text: str) -> str:
-    return re.sub(r"\s+", "", text).rstrip("/").removeprefix("https://").removeprefix("http://").lstrip("@").casefold()
+    for _ in range(10):  # Taking one thing away may join two others; what was read once must read the same again.
+        shorter = tidy(re.sub(r"\s+|^https?://", "", text).rstrip("/").lstrip("@").casefold())
+        if shorter == text:
+            break
+        text = shorter
+    if not text:
+        raise BadHandle("a handle or the address of the channel")
+    return text
 
 
 _READERS: dict[str, Callable[[str], str]] = {"twitch": _twitch, "bluesky": _bluesky}

@@ -79,6 +79,13 @@ def test_a_day_with_a_clock_change_has_23_or_25_hours():
     assert hours == {"2026-03-28": 24, "2026-03-29": 23, "2026-10-25": 25}
 
 
+def test_a_day_that_began_goes_on_when_the_clocks_fall_back_before_midnight():
+    """Newfoundland once put the clocks back at one minute past midnight."""
+    schedule = Schedule(ZoneInfo("America/St_Johns"), time(0, 0), [])
+    assert schedule.day(at("2010-11-06T23:59:59-02:30")) == "2010-11-06"
+    assert schedule.day(at("2010-11-06T23:30:00-03:30")) == "2010-11-07"
+
+
 def test_a_day_start_that_the_clocks_show_twice_counts_the_first_time():
     schedule = Schedule(ZoneInfo("Europe/Berlin"), time(2, 30), [])
     assert schedule.day(at("2026-10-25T02:29:00+02:00")) == "2026-10-24"
@@ -88,10 +95,11 @@ def test_a_day_start_that_the_clocks_show_twice_counts_the_first_time():
 
 @given(
     st.lists(st.tuples(MINUTES, MINUTES.filter(bool), st.sampled_from(["", "track", "tech"])), max_size=6),
-    st.integers(-10, 72_100),
+    st.integers(-1, 1200),
+    st.sampled_from([-1, 0, 1, 30]),
     st.booleans(),
 )
-def test_sessions_are_half_open_and_told_apart_by_tags(drawn, second, has_tag):
+def test_sessions_are_half_open_and_told_apart_by_tags(drawn, minute, seconds, has_tag):
     origin = datetime(2026, 11, 18, tzinfo=UTC)
     sessions = [
         session(
@@ -100,17 +108,17 @@ def test_sessions_are_half_open_and_told_apart_by_tags(drawn, second, has_tag):
         for number, (start, length, tag) in enumerate(drawn)
     ]
     schedule = Schedule(ZoneInfo("UTC"), time(0, 0), sessions)
-    instant = int(origin.timestamp()) + second
-    running = [s for s in sessions if s.start.timestamp() <= instant < s.end.timestamp()]
     tags = {"track"} if has_tag else set()
+    bounds = [int(at.timestamp()) for s in sessions for at in (s.start, s.end)]
 
-    moment = schedule.moment(instant)
-    day, own = schedule.windows(instant, tags)
-
-    assert moment.sessions == tuple(s.id for s in running if not s.tags)
-    assert moment.tagged == tuple(s for s in running if s.tags)
-    assert own == tuple(s.id for s in running if not s.tags or s.tags & tags)
-    assert day == moment.day == schedule.day(instant)
+    for instant in [int(origin.timestamp()) + minute * 60 + seconds, *(bound + seconds for bound in bounds)]:
+        running = [s for s in sessions if s.start.timestamp() <= instant < s.end.timestamp()]
+        moment = schedule.moment(instant)
+        day, own = schedule.windows(instant, tags)
+        assert moment.sessions == tuple(s.id for s in running if not s.tags)
+        assert moment.tagged == tuple(s for s in running if s.tags)
+        assert own == tuple(s.id for s in running if not s.tags or s.tags & tags)
+        assert day == moment.day == schedule.day(instant)
 
 
 def test_a_session_ends_before_its_end():
