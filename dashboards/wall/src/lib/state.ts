@@ -80,7 +80,8 @@ export function applyPatch(target: Json | undefined, patch: Json): Json {
 export interface Picture {
   epoch: string;
   seq: number;
-  asOf: string;
+  /** Absent until every partition was counted once. */
+  asOf: string | undefined;
   state: State;
 }
 
@@ -94,7 +95,7 @@ export function nextPicture(picture: Picture | undefined, text: string): Picture
   }
   if (frame === null || typeof frame !== "object") return "lost";
   const { type, seq, as_of: asOf } = frame;
-  if (typeof seq !== "number" || typeof asOf !== "string") return "lost";
+  if (typeof seq !== "number" || (asOf !== undefined && typeof asOf !== "string")) return "lost";
   if (type === "snapshot") {
     if (frame["version"] !== 1 || frame["state"] === null || typeof frame["state"] !== "object") return "lost";
     return { epoch: String(frame["epoch"] ?? ""), seq, asOf, state: applyPatch({}, frame["state"] as Json) as State };
