@@ -91,7 +91,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
     pairs: dict[str, Any] = {}
     for code in [*BIG, *MIDDLE, *SMALL, "ZZ", "AX", "GI"]:
         livestreams = dice.randint(20, 90) if code in BIG else dice.randint(4, 18) if code in MIDDLE else dice.randint(1, 5)
-        temper = dice.lognormvariate(3.4, 0.7) * (1 + 0.06 * jitter.random())
+        temper = (7 if code == "ZZ" else 1) * dice.lognormvariate(3.4, 0.7) * (1 + 0.06 * jitter.random())
         per_minute = livestreams * temper * (0.4 if code in {"AX", "GI"} else 1)
         comments = per_minute * 0.62
         countries[code] = {
