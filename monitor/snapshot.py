@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
     from monitor.book import Book
     from monitor.config import Config, Event, Session
+    from monitor.roster import Roster
 
 QUIET_SECONDS = 60
+SILENT_SECONDS = 35
+"""Collectors repeat each state every 10 s; an older one has nobody behind it."""
 SHOWN_KINDS = (*KINDS, "engagement")
 STATES = ("live", "quiet", "connecting", "throttled", "refused", "broken", "ended")
 _EXACT = 2**53
@@ -43,6 +46,11 @@ class Livestream(msgspec.Struct, frozen=True):
     since: str | float | None = None
     attendee: str | None = None
     at: str | float | None = None
+    """When its collector last said so."""
+    hashtag: bool = False
+    """A hashtag that is watched like a livestream; it is none."""
+    reachable: bool = True
+    """Not written by collectors: whether this configuration can collect it at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +68,13 @@ class Around:
 
 def iso(at_ms: int) -> str:
     """``2026-11-20T06:56:19.123Z``."""
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    at = from_ms(at_ms)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+
+
+def from_ms(at_ms: int) -> datetime:
+    """Unix milliseconds as aware UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def event_day(event: Event, at: datetime) -> date:
@@ -197,7 +210,7 @@ class Picture:
 
     def _event(self, book: Book, now_ms: int, around: Around) -> dict[str, Any]:
         event = self.config.event
-        day = event_day(event, datetime.fromtimestamp(now_ms / 1000, UTC))
+        day = event_day(event, from_ms(now_ms))
         live = any(livestream.state == "live" for livestream in around.livestreams.values())
         result: dict[str, Any] = {
             "name": event.name,
@@ -286,7 +299,7 @@ class Picture:
             "coverage": {
                 "collected": collected,
                 "known_live": collected + counts["throttled"] + counts["refused"] + counts["broken"],
-                "reachable": counts["total"] - counts.get("paused", 0),
+                "reachable": sum(livestream.reachable for livestream in around.livestreams.values()),
                 "consented": counts["total"],
             },
         }
@@ -301,6 +314,36 @@ class Picture:
             result["as_of"] = iso(book.as_of_ms)
             result["lag_seconds"] = round(max(0, now_ms - book.as_of_ms) / 1000, 1)
         return result
+
+
+def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], now_ms: int) -> dict[str, Livestream]:
+    """The livestreams of consenting attendees, each as its collector described it; nobody is left out, so that they add up."""
+    result: dict[str, Livestream] = {}
+    for channel in roster.watchable(config.require_consent):
+        known = Livestream(
+            state="ended",
+            platform=channel.platform,
+            country=channel.country or "ZZ",
+            handle=channel.handle,
+            attendee=channel.attendee,
+        )
+        found = states.get(channel.id)
+        platform = config.platforms.get(channel.platform)
+        if platform is None or not platform.enabled:
+            known = msgspec.structs.replace(
+                known, reason=f"{channel.platform} is switched off in the configuration", reachable=False
+            )
+        elif found is None:
+            known = msgspec.structs.replace(known, state="connecting", reason="no collector has taken it yet")
+        else:
+            silent = now_ms / 1000 - (moment(found.at) or now_ms / 1000)
+            known = msgspec.structs.replace(known, state=found.state, reason=found.reason, since=found.since, at=found.at)
+            if silent > SILENT_SECONDS and found.state not in ("ended", "refused"):
+                known = msgspec.structs.replace(
+                    known, state="broken", reason="its collector has stopped reporting", since=found.at
+                )
+        result[channel.id] = known
+    return result
 
 
 def is_quiet(livestream: Livestream, last_event: int | None, as_of_ms: int | None) -> bool:

@@ -1,0 +1,433 @@
+"""The feed: follows what count commits and shows every wall the newest state, a few times a second.
+
+Promises: only committed numbers are shown; ``as_of`` is never newer than what is in the numbers, so when Redis is away the frames go on
+with the old one; a tick is encoded once for all clients; a slow client gets the newest state, never a queue, and a stuck one is
+dropped. Deciding what to send is ``Ticker`` and ``verdict``, which know no socket; the rest is the shell around them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import struct
+import time
+from bisect import bisect_left
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import msgspec
+import orjson
+
+from monitor.book import Behind, Book
+from monitor.journal import LostTail, is_doubt
+from monitor.patch import merge_patch
+from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from monitor.config import Config
+    from monitor.journal import Position
+    from monitor.roster import Roster
+    from monitor.windows import Change, Loaded
+
+log = logging.getLogger("monitor.feed")
+
+VERSION = 1
+MOST_BACKLOG = 512 * 1024
+STUCK_SECONDS = 5.0
+"""A client whose backlog has not shrunk for so long has stopped reading."""
+CHANGES_AT_ONCE = 200
+"""Most changes of one partition that the journal gives at once; fewer means that there were no more."""
+LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
+
+_livestream = msgspec.json.Decoder(Livestream)
+
+
+class Source(Protocol):
+    """What the feed needs of ``journal.Journal``."""
+
+    partitions: int
+
+    async def load(self, partition: int, *, now_ms: int, sessions: Iterable[str], days: Iterable[str]) -> Loaded: ...
+    async def changes(self, positions: Mapping[int, Position], block_ms: int) -> dict[int, list[tuple[Position, Change]]]: ...
+    async def caught_up(self) -> dict[int, int]: ...
+    async def livestream_states(self) -> dict[str, bytes]: ...
+    async def ingest_counters(self) -> dict[str, int]: ...
+    async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]: ...
+    async def peak(self, values: Mapping[str, int]) -> dict[str, int]: ...
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+class Latency:
+    """How old events were when they first stood in a frame: percentiles of the last minute, buckets since the start. Pure."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, int]] = deque(maxlen=4096)
+        self._shown: tuple[int, dict[str, int]] = (0, {})
+        self.buckets = [0] * (len(LATENCY_BUCKETS) + 1)
+        self.seconds = 0.0
+
+    def add(self, samples: Iterable[int], now_ms: int) -> None:
+        for at_ms in samples:
+            age = max(0, now_ms - at_ms)
+            self._recent.append((now_ms, age))
+            self.buckets[bisect_left(LATENCY_BUCKETS, age / 1000)] += 1
+            self.seconds += age / 1000
+
+    def percentiles(self, now_ms: int) -> dict[str, int]:
+        """p50, p95, p99 in milliseconds, made anew once a second; empty when nothing was shown for a minute."""
+        made, shown = self._shown
+        if 0 <= now_ms - made < 1000:
+            return shown
+        while self._recent and self._recent[0][0] < now_ms - 60_000:
+            self._recent.popleft()
+        ages = sorted(age for _, age in self._recent)
+        shown = {f"p{p}": ages[(len(ages) * p - 1) // 100] for p in (50, 95, 99)} if ages else {}
+        self._shown = (now_ms, shown)
+        return shown
+
+
+class Ticker:
+    """Turns (book, now) into frames: a snapshot whenever one is asked for, a delta each tick. Pure."""
+
+    def __init__(self, picture: Picture, epoch: str, *, heartbeat_ms: int = 1000) -> None:
+        self.picture = picture
+        self.epoch = epoch
+        self.seq = 0
+        self.state: dict[str, Any] = {}
+        self._heartbeat_ms = heartbeat_ms
+        self._sent_ms = 0
+        self._snapshot: bytes | None = None
+
+    def tick(self, book: Book, now_ms: int, around: Around) -> bytes | None:
+        """The delta to the state of now; None when nothing changed and the last frame is young."""
+        book.advance(now_ms)
+        state = self.picture.state(book, now_ms, around)
+        patch = merge_patch(self.state, state)
+        if patch is None and now_ms - self._sent_ms < self._heartbeat_ms:
+            return None
+        self.seq += 1
+        self.state, self._sent_ms, self._snapshot = state, now_ms, None
+        return self._frame({"type": "delta", "seq": self.seq}, {"patch": patch or {}})
+
+    def snapshot(self) -> bytes:
+        """The state of the last tick, encoded at most once."""
+        if self._snapshot is None:
+            head = {"type": "snapshot", "version": VERSION, "epoch": self.epoch, "seq": self.seq}
+            self._snapshot = self._frame(head, {"state": self.state})
+        return self._snapshot
+
+    def _frame(self, head: dict[str, Any], body: dict[str, Any]) -> bytes:
+        as_of = self.state.get("health", {}).get("as_of")
+        return orjson.dumps(head | ({} if as_of is None else {"as_of": as_of}) | body)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole WebSocket text frame (RFC 6455): a server's frames are not masked, so all clients can be given the same bytes."""
+    size = len(payload)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x81, 126, size) + payload
+    return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+class Transport(Protocol):
+    """The part of asyncio.WriteTransport that the feed uses."""
+
+    def write(self, data: bytes, /) -> None: ...
+    def get_write_buffer_size(self) -> int: ...
+    def abort(self) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Client:
+    """One wall."""
+
+    transport: Transport
+    is_open: Callable[[], bool]
+    behind: bool = False
+    """It missed a delta or asked again: it gets a snapshot next."""
+    backlog: int = 0
+    shrank_at: float = 0.0
+    """When the backlog was last empty or smaller than before."""
+
+
+def verdict(client: Client, backlog: int, now: float, most: int = MOST_BACKLOG) -> Literal["send", "skip", "drop"]:
+    """What to do with a client this tick; remembers its backlog."""
+    if backlog == 0 or backlog < client.backlog or client.backlog == 0:
+        client.shrank_at = now
+    client.backlog = backlog
+    if backlog == 0:
+        return "send"
+    return "drop" if backlog > most or now - client.shrank_at > STUCK_SECONDS else "skip"
+
+
+def unix_ms() -> int:
+    """The real clock."""
+    return time.time_ns() // 1_000_000
+
+
+# --- the shell --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the feed itself went through; for /metrics."""
+
+    reads: int = 0
+    read_failures: int = 0
+    loads: int = 0
+    frames: int = 0
+    dropped: int = 0
+    unreadable: int = 0
+    ingest: dict[str, int] = field(default_factory=dict)
+
+
+class Feed:
+    """Follows the journal and serves the walls; ``run()`` until cancelled."""
+
+    def __init__(
+        self,
+        config: Config,
+        roster: Roster,
+        source: Source,
+        *,
+        ticks: float = 4.0,
+        now_ms: Callable[[], int] = unix_ms,
+    ) -> None:
+        self.roster = roster
+        self.source = source
+        self.book = Book(source.partitions)
+        self.ticker = Ticker(Picture(config), secrets.token_hex(8))
+        self.around = Around()
+        self.latency = Latency()
+        self.counts = Counts()
+        self.clients: set[Client] = set()
+        self._now_ms = now_ms
+        self._pause = 1 / ticks
+        self._positions: dict[int, Position] = {}
+        self._raw: dict[str, tuple[bytes, Livestream]] = {}
+        self._largest = 0
+        self._stale = False
+        """Everything must be loaded again."""
+        self._wanted, self._read = asyncio.Event(), asyncio.Event()
+        self._failing: set[str] = set()
+
+    @property
+    def config(self) -> Config:
+        return self.ticker.picture.config
+
+    async def run(self) -> None:
+        self.tick()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat("changes", self._follow_when_wanted, 0.0))
+            tasks.create_task(self._repeat("livestreams", self.look_around, 1.0))
+            tasks.create_task(self._repeat("authors", self.look_at_authors, 5.0))
+            tasks.create_task(self._tick_forever())
+
+    def reconfigure(self, config: Config, roster: Roster) -> None:
+        """A changed file: names and topics from the next tick on, numbers of new sessions as soon as they are loaded."""
+        self.ticker.picture = Picture(config)
+        self.roster = roster
+        self._stale = True
+
+    # reading
+
+    async def follow(self) -> None:
+        """Load what is not loaded, then apply what was committed since. One turn."""
+        if self._stale:
+            self._positions.clear()
+            self._stale = False
+        for partition in range(self.source.partitions):
+            if partition not in self._positions:
+                await self._load(partition)
+        # Read before the changes: whoever was caught up then has all its commits in what is read next.
+        caught_up = await self.source.caught_up()
+        try:
+            found = await self.source.changes(self._positions, 0)
+        except LostTail as lost:
+            self._forget(lost.partition)
+            return
+        self.counts.reads += 1
+        for partition in range(self.source.partitions):
+            changes = found.get(partition, [])
+            try:
+                for position, change in changes:
+                    self.book.apply(partition, change)
+                    self._positions[partition] = position
+            except Behind:
+                self._forget(partition)
+                continue
+            if len(changes) < CHANGES_AT_ONCE:
+                self.book.caught_up(partition, caught_up[partition])
+
+    async def look_around(self) -> None:
+        """Livestream states, ingest's counters and the peaks. One turn."""
+        rows = await self.source.livestream_states()
+        self._raw = {name: known for name, known in self._raw.items() if name in rows}
+        states = {name: state for name, raw in rows.items() if (state := self._read_state(name, raw)) is not None}
+        livestreams = watched(self.config, self.roster, states, self._now_ms())
+        counters = await self.source.ingest_counters()
+        self.around = replace(self.around, livestreams=livestreams, duplicates=counters.get("duplicates", 0))
+        self.counts.ingest = counters
+        if self.ready_to_show:
+            heads = {"total", *(f"platform:{name}" for name in self.ticker.state["platforms"])}
+            heads.update(f"country:{country}" for country in self.ticker.state["countries"])
+            heads.update(f"session:{session.id}" for session in self.config.sessions)
+            peaks = self.ticker.picture.peaks
+            known = await self.source.peak({head: peaks.get(head, 0) for head in sorted(heads)})
+            self.around = replace(self.around, peaks={head: value for head, value in known.items() if value > 0})
+
+    async def look_at_authors(self) -> None:
+        """Unique authors of the event and the current day, and of each session. One turn."""
+        if not self.ready_to_show:
+            return
+        now_ms = self._now_ms()
+        day = f"day:{event_day(self.config.event, from_ms(now_ms))}"
+        windows = {"event": "event", day: "day"}
+        heads = ["total", *(f"topic:{topic.id}" for topic in self.config.topics)]
+        heads += [f"country:{country}" for country in self.ticker.state["countries"]]
+        heads += [f"platform:{name}" for name in self.ticker.state["platforms"]]
+        found = await self.source.authors(heads, list(windows))
+        authors = {(head, windows[window]): count for (head, window), count in found.items() if count}
+        sessions = await self.source.authors(["total"], [f"session:{session.id}" for session in self.config.sessions])
+        authors |= {(window, "session"): count for (_, window), count in sessions.items() if count}
+        for current in self.ticker.state["session"]["now"]:
+            if count := sessions.get(("total", f"session:{current}")):
+                authors["total", "session"] = count
+        self.around = replace(self.around, authors=authors)
+
+    @property
+    def ready_to_show(self) -> bool:
+        return self.book.complete and "platforms" in self.ticker.state
+
+    def reasons(self) -> list[str]:
+        """Why the wall should not be trusted yet; empty when it is ready."""
+        found = [f"Reading {name} from Redis fails." for name in sorted(self._failing)]
+        missing = self.source.partitions - len(self._positions)
+        if missing:
+            found.append(f"{missing} of {self.source.partitions} partitions are not loaded.")
+        as_of = self.book.as_of_ms
+        if self.book.complete and as_of is None:
+            found.append("A partition was never counted: is monitor count running?")
+        elif as_of is not None and self._now_ms() - as_of >= 10_000:
+            found.append(f"The numbers are {(self._now_ms() - as_of) // 1000} s old.")
+        return found
+
+    # showing
+
+    def join(self, transport: Transport, is_open: Callable[[], bool]) -> Client:
+        """A new wall; it has its first picture when this returns."""
+        client = Client(transport, is_open)
+        self._write(client, text_frame(self.ticker.snapshot()))
+        self.clients.add(client)
+        return client
+
+    def leave(self, client: Client) -> None:
+        self.clients.discard(client)
+
+    def tick(self) -> None:
+        """One state, one encoding, every client."""
+        now_ms = self._now_ms()
+        self.latency.add(self.book.take_samples(), now_ms)
+        around = replace(self.around, event_to_wall_ms=self.latency.percentiles(now_ms))
+        delta = self.ticker.tick(self.book, now_ms, around)
+        frame = text_frame(delta) if delta is not None else None
+        snapshot: bytes | None = None
+        now = time.monotonic()
+        # A picture that lies unsent for a moment must never by itself be a reason to drop anybody, however large the event.
+        most = max(MOST_BACKLOG, 2 * self._largest)
+        for client in [client for client in self.clients if client.is_open()]:
+            what = verdict(client, client.transport.get_write_buffer_size(), now, most)
+            if what == "drop":
+                self.counts.dropped += 1
+                self.clients.discard(client)
+                client.transport.abort()
+            elif what == "skip":
+                client.behind = client.behind or frame is not None
+            elif client.behind:
+                snapshot = snapshot or text_frame(self.ticker.snapshot())
+                client.behind = False
+                self._write(client, snapshot)
+            elif frame is not None:
+                self._write(client, frame)
+
+    # inside
+
+    def _write(self, client: Client, frame: bytes) -> None:
+        client.transport.write(frame)
+        self._largest = max(self._largest, len(frame))
+        self.counts.frames += 1
+
+    async def _load(self, partition: int) -> None:
+        now_ms = self._now_ms()
+        sessions = [session.id for session in self.config.sessions]
+        loaded = await self.source.load(partition, now_ms=now_ms, sessions=sessions, days=[])
+        self.book.load(partition, loaded, now_ms)
+        self._positions[partition] = loaded.position
+        self.counts.loads += 1
+
+    def _forget(self, partition: int) -> None:
+        log.info("Changes of partition %d are missing; it is loaded again", partition)
+        self._positions.pop(partition, None)
+
+    def _read_state(self, name: str, raw: bytes) -> Livestream | None:
+        known = self._raw.get(name)
+        if known is None or known[0] != raw:
+            try:
+                known = self._raw[name] = (raw, _livestream.decode(raw))
+            except msgspec.DecodeError:
+                self.counts.unreadable += 1
+                return None
+        return known[1]
+
+    async def _tick_forever(self) -> None:
+        """Read, then tick: what is shown is as new as it can be, and each change is fetched once. Redis never delays a tick for long."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + self._pause, loop.time())
+            await asyncio.sleep(due - loop.time())
+            self._wanted.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause / 2):
+                    await self._read.wait()
+            self._read.clear()
+            self.tick()
+
+    async def _follow_when_wanted(self) -> None:
+        await self._wanted.wait()
+        self._wanted.clear()
+        await self.follow()
+        self._read.set()
+
+    async def _repeat(self, what: str, turn: Callable[[], Any], pause: float) -> None:
+        """Turn after turn; whatever Redis does, with growing pauses. After doubt everything is loaded again."""
+        failures = 0
+        while True:
+            try:
+                async with asyncio.timeout(15):
+                    await turn()
+            except Exception as error:
+                if not (is_doubt(error) or isinstance(error, TimeoutError)):
+                    raise
+                self._stale = self._stale or what == "changes"
+                self.counts.read_failures += 1
+                failures += 1
+                if what not in self._failing:
+                    log.warning("Reading %s from Redis fails (%s); the wall keeps its last numbers", what, error)
+                self._failing.add(what)
+                await asyncio.sleep(min(2.0, 0.1 * 2 ** min(failures, 10)))
+                continue
+            if what in self._failing:
+                log.info("Reading %s from Redis works again", what)
+                self._failing.discard(what)
+            failures = 0
+            await asyncio.sleep(pause)
