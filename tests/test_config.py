@@ -39,8 +39,8 @@ def needy(monkeypatch):
 
     @dataclass(frozen=True, kw_only=True)
     class Options:
-        key: Secret
-        extra: Secret | None = None
+        key: "Secret"  # As in a connector that imports Secret for type checking only.
+        extra: "Secret | None" = None
         hosts: str | tuple[str, ...] = "one"
         mode: str = "fast"
         seconds: float = 1.0
@@ -63,6 +63,7 @@ def needy(monkeypatch):
 
     module = ModuleType("needy_for_this_test")
     module.Needy = Needy
+    Options.__module__ = module.__name__
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(connectors.PLATFORMS, "needy", "needy_for_this_test:Needy")
     return Options

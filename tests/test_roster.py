@@ -149,6 +149,12 @@ def test_a_forgotten_quote_costs_its_own_line_only():
     assert [problem.line for problem in found.problems] == [2]
 
 
+def test_a_forgotten_quote_does_not_reach_for_another_one_far_below():
+    found = roster('A1,twitch,"alice', *(f"A{n},twitch,user{n}" for n in range(2, 40)), 'A40,twitch,bob"')
+    assert len(found.channels) == 39
+    assert [problem.line for problem in found.problems] == [2]
+
+
 def test_the_same_channel_twice_keeps_the_first():
     found = roster("A1,twitch,alice,BR", "A2,twitch,twitch.tv/ALICE,MX", "A3,twitch,carol,,,77", "A4,twitch,dave,,,77")
     assert [(channel.id, channel.country) for channel in found.channels] == [("twitch:alice", "BR"), ("twitch:carol", None)]
