@@ -1,0 +1,113 @@
+"""`monitor parse` and `monitor classify`: what the pipeline makes of one line, without the pipeline.
+
+Both read lines and write NDJSON, one line after the other, so that they work in a pipe. A line that cannot be read is named on
+standard error with its number; the others still come out, and the exit code is 1 at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import difflib
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from connectors import PLATFORMS, class_of
+from connectors.connector import Tools, Unreadable, make_pseudonym
+from connectors.event import as_json
+from monitor.config import ConfigError
+from monitor.enrich.topics import Flag, Matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from monitor.settings import Settings
+
+BASE64: Final = b"base64:"
+"""Prefix of a line that carries a binary payload."""
+SHOWCASE_KEY: Final = b"monitor parse"
+"""Not the event's key: what this tool prints cannot be joined with the authors in a journal."""
+
+
+class Classified(msgspec.Struct):
+    """One line of `monitor classify`."""
+
+    text: str
+    topics: tuple[str, ...]
+    flags: tuple[Flag, ...]
+
+
+async def parse(settings: Settings) -> int:
+    """Raw payloads of a platform, one a line, to events."""
+    name: str = settings.args.platform
+    if name not in PLATFORMS:
+        near = difflib.get_close_matches(name, PLATFORMS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(PLATFORMS))}"
+        raise ConfigError(f'there is no platform "{name}"; {hint}')
+    _give_back_signals()
+    connector = class_of(name)
+    tools = Tools(pseudonym=make_pseudonym(SHOWCASE_KEY))
+    unreadable = 0
+    for number, line in _lines(settings.args.file):
+        if not line:
+            continue
+        try:
+            events = connector.parse(payload(line), tools)
+        except Unreadable as problem:
+            unreadable += 1
+            sys.stderr.write(f"line {number}: unreadable: {problem.reason}\n")
+        else:
+            _write(as_json(event) for event in events)
+    sys.stdout.flush()
+    return 1 if unreadable else 0
+
+
+async def classify(settings: Settings) -> int:
+    """Texts, one a line, to topics and flags; an empty line has an answer too, so that answers and lines stay side by side."""
+    _give_back_signals()
+    matcher = Matcher(settings.config.topics, settings.config.rules)
+    for _, line in _lines(settings.args.file):
+        text = line.decode("utf-8", "replace")
+        match = matcher.match(text)
+        _write([msgspec.json.encode(Classified(text, match.topics, match.flags))])
+    sys.stdout.flush()
+    return 0
+
+
+def _give_back_signals() -> None:
+    """These commands wait in a plain read, where the loop's handlers would never run: Ctrl-C must end them at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+
+
+def payload(line: bytes) -> bytes:
+    """The bytes that the platform sent; raises Unreadable when what follows ``base64:`` is not base64."""
+    if not line.startswith(BASE64):
+        return line
+    try:
+        return base64.b64decode(line.removeprefix(BASE64).strip(), validate=True)
+    except binascii.Error:
+        raise Unreadable("not_base64") from None
+
+
+def _lines(file: Path | None) -> Iterator[tuple[int, bytes]]:
+    """(number, line without its end); what a live pipe has said so far is answered before waiting for more."""
+    if file is None:
+        for number, line in enumerate(sys.stdin.buffer, 1):
+            yield number, line.rstrip(b"\r\n")
+            sys.stdout.flush()
+        return
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            yield number, line.rstrip(b"\r\n")
+
+
+def _write(lines: Iterable[bytes]) -> None:
+    for line in lines:
+        sys.stdout.buffer.write(line + b"\n")
