@@ -31,6 +31,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 LONGEST_RECORD = 20
 """Lines that one quoted field may span; without a limit a forgotten quote would swallow the rest of the file."""
 
+MOST_HINTS = 100
+"""Searching for a similar name costs a millisecond; a column of nonsense must not stop the monitor for seconds."""
+
 YES = frozenset(("yes", "y", "true", "1", "x", "是", "sí", "si", "sim", "oui", "да", "نعم"))
 NO = frozenset(("", "no", "n", "false", "0", "否", "não", "non", "нет", "لا", "withdrawn", "paused"))
 
@@ -257,7 +260,7 @@ class _Reader:
             return None
         code = find_country(cell)
         if code is None:
-            close = nearest_country(cell)
+            close = nearest_country(cell) if len(self.problems) < MOST_HINTS else None
             self._problem("country", cell, f'a country code such as BR or a name; did you mean "{close}"?' if close else
                           "a country code such as BR, or a name in English or Chinese")  # fmt: skip
         return code
