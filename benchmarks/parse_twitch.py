@@ -1,0 +1,67 @@
+"""How many lines of Twitch chat one process turns into events in a second; the raw limit beside it is splitting the same lines."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, datetime
+
+from connectors.connector import make_pseudonym
+from connectors.twitch.parse import Context, parse_line
+
+LINES = 100_000
+ROUNDS = 3
+
+
+def lines(count: int, dice: random.Random) -> list[str]:
+    """Chat as it looks on the wire: 5,000 authors in 90 channels, now and then a reply or bits, many scripts."""
+    texts = (
+        "this robot is amazing",
+        "Olá da fábrica 👋",
+        "奇瑞 太棒了",
+        "รถสวยมาก",
+        "سيارة جميلة",
+        "LUL LUL",
+        "what is the range of the new one?",
+    )
+    made = []
+    for n in range(count):
+        author = int(5_000 * dice.random() ** 2)
+        extra = "bits=100;" if n % 97 == 0 else ""
+        reply = (
+            f"reply-parent-msg-body=two\\swords;reply-parent-msg-id={n - 1:08x}-f339-41ca-b4d4-7c0721438570;"
+            if n % 12 == 0
+            else ""
+        )
+        made.append(
+            f"@badge-info=;badges=premium/1;{extra}color=#004B49;display-name=User{author};emotes=;first-msg=0;flags=;"
+            f"id={n:08x}-f339-41ca-b4d4-7c0721438570;mod=0;{reply}returning-chatter=0;room-id=11148817;subscriber=0;"
+            f"tmi-sent-ts={1790000000000 + n};turbo=0;user-id={author};user-type= "
+            f":user{author}!user{author}@user{author}.tmi.twitch.tv PRIVMSG #channel{n % 90} :{dice.choice(texts)} {n}"
+        )
+    return made
+
+
+def run() -> list[dict]:
+    chat = lines(LINES, random.Random(1))
+    livestreams = {f"channel{n}": f"twitch:channel{n}" for n in range(90)}
+    context = Context(datetime.now(UTC), make_pseudonym(b"a key for the benchmark"), livestreams)
+
+    def best(work) -> float:
+        times = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            for line in chat:
+                work(line)
+            times.append(time.perf_counter() - start)
+        return LINES / min(times)
+
+    value = best(lambda line: parse_line(line, context))
+    limit = best(lambda line: line.split(";"))
+    return [
+        {"name": "parse.twitch", "value": value, "unit": "lines/s", "better": "more", "limit": limit, "ratio": value / limit},
+    ]
+
+
+if __name__ == "__main__":
+    print(run())
