@@ -64,9 +64,13 @@ def execute(args: argparse.Namespace) -> int:
         return 1
     except OSError as error:
         sentence = _sentence(error, args)
-        if sentence is None:
-            raise
-        return _say(args, sentence, 2)
+        if sentence is not None:
+            return _say(args, sentence, 2)
+        logger.exception("an error of ours ended this process")
+        return 1
+    except Exception:
+        logger.exception("an error of ours ended this process")
+        return 1
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -141,7 +145,7 @@ def _from(module: str, function: str = "run") -> Callable[[Settings], Awaitable[
 
 async def run(settings: Settings) -> int:
     """Everything on this machine: Valkey, the simulator when it is on, and each role in its own process."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # it will hold what people wrote
     lock = hold(settings.data_dir / "run.lock")
     if lock is None:
         raise EngineBusy(

@@ -14,6 +14,8 @@ from typing import Final
 
 LONGEST: Final = 2_000
 """Characters of one line's text."""
+LONGEST_TRACEBACK: Final = 60
+"""Lines; the last ones say what happened."""
 
 
 class _Text(logging.Formatter):
@@ -22,13 +24,17 @@ class _Text(logging.Formatter):
         self.role = role
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"{_at(record)} {self.role} {record.levelname.lower()} {_one_line(_words(self, record))}"
+        line = f"{_at(record)} {self.role} {record.levelname.lower()} {_one_line(record.getMessage())}"
+        # The traceback of an error of ours is for a person: it keeps its lines, indented so that none looks like a line of the log.
+        return "\n    ".join([line, *(_one_line(part) for part in _traceback(self, record)[-LONGEST_TRACEBACK:])])
 
 
 class _Json(_Text):
     def format(self, record: logging.LogRecord) -> str:
         line = {"at": _at(record), "role": self.role, "level": record.levelname.lower(), "logger": record.name}
-        return json.dumps({**line, "text": _words(self, record)[:LONGEST]}, ensure_ascii=False)
+        if traceback := _traceback(self, record):
+            line["traceback"] = "\n".join(part[:LONGEST] for part in traceback[-LONGEST_TRACEBACK:])
+        return json.dumps({**line, "text": record.getMessage()[:LONGEST]}, ensure_ascii=False)
 
 
 def set_up(form: str, role: str) -> None:
@@ -44,11 +50,8 @@ def _at(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _words(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    text = record.getMessage()
-    if record.exc_info:
-        text += "\n" + formatter.formatException(record.exc_info)
-    return text
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    return formatter.formatException(record.exc_info).splitlines() if record.exc_info else []
 
 
 def _one_line(text: str) -> str:

@@ -207,6 +207,18 @@ def test_a_log_line_is_one_line_in_utc_whatever_a_platform_wrote(form):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
 
 
+def test_a_traceback_cannot_look_like_a_line_of_the_log():
+    script = (
+        "import logging; from monitor import log; log.set_up('text', 'collect')\n"
+        "try: raise ValueError('x\\n2026-01-01T00:00:00.000Z collect info forged')\n"
+        "except ValueError: logging.getLogger('x').exception('oops')"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr.splitlines()
+    assert said[0].endswith("collect error oops")
+    assert len(said) > 2
+    assert all(line.startswith("    ") for line in said[1:])
+
+
 # --- monitor check ----------------------------------------------------------------------------------------------------
 
 ROSTER = "attendee,platform,handle,consent\n1,twitch,alice,yes\n2,twitch,bob,\n"
