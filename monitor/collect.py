@@ -280,11 +280,11 @@ class Collector:
                 running.watch.update(self._with_resumes(group.targets.values()))
 
     def _capacity(self, platform: str) -> int | None:
-        options = self._options(platform)
-        return getattr(options, "capacity", None) or connectors.connector(platform).capacity
+        configured: int | None = getattr(self._options(platform), "capacity", None)
+        return configured or connectors.class_of(platform).capacity
 
     def _options(self, platform: str) -> Any:
-        kind = connectors.connector(platform)
+        kind = connectors.class_of(platform)
         configured = dict(self.setup.config.platform(platform).options)
         return kind.options(**{**configured, **self.addresses().get(platform, {})})
 
@@ -306,7 +306,7 @@ class Collector:
 
     async def _keep_up(self, platform: str, number: int, watch: Watch) -> None:
         failures = 0
-        kind = connectors.connector(platform)
+        kind = connectors.class_of(platform)
         while True:
             await self._take_turn(platform)
             watch.update(self._with_resumes(watch.targets.values()))

@@ -26,7 +26,6 @@ from monitor.derive import (
     decode_entry,
     derivation,
     is_covered,
-    milliseconds,
     speaker,
 )
 from monitor.journal import Checkpoint, Journal, author_key, key, pack, ready
@@ -193,7 +192,7 @@ class Counter:
     async def _spoken(self, partition: int, state: Partition, removal: Entry, position: str) -> list[tuple[Entry, Deriver]]:
         """Committed messages that a retraction by author (or of a whole chat) covers, oldest first."""
         wanted = speaker(removal.livestream, removal.target_author)
-        reach = max(milliseconds(removal.from_ or removal.at) - 60_000, _milliseconds(position) - BAN_REACH_MS)
+        reach = _milliseconds(position) - BAN_REACH_MS  # in the journal's clock: event times may be of another day
         ranges = [(stretch.after, stretch.last) for stretch in state.recent if wanted in stretch.speakers]
         known_from = state.recent[0].after if state.recent else position
         if known_from and _milliseconds(known_from) > reach:  # taken over lately: what we have not read ourselves is scanned

@@ -143,8 +143,8 @@ class Memory:
 
     removed: set[str] = field(default_factory=set)
     """Ids that must not be counted (any more)."""
-    bans: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    """(livestream, author or "" for everybody) → (from, to) as RFC 3339 text."""
+    bans: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
+    """(livestream, author or "" for everybody) → ranges (from, to) as RFC 3339 text."""
     authors: dict[Any, set[str]] = field(default_factory=dict)
     remembered: int = 0
 
@@ -159,8 +159,7 @@ class Memory:
         """A mark as commit stores it: an id, or ``ban|livestream|author|from|to`` (fields hold no bar: ids are ours)."""
         if member.startswith("ban|"):
             _, livestream, author, start, end = member.split("|")
-            known = self.bans.get((livestream, author))
-            self.bans[livestream, author] = (min(start, known[0]), max(end, known[1])) if known else (start, end)
+            self.bans.setdefault((livestream, author), []).append((start, end))
         else:
             self.removed.add(member)
 
@@ -170,11 +169,11 @@ class Memory:
             return True
         if not self.bans or entry.kind != "message" or entry.livestream is None:
             return False
-        for author in (entry.author or "", ""):
-            ban = self.bans.get((entry.livestream, author))
-            if ban and ban[0] <= entry.at <= ban[1]:
-                return True
-        return False
+        return any(
+            is_within(entry.at, start, end)
+            for author in {entry.author or "", ""}
+            for start, end in self.bans.get((entry.livestream, author), ())
+        )
 
 
 class Originals(NamedTuple):
@@ -509,8 +508,18 @@ def is_covered(removal: Entry, original: Entry) -> bool:
         original.kind == "message"
         and original.livestream == removal.livestream
         and (removal.target_author is None or original.author == removal.target_author)
-        and (removal.from_ or "") <= original.at <= (removal.to or "")
+        and is_within(original.at, removal.from_ or original.at, removal.to or original.at)
     )
+
+
+def is_within(time: str, start: str, end: str) -> bool:
+    """start ≤ time ≤ end for RFC 3339 UTC times, with or without a fraction of a second."""
+    return comparable(start) <= comparable(time) <= comparable(end)
+
+
+def comparable(time: str) -> str:
+    """``…:05Z`` sorts after ``…:05.5Z`` as text; ``…:05`` and ``…:05.5`` sort rightly."""
+    return time.rstrip("Z")
 
 
 def speaker(livestream: str | None, author: str | None) -> int:

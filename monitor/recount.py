@@ -236,9 +236,11 @@ def differences(counted: Numbers, recounted: Numbers) -> list[str]:
     found = []
     for container in sorted(counted.keys() | recounted.keys()):
         one, other = counted.get(container, {}), recounted.get(container, {})
-        for name in sorted(one.keys() | other.keys()):
-            if one.get(name, 0) != other.get(name, 0):
-                found.append(f"{container} {name}: counted {one.get(name, 0)}, recounted {other.get(name, 0)}")
+        found += [
+            f"{container} {name}: counted {one.get(name, 0)}, recounted {other.get(name, 0)}"
+            for name in sorted(one.keys() | other.keys())
+            if one.get(name, 0) != other.get(name, 0)
+        ]
     return found
 
 

@@ -30,7 +30,7 @@ def make_config(country: str = "BR", phrase: str = "robot") -> Derivation:
     )
 
 
-times = st.integers(0, 600).map(lambda s: START + timedelta(seconds=s)) | st.sampled_from(
+times = st.integers(0, 1200).map(lambda s: START + timedelta(seconds=s / 2)) | st.sampled_from(
     [START - timedelta(days=2), START + timedelta(hours=3)]
 )
 names = st.sampled_from([f"twitch:{n}" for n in range(8)])

@@ -1,0 +1,228 @@
+"""The counter on a real Valkey: whatever it forgets, whoever takes over, the audit agrees."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connectors.event import Gift, Level, Message, Removed, Viewers, as_json
+from monitor.audit import audit_partition
+from monitor.count import Counter
+from monitor.derive import Derivation, Place
+from monitor.journal import Journal, author_key, digest, key
+from monitor.reader import Reader
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+PARTITIONS = 2
+
+
+def config(country: str = "BR") -> Derivation:
+    return Derivation(
+        timezone="UTC",
+        day_start="00:00",
+        sessions=[("opening", START, START + timedelta(minutes=5), [])],
+        topics=[("robots", {"*": ("robot",)}, {}, {})],
+        cross=[("country", "topic")],
+        outside_totals=[],
+        livestreams={"a": Place(country, None, []), "b": Place("TH", None, [])},
+    )
+
+
+@pytest.fixture
+async def journal(valkey, redis_client):
+    async with Journal(valkey, partitions=PARTITIONS).opened() as opened:
+        await opened.prepare()
+        yield opened
+
+
+async def ingest(journal: Journal, *events) -> None:
+    for event in events:
+        await journal.ingest(0, [(digest(event.id), as_json(event))], tail=None)
+
+
+def message(number: int, **more):
+    at = START + timedelta(seconds=number % 400)
+    return Message(
+        **{
+            "id": f"t:{number}",
+            "platform": "twitch",
+            "livestream": "a",
+            "at": at,
+            "received_at": at,
+            "author": "ana",
+            "text": "robot",
+            **more,
+        }
+    )
+
+
+def removed(number: int, **more):
+    at = START + timedelta(seconds=400)
+    return Removed(**{"id": f"r:{number}", "platform": "twitch", "livestream": "a", "at": at, "received_at": at, **more})
+
+
+async def count(reader: Reader, rounds: int = 3) -> None:
+    """Own everything, read until nothing is left."""
+    for _ in range(rounds):
+        await reader._own(0.0)
+        while await reader.round(0.0):
+            pass
+
+
+async def totals(journal: Journal, partition: int = 0) -> dict[str, int]:
+    return {name.decode(): int(value) for name, value in (await journal.redis.hgetall(key(partition, "total"))).items()}
+
+
+async def agrees(journal: Journal) -> bool:
+    report = await audit_partition(journal, 0)
+    assert report.differences == []
+    assert report.incomplete == []
+    return report.entries > 0
+
+
+async def test_a_committed_message_is_taken_back_by_a_later_batch(journal):
+    reader = Reader(journal, "count", Counter(journal, config()))
+    await ingest(journal, message(1), message(2))
+    await count(reader)
+    await ingest(journal, removed(1, target="t:1"))
+    await count(reader)
+    assert (await totals(journal))["total|comments"] == 1
+    assert (await totals(journal))["country+topic:BR+robots|comments"] == 1
+    assert await agrees(journal)
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+async def test_a_ban_finds_what_the_author_said_even_after_a_takeover(journal, taken_over):
+    """Without the index of the old owner the journal itself is scanned."""
+    reader = Reader(journal, "count", Counter(journal, config()))
+    await ingest(journal, message(1), message(2, author="bo"), message(3))
+    await count(reader)
+    if taken_over:
+        await reader._leave()
+        reader = Reader(journal, "count", Counter(journal, config()))
+    await ingest(journal, removed(1, target_author="ana", from_=START, to=START + timedelta(seconds=400)))
+    await count(reader)
+    assert (await totals(journal))["total|comments"] == 1
+    assert await agrees(journal)
+
+
+async def test_after_a_change_of_configuration_old_messages_are_taken_back_as_they_were_counted(journal):
+    counter = Counter(journal, config("BR"))
+    reader = Reader(journal, "count", counter)
+    await ingest(journal, message(1))
+    await count(reader)
+    counter.use(config("AR"))
+    await ingest(journal, message(2), removed(1, target="t:1"))
+    await count(reader)
+    numbers = await totals(journal)
+    assert (numbers["country:BR|comments"], numbers["country:AR|comments"]) == (0, 1)
+    assert await agrees(journal)
+
+
+async def test_levels_and_viewers_agree_with_the_recount(journal):
+    reader = Reader(journal, "count", Counter(journal, config()))
+    common = {"platform": "twitch", "livestream": "a", "received_at": START}
+    for number, value in enumerate((10, 7, 25)):
+        at = START + timedelta(seconds=30 * number)
+        await ingest(
+            journal,
+            Level(id=f"l:{number}", what="reactions", value=value, at=at, **common),
+            Viewers(id=f"v:{number}", viewers=100 * value, at=at, **common),
+        )
+        await count(reader)
+    numbers = await totals(journal)
+    assert numbers["total|reactions"] == 25
+    assert numbers["total|viewer_seconds"] == 1000 * 30 + 700 * 30
+    assert await agrees(journal)
+
+
+async def test_random_histories_with_takeovers_and_stolen_leases_agree_with_the_audit(journal):
+    """A seeded storm: batches, forgetting, foreign owners, baselines; the audit must agree at the end."""
+    dice = random.Random(7)
+    readers = [Reader(journal, "count", Counter(journal, config())) for _ in range(2)]
+    number = 0
+    for _step in range(40):
+        events = []
+        for _ in range(dice.randint(0, 12)):
+            number += 1
+            kind = dice.random()
+            if kind < 0.7:
+                events.append(message(number, livestream=dice.choice("ab"), author=dice.choice(["ana", "bo", "chi"])))
+            elif kind < 0.8:
+                events.append(
+                    Gift(
+                        id=f"g:{number}",
+                        platform="twitch",
+                        livestream="b",
+                        at=START,
+                        received_at=START,
+                        name="bits",
+                        amount_minor=5,
+                        currency="BITS",
+                    )
+                )
+            elif kind < 0.95:
+                events.append(removed(number, target=f"t:{dice.randint(1, number + 3)}"))
+            else:
+                until = START + timedelta(seconds=dice.randint(0, 400))
+                events.append(
+                    removed(
+                        number, livestream=dice.choice("ab"), target_author="ana", from_=until - timedelta(seconds=100), to=until
+                    )
+                )
+        await ingest(journal, *events)
+        reader = dice.choice(readers)
+        if dice.random() < 0.2:
+            reader.drop_all()  # forgets everything, as after a lost connection
+        if dice.random() < 0.2:
+            await journal.redis.delete(key(0, "lease:count"))  # expired: anybody may take it
+            await journal.redis.delete("{count}:owners")
+        await count(reader, 1)
+    await journal.redis.delete(key(0, "lease:count"), "{count}:owners", "{count}:members")
+    await count(readers[0])
+    assert (await journal.checkpoint(0, "count")).position[0] == (await journal.redis.xrevrange(key(0, "s"), count=1))[0][
+        0
+    ].decode()
+    assert await agrees(journal)
+
+
+async def test_the_audit_goes_on_from_a_baseline(journal):
+    counter = Counter(journal, config())
+    reader = Reader(journal, "count", counter)
+    await ingest(journal, message(1), message(2))
+    await count(reader)
+    for state in counter._partitions.values():
+        state.baseline_at = -1e9  # ten minutes have passed
+    await ingest(journal, message(3))
+    await count(reader)
+    await ingest(journal, message(4), removed(1, target="t:1"))
+    await count(reader)
+    assert await journal.redis.exists(key(0, "base:meta"))
+    assert await agrees(journal)
+    assert (await totals(journal))["total|comments"] == 3
+
+
+async def test_the_audit_finds_a_wrong_number(journal):
+    reader = Reader(journal, "count", Counter(journal, config()))
+    await ingest(journal, message(1))
+    await count(reader)
+    await journal.redis.hincrby(key(0, "total"), "country:BR|comments", 1)
+    report = await audit_partition(journal, 0)
+    assert report.differences == ["partition 0 total country:BR|comments: counted 2, recounted 1"]
+
+
+async def test_unique_authors_are_estimated_per_dimension(journal):
+    reader = Reader(journal, "count", Counter(journal, config()))
+    await ingest(journal, *(message(n, author=f"author {n % 7}") for n in range(30)))
+    await count(reader)
+    assert await journal.redis.pfcount(author_key("country:BR", "event")) == 7
+    assert await journal.redis.pfcount(author_key("total", "session:opening")) == 7
+
+
+async def test_an_idle_partition_says_up_to_when_it_is_counted(journal):
+    reader = Reader(journal, "count", Counter(journal, config()))
+    await reader._own(1.0)
+    await reader.round(100.0)
+    assert all(ms > 0 for ms in (await journal.caught_up()).values())
