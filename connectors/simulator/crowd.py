@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 STEPS = 10
 """Steps of 0.1 s; each livestream plans one second ahead in the step that equals its index mod 10."""
 _ZETA_CUT = 300
-_SETTLE = 300.0
-"""Seconds over which the governor pays a debt back."""
+_SETTLE = 60.0
+"""Seconds over which the governor pays back what chance gave or took."""
+_SETTLE_PROGRAMME = 300.0
+"""The same for what the programme gives or takes: slow, so that a session's start stays a start."""
 
 
 def extend(channels: Sequence[SimChannel], count: int) -> list[SimChannel]:
@@ -133,7 +135,13 @@ class Crowd:
         self._programme = Programme(sessions, dice)
         self._voices = Voices(phrases, self._countries, len(sessions), dice)
         self._session = -1
-        self._gain = 1.0
+        self._planned = 0.0
+        """Events that the programme wanted so far."""
+        self._shares: dict[tuple[int, int], float] = {}
+        """(group, side) → its share of the rate."""
+        for room in self.rooms:
+            key = (room.group, room.side)
+            self._shares[key] = self._shares.get(key, 0.0) + room.pace.mean / (rate or 1.0)
         self._lift: dict[tuple[int, int], float] = {}
         self._lifts: dict[str, float] = {}
         self._due: list[tuple[int, int, Sent]] = []
@@ -145,18 +153,26 @@ class Crowd:
         _pair(self.rooms, dice)
 
     def advance(self, now: float) -> list[Sent]:
-        """Everything sent until ``now``, in order of time. After a pause of more than 5 s the time in between is skipped."""
-        if now - self.now > 5:
-            self._skip(now - 1)
+        """Everything sent until ``now``, in order of time. After a pause of more than 1.5 s the time in between is skipped.
+
+        What is skipped was never sent. Sending it late instead would be a lie: no chat server stamps a message seconds before it sends it.
+        """
+        if now - self.now > 1.5:
+            self._skip(now - 0.1)
         out: list[Sent] = []
         while self.now + 0.1 <= now + 1e-6:
             self._step(out)
         return out
 
     def _skip(self, to: float) -> None:
-        gone = int((to - self.now) * STEPS) // STEPS
+        """Move everything that is planned into the present, by whole seconds."""
+        gone = int(to - self.now)
         self.start += gone
         self.now += gone
+        self._buckets = [[(at + gone * 1000, index) for at, index in bucket] for bucket in self._buckets]
+        for _, _, sent in self._due:
+            sent.at += gone * 1000
+        self._due = [(sent.at, order, sent) for _, order, sent in self._due]  # all moved alike: still a heap
 
     def _step(self, out: list[Sent]) -> None:
         phase = self._steps % STEPS
@@ -186,14 +202,21 @@ class Crowd:
 
     def _second(self, now: float) -> None:
         dice = self.dice
-        owed = self.rate * (now - self.start) - self.sent
-        self._gain = min(1.5, max(0.5, 1 + owed / (self.rate * _SETTLE))) if self.rate else 0.0
-        lift = self._gain * exp(self._common.step(dice) - 0.025)
-        self._lifts = {country: lift * exp(swell.step(dice) - 0.025) for country, swell in self._countries.items()}
         self._session = self._programme.session_at(now)
-        for group, offset in enumerate(Programme.OFFSETS):
-            for side in (0, 1):
-                self._lift[group, side] = self._programme.factor(now, offset, side)
+        self._lift = {key: self._programme.factor(now, Programme.OFFSETS[key[0]], key[1]) for key in self._shares}
+        lift = self._govern(now) * exp(self._common.step(dice) - 0.025)
+        self._lifts = {country: lift * exp(swell.step(dice) - 0.025) for country, swell in self._countries.items()}
+
+    def _govern(self, now: float) -> float:
+        """Factor for the next second that brings the average back to ``rate``; moves what is planned until then."""
+        if not self.rate:
+            return 0.0
+        programme = sum(share * self._lift[key] for key, share in self._shares.items())
+        slow = 1 + (self.rate * (now - self.start) - self._planned) / (self.rate * _SETTLE_PROGRAMME)
+        slow = min(1.5, max(0.5, slow))
+        fast = 1 + (self._planned - self.sent) / (self.rate * _SETTLE)
+        self._planned += self.rate * programme * slow
+        return slow * min(1.5, max(0.5, fast))
 
     # --- one event ------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from connectors.simulator import irc
 from connectors.simulator.crowd import Crowd
+from connectors.simulator.faults import MILD, Faults
 from connectors.simulator.jetstream import JetstreamServer, Record
 from connectors.simulator.ledger import Ledger, Line
 from connectors.simulator.texts import load
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Request, Response
 
-    from connectors.simulator.faults import Faults
     from connectors.simulator.model import Sent, SimChannel
 
 _STEP = 0.1
@@ -247,7 +247,11 @@ async def run(
     faults: Faults | None = None,
     urls_file: Path | None = None,
 ) -> None:
-    """Simulate until cancelled; the URLs file is written, whole, when the servers listen."""
+    """Simulate until cancelled; the URLs file is written, whole, when the servers listen.
+
+    Without ``faults`` they are mild, but none while a ledger is kept: a cut socket costs Twitch messages that the ledger has.
+    """
+    faults = faults or (Faults() if ledger_dir is not None else MILD)
     simulator = Simulator(
         channels, rate=rate, seed=seed, sessions=sessions, hashtags=hashtags, ledger_dir=ledger_dir, faults=faults
     )

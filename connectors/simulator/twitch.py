@@ -151,7 +151,8 @@ class TwitchServer:
         for index in list(self._waiting):
             room = self.rooms[index]
             assert room is not None
-            if everything or not room.clumped or now >= room.due:
+            old = room.waiting[0].at < (now - CLUMP_SECONDS) * 1000  # nothing waits longer, however busy this machine is
+            if everything or old or not room.clumped or now >= room.due:
                 room.due = now + CLUMP_SECONDS
                 self._waiting.discard(index)
                 self._flush(room)
