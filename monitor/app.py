@@ -157,10 +157,9 @@ async def run(settings: Settings) -> int:
         settings = dataclasses.replace(settings, port=_free_port(settings.config.host, settings.port))
         engine = None if settings.redis_url else Engine(settings.data_dir)
         url = settings.redis_url or (await engine.start() if engine else "")
-        simulators = settings.data_dir / "simulator.json"
-        simulators.unlink(missing_ok=True)  # of an earlier run: its ports are somebody else's now
+        (settings.data_dir / "simulator.json").unlink(missing_ok=True)  # of an earlier run: its ports may be somebody else's now
         supervisor = Supervisor(
-            _roles(settings, simulators),
+            _roles(settings),
             engine=engine,
             state_file=settings.data_dir / "run.json",
             environment={**os.environ, REDIS_VARIABLE: url},
@@ -172,12 +171,10 @@ async def run(settings: Settings) -> int:
             said.cancel()
 
 
-def _roles(settings: Settings, simulators: Path) -> list[Role]:
+def _roles(settings: Settings) -> list[Role]:
     options = _handed_on(settings)
-    if not settings.config.simulator.enabled:
-        return [role(name, options) for name in RIVER]
-    waits: dict[str, Callable[[], bool]] = {"collect": simulators.exists}
-    return [role("simulate", options), *(role(name, options, start_when=waits.get(name)) for name in RIVER)]
+    names = ("simulate", *RIVER) if settings.config.simulator.enabled else RIVER
+    return [role(name, options) for name in names]
 
 
 def _handed_on(settings: Settings) -> list[str]:
@@ -236,26 +233,38 @@ async def simulate(settings: Settings) -> int:
     settings = dataclasses.replace(settings, config=config)
     urls = settings.data_dir / "simulator.json"
     twitch, jetstream = _ports_of(urls)
-    try:
-        await play(
-            sim_channels(settings.roster(), config),
-            rate=config.simulator.rate,
-            seed=config.simulator.seed,
-            sessions=[(session.start, session.end) for session in config.sessions],
-            hashtags=config.event.hashtags,
-            twitch_port=twitch,
-            jetstream_port=jetstream,
-            ledger_dir=settings.args.ledger,
-            urls_file=urls,
-        )
-    except asyncio.CancelledError:  # asked to end; after a crash the file stays, and with it the ports
-        urls.unlink(missing_ok=True)
-        raise
+    await play(
+        sim_channels(settings.roster(), config),
+        rate=config.simulator.rate,
+        seed=config.simulator.seed,
+        sessions=[(session.start, session.end) for session in config.sessions],
+        hashtags=config.event.hashtags,
+        twitch_port=twitch,
+        jetstream_port=jetstream,
+        ledger_dir=settings.args.ledger,
+        urls_file=urls,  # stays when we end, see simulator_listens
+    )
     return 0
 
 
+async def collect(settings: Settings) -> int:
+    """The collector, once it knows whom it may ask."""
+    if settings.config.simulator.enabled:
+        await simulator_listens(settings.data_dir)
+    return await _from("monitor.collect")(settings)
+
+
+async def simulator_listens(data_dir: Path) -> None:
+    """Return when simulator.json is there; a collector without it would ask the real platforms for invented people."""
+    urls = data_dir / "simulator.json"
+    if not urls.exists():
+        logger.info("Waiting for the simulator: %s is not there yet.", urls)
+    while not urls.exists():  # noqa: ASYNC110 — another process writes it
+        await asyncio.sleep(0.1)
+
+
 def _ports_of(urls: Path) -> tuple[int, int]:
-    """The ports of a simulator that died, so that collect finds the next one where it was; 0 when somebody has them now."""
+    """The ports of the simulator before this one, so that collect finds the next one where it was; 0 when somebody has them now."""
     try:
         told = json.loads(urls.read_text())
         ports = [urlsplit(told[name]).port or 0 for name in ("twitch", "jetstream")]
@@ -272,7 +281,7 @@ def _ports_of(urls: Path) -> tuple[int, int]:
 COMMANDS: Final[dict[str, Callable[[Settings], Awaitable[int]]]] = {
     "run": run,
     "simulate": simulate,
-    "collect": _from("monitor.collect"),
+    "collect": collect,
     "count": _from("monitor.count"),
     "moderate": _from("monitor.moderation"),
     "serve": _from("monitor.web"),

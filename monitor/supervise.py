@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from monitor.engine import Engine
@@ -46,8 +46,6 @@ class Role:
 
     name: str
     command: tuple[str, ...]
-    start_when: Callable[[], bool] | None = None
-    """Asked until it is true, before the first start."""
 
 
 def pause(failures: int) -> float:
@@ -118,8 +116,6 @@ class Supervisor:
 
     async def _keep(self, role: Role, pipe: int) -> None:
         failures = 0
-        while role.start_when is not None and not role.start_when():  # noqa: ASYNC110 — a file of another process
-            await asyncio.sleep(0.05)
         while True:
             started = time.monotonic()
             code = await self._one_life(role, pipe)
@@ -188,9 +184,9 @@ class Supervisor:
             fresh.replace(self._state_file)
 
 
-def role(name: str, options: Sequence[str] = (), *, start_when: Callable[[], bool] | None = None) -> Role:
+def role(name: str, options: Sequence[str] = ()) -> Role:
     """The role as ``monitor NAME``, run by this same interpreter."""
-    return Role(name=name, command=(sys.executable, "-m", "monitor", name, *options), start_when=start_when)
+    return Role(name=name, command=(sys.executable, "-m", "monitor", name, *options))
 
 
 def end_with_parent(grace_seconds: float = GRACE_SECONDS) -> None:

@@ -219,6 +219,15 @@ def test_a_traceback_cannot_look_like_a_line_of_the_log():
     assert all(line.startswith("    ") for line in said[1:])
 
 
+async def test_the_collector_asks_nobody_before_the_simulator_listens(tmp_path):
+    waiting = asyncio.create_task(app.simulator_listens(tmp_path))
+    done, _ = await asyncio.wait({waiting}, timeout=0.3)
+    assert not done
+    (tmp_path / "simulator.json").touch()
+    async with asyncio.timeout(10):
+        await waiting
+
+
 # --- monitor check ----------------------------------------------------------------------------------------------------
 
 ROSTER = "attendee,platform,handle,consent\n1,twitch,alice,yes\n2,twitch,bob,\n"

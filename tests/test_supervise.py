@@ -49,8 +49,8 @@ def diary(tmp_path):
     return path
 
 
-def child(name, diary, code=LIVES, **more):
-    return Role(name=name, command=(sys.executable, "-c", code, str(diary), name), **more)
+def child(name, diary, code=LIVES):
+    return Role(name=name, command=(sys.executable, "-c", code, str(diary), name))
 
 
 async def until(condition):
@@ -119,18 +119,6 @@ async def test_a_second_request_to_stop_does_not_wait_for_the_grace_time(diary):
     supervisor.stop()
     async with asyncio.timeout(20):
         assert await running == 0
-
-
-async def test_a_role_that_waits_for_another_starts_after_it(diary, tmp_path):
-    ready = tmp_path / "ready"
-    supervisor = Supervisor([child("collect", diary, start_when=ready.exists), child("simulate", diary)])
-    running = asyncio.create_task(supervisor.run())
-    await until(lambda: lines(diary) == ["start simulate"])
-    assert "collect" not in supervisor.pids
-    ready.touch()
-    await until(lambda: "start collect" in lines(diary))
-    supervisor.stop()
-    await running
 
 
 async def test_the_state_file_names_the_processes_and_is_gone_afterwards(diary, tmp_path):
