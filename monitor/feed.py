@@ -214,6 +214,7 @@ class Feed:
         self._pause = 1 / ticks
         self._positions: dict[int, Position] = {}
         self._raw: dict[str, tuple[bytes, Livestream]] = {}
+        self._ingest: dict[str, int] = {}
         self._largest = 0
         self._stale = False
         """Everything must be loaded again."""
@@ -276,7 +277,11 @@ class Feed:
         livestreams = watched(self.config, self.roster, states, self._now_ms())
         counters = await self.source.ingest_counters()
         self.around = replace(self.around, livestreams=livestreams, duplicates=counters.get("duplicates", 0))
-        self.counts.ingest = counters
+        for name, value in counters.items():
+            # Redis may lose the tail of its history: then the counter stands still until it has caught up.
+            before = max(self._ingest.get(name, value), value)
+            self.counts.ingest[name] = self.counts.ingest.get(name, 0) + before - self._ingest.get(name, value)
+            self._ingest[name] = before
         if self.ready_to_show:
             heads = {"total", *(f"platform:{name}" for name in self.ticker.state["platforms"])}
             heads.update(f"country:{country}" for country in self.ticker.state["countries"])

@@ -1,0 +1,303 @@
+"""HTTP: the wall, the feed, the API and the health pages, on one port that only this machine can reach.
+
+Promises: every answer carries the security headers; a websocket or a page is served only under a name that is ours (Origin and Host are
+checked, so neither a foreign page nor a rebound name reaches the feed); half-open connections are closed after ten seconds; the page
+works, and says how old it is, while Redis is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from socket import SO_SNDBUF, SOL_SOCKET
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+from prometheus_client.exposition import choose_encoder
+
+from monitor.config import ConfigError
+from monitor.feed import Feed, unix_ms
+from monitor.journal import Journal, ready
+from monitor.metrics import make_registry
+from monitor.snapshot import cells
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from monitor.reload import Reloader
+    from monitor.settings import Settings
+
+WALL: Final = Path(__file__).parent / "static" / "wall"
+NOT_BUILT: Final = "The wall is not built; run make setup.\n"
+MOST_WALLS: Final = 4000
+MOST_MESSAGE: Final = 64 * 1024
+SOCKET_BUFFER: Final = 256 * 1024
+"""What the kernel may hold for one wall: about one picture, so that a slow wall does not see old ones."""
+PING_SECONDS: Final = 20.0
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; style-src 'self'; font-src 'self'; "
+        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types svelte-trusted-html"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Server": "livestream-monitor",
+}
+
+FEED: Final = web.AppKey("feed", Feed)
+SOCKETS: Final = web.AppKey("sockets", set[web.WebSocketResponse])
+
+
+# --- who may come in: pure --------------------------------------------------------------------------------------------
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_allowed(host: str, own: frozenset[str] | None) -> bool:
+    """Whether the Host header is a name of ours; ``own`` None: any (we are bound to the network on purpose)."""
+    return own is None or _name(host) in own
+
+
+def origin_allowed(origin: str | None, host: str, allowed: Iterable[str]) -> bool:
+    """Same host and port as the page's own, or listed. ``none`` in the list lets in clients that send no Origin: no browser does that."""
+    if origin is None:
+        return "none" in allowed
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return False
+    return parts.netloc.lower() == host.lower() or origin.lower() in allowed
+
+
+def own_names(host: str, origins: Iterable[str]) -> frozenset[str] | None:
+    """Names under which pages may be asked for."""
+    if not is_loopback(host):
+        return None
+    return LOOPBACK_NAMES | {host} | {name for origin in origins if (name := urlsplit(origin).hostname)}
+
+
+def _name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+# --- the application --------------------------------------------------------------------------------------------------
+
+
+def make_app(
+    feed: Feed,
+    *,
+    host: str = "127.0.0.1",
+    allowed_origins: Iterable[str] = (),
+    wall: Path = WALL,
+    most_walls: int = MOST_WALLS,
+    now_ms: Callable[[], int] = unix_ms,
+) -> web.Application:
+    """All routes. ``allowed_origins``: other origins whose pages may open the feed, or ``none`` for clients without one."""
+    origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
+    names = own_names(host, origins)
+
+    @web.middleware
+    async def ours(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        if not host_allowed(request.host, names):
+            return web.Response(status=403, text="This monitor is not served under that name; name it with --origin.\n")
+        return await handler(request)
+
+    async def follow(request: web.Request) -> web.StreamResponse:
+        if not origin_allowed(request.headers.get("Origin"), request.host, origins):
+            return web.Response(status=403, text="The feed is for pages of this monitor; name others with --origin.\n")
+        if len(feed.clients) >= most_walls:
+            return web.Response(status=503, text="Too many walls are connected; close some.\n")
+        return await serve_wall(request, feed, request.app[SOCKETS])
+
+    registry = make_registry(feed, version("livestream-monitor"))
+    listed: tuple[float, bytes] = (0.0, b"")
+
+    async def livestreams(_: web.Request) -> web.Response:
+        nonlocal listed
+        if time.monotonic() - listed[0] >= 1.0:
+            state = feed.ticker.state
+            found = {"as_of": as_of} if (as_of := state.get("health", {}).get("as_of")) else {}
+            found |= {"livestreams": cells(feed.book, feed.around.livestreams, now_ms())}
+            listed = (time.monotonic(), orjson.dumps(found))
+        return _json(listed[1])
+
+    async def state(_: web.Request) -> web.Response:
+        return _json(feed.ticker.snapshot())
+
+    async def healthy(_: web.Request) -> web.Response:
+        return _json(b'{"alive":true}')
+
+    async def is_ready(_: web.Request) -> web.Response:
+        reasons = feed.reasons()
+        return _json(orjson.dumps({"ready": not reasons, "reasons": reasons}), status=503 if reasons else 200)
+
+    async def metrics(request: web.Request) -> web.Response:
+        encode, kind = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(registry), headers={"Content-Type": kind, "Cache-Control": "no-store"})
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        return static(wall, request.match_info["path"])
+
+    app = web.Application(middlewares=[ours], client_max_size=256 * 1024)
+    app[FEED], app[SOCKETS] = feed, set()
+    app.on_response_prepare.append(_secure)
+    app.on_shutdown.append(_say_goodbye)
+    app.router.add_get("/feed", follow)
+    app.router.add_get("/api/state", state)
+    app.router.add_get("/api/livestreams", livestreams)
+    app.router.add_get("/healthz", healthy)
+    app.router.add_get("/readyz", is_ready)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/{path:.*}", page)
+    return app
+
+
+async def serve_wall(request: web.Request, feed: Feed, sockets: set[web.WebSocketResponse]) -> web.WebSocketResponse:
+    """One wall until it leaves. Frames are written by the feed's tick; here only its few words are read."""
+    socket = web.WebSocketResponse(compress=False, max_msg_size=MOST_MESSAGE, heartbeat=PING_SECONDS, timeout=2.0)
+    await socket.prepare(request)
+    transport = request.transport
+    if transport is None:
+        return socket
+    if (plain := transport.get_extra_info("socket")) is not None:
+        plain.setsockopt(SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER)
+    client = feed.join(transport, lambda: not socket.closed)
+    sockets.add(socket)
+    try:
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT or not is_resync(message.data):
+                await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b'the only message is {"type":"resync"}')
+                break
+            client.behind = True
+    finally:
+        feed.leave(client)
+        sockets.discard(socket)
+    return socket
+
+
+def is_resync(text: str) -> bool:
+    """Whether a client asks for a new snapshot."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(found, dict) and found.get("type") == "resync"
+
+
+def static(folder: Path, path: str) -> web.StreamResponse:
+    """A file of the built wall; names with a hash in them never change, the page itself is asked for each time."""
+    index = folder / "index.html"
+    if not index.is_file():
+        return web.Response(status=503, text=NOT_BUILT)
+    file = (folder / path).resolve() if path else index
+    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+        return web.Response(status=404, text="There is no such page; the wall is at /.\n")
+    hashed = file.parent.name == "assets"
+    return web.FileResponse(file, headers={"Cache-Control": "public, max-age=31536000, immutable" if hashed else "no-cache"})
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+
+
+async def _say_goodbye(app: web.Application) -> None:
+    leaving = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"the monitor stops") for socket in app[SOCKETS]]
+    await asyncio.gather(*leaving, return_exceptions=True)
+
+
+# --- the role ---------------------------------------------------------------------------------------------------------
+
+
+async def run(settings: Settings) -> int:
+    """Serve until cancelled."""
+    config = settings.config
+    if not is_loopback(config.host) and not getattr(settings.args, "insecure", False):
+        raise ConfigError(
+            f"host = {config.host!r} would show the wall to everybody on the network; keep 127.0.0.1 behind a proxy that asks "
+            "for a password, or type --insecure"
+        )
+    origins = [*(getattr(settings.args, "origin", None) or ()), *([config.public.url] if config.public.url else [])]
+    async with Journal(settings.redis_url, partitions=config.partitions).opened() as journal:
+        feed = Feed(config, settings.roster(), journal)
+        runner = web.AppRunner(
+            make_app(feed, host=config.host, allowed_origins=origins), access_log=None, keepalive_timeout=10, shutdown_timeout=3
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, config.host, settings.port, backlog=1024)
+            try:
+                await site.start()
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                raise ConfigError(f"Port {settings.port} is in use; start with --port N.") from error
+            _say_where(config.host, runner.addresses[0][1])
+            await _follow(feed, journal, settings.reloader(time.time))
+        finally:
+            await runner.cleanup()
+    return 0
+
+
+async def _follow(feed: Feed, journal: Journal, reloader: Reloader | None) -> None:
+    mistake = ""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_prepare(journal))
+            tasks.create_task(feed.run())
+            if reloader is not None:
+                tasks.create_task(_reload(feed, reloader))
+    except* ConfigError as mistakes:
+        mistake = str(mistakes.exceptions[0])
+    if mistake:
+        raise ConfigError(mistake)
+
+
+async def _prepare(journal: Journal) -> None:
+    try:
+        await ready(journal)
+    except ValueError as error:  # another number of partitions than the data has
+        raise ConfigError(str(error)) from error
+
+
+async def _reload(feed: Feed, reloader: Reloader) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        if (setup := reloader.poll()) is not None:
+            feed.reconfigure(setup.config, setup.roster)
+
+
+def _say_where(host: str, port: int) -> None:
+    """``monitor run`` says it itself, once for all roles."""
+    if "MONITOR_PARENT_PIPE" not in os.environ:
+        shown = f"[{host}]" if ":" in host else host
+        sys.stdout.write(f"Wall: http://{shown}:{port}/\n")
+        sys.stdout.flush()
