@@ -70,12 +70,12 @@ class Partition:
 class Counter:
     """The worker of the role ``count``; ``derivation`` may be replaced while it runs."""
 
-    def __init__(self, journal: Journal, config: Derivation, *, now: float = 0.0) -> None:
+    def __init__(self, journal: Journal, config: Derivation) -> None:
         self.journal = journal
         self._derivers: dict[str, Deriver] = {}
         self._partitions: dict[int, Partition] = {}
         self._stored = False
-        self._started = now
+        self._days: set[str] = set()
         self.use(config)
 
     def use(self, config: Derivation) -> None:
@@ -94,6 +94,7 @@ class Counter:
         self._partitions[held.partition] = Partition(memory, pairs, baseline_at=time.monotonic())
 
     def end(self, partition: int) -> None:
+        self._days.clear()
         self._partitions.pop(partition, None)
 
     async def round(self, works: Sequence[Work]) -> list[Checkpoint | BaseException]:
@@ -135,9 +136,13 @@ class Counter:
         if not authors:
             return
         pipeline = self.journal.redis.pipeline(transaction=False)
+        days = {window for _, window in authors if window.startswith("day:")} - self._days
+        if days:
+            pipeline.sadd("{days}", *(day.partition(":")[2] for day in days))
         for (head, window), names in authors.items():
             pipeline.pfadd(author_key(head, window), *names)
         await pipeline.execute()
+        self._days |= days
 
     async def _commit(self, work: Work, batch: Batch | BaseException) -> Checkpoint:
         if isinstance(batch, BaseException):

@@ -137,6 +137,10 @@ class Batch(NamedTuple):
     """speaker() of each message and of its livestream: where a later ban must look."""
 
 
+AuthorKey = tuple[str | None, str, tuple[str, ...], tuple[str, tuple[str, ...]]]
+"""(livestream, platform, topics, (day, sessions))."""
+
+
 @dataclass(slots=True)
 class Memory:
     """What a partition's counter remembers between batches; all of it can be dropped and read again."""
@@ -145,7 +149,8 @@ class Memory:
     """Ids that must not be counted (any more)."""
     bans: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
     """(livestream, author or "" for everybody) → ranges (from, to) as RFC 3339 text."""
-    authors: dict[Any, set[str]] = field(default_factory=dict)
+    authors: dict[AuthorKey, set[str]] = field(default_factory=dict)
+    """Who was told for these dimensions and windows."""
     remembered: int = 0
 
     @classmethod
@@ -259,6 +264,12 @@ class Deriver:
             heads.extend(f"{first}+{second}:{a}+{b}" for a in values[first] for b in values[second])
         return heads
 
+    def author_heads(self, livestream: str | None, platform: str, topics: tuple[str, ...]) -> list[str]:
+        """The dimensions that unique authors are estimated for: neither pairs nor single livestreams."""
+        return [
+            head for head in self.heads(livestream, platform, topics) if not head.startswith("livestream:") and "+" not in head
+        ]
+
     def fields(self, livestream: str | None, platform: str, kind: str, topics: tuple[str, ...]) -> tuple[str, ...]:
         key = (livestream, platform, kind, topics)
         found = self._fields.get(key)
@@ -295,32 +306,57 @@ class Deriver:
     def batch(self, version: int, entries: Sequence[Entry], memory: Memory, originals: Originals = NO_ORIGINALS) -> Batch:
         """Increments of these entries, in order. Changes ``memory``; drop it when the commit fails."""
         work = _Work(self, memory, originals)
-        counts, countable, moment_of, topics_of = work.counts, work.countable, self.moment, self.topics
         work.track = any(entry.kind == "removed" for entry in entries)
+        cells, find, languages_of = work.cells, self._matcher.match, self._languages
         check = bool(memory.removed or memory.bans)
         for entry in entries:
             if check and memory.blocks(entry):
                 if entry.id not in memory.removed:
                     work.mark(entry.id)  # kept out by a ban: a later removal of it must take nothing back
                 continue
-            moment = moment_of(entry.at, entry.received_at)
-            kind = entry.kind
-            if kind == "message":
-                topics = topics_of(entry)
-                key = (moment, entry.livestream, entry.platform, "posts" if entry.form == "post" else "comments", topics)
-                counts[key] = counts.get(key, 0) + 1
-                if entry.author is not None:
-                    work.author(moment[0], entry, topics)
-                if entry.livestream is None or self.country(entry.livestream) is None:
-                    work.guess(moment, entry)
-            elif countable(moment, entry):
-                pass
-            elif kind == "removed":
-                work.retract(moment, entry)
-                check = True
+            if entry.kind == "message":
+                # The hot path: one look-up, one addition. Everything else happens once per cell, at the end.
+                language, livestream = entry.language, entry.livestream
+                languages = (language,) if language else languages_of.get(livestream, ())
+                found = find(entry.text, languages).topics
+                key = (entry.at[:18], entry.received_at[:18], livestream, entry.platform, entry.form, found)
+                cell = cells.get(key)
+                if cell is None:
+                    cell = work.open(key)
+                cell.units += 1
+                author = entry.author
+                if author is not None and author not in cell.known:
+                    cell.known.add(author)
+                    cell.fresh.append(author)
+                if cell.is_placeless:
+                    work.guess(self.moment(entry.at, entry.received_at), entry)
+            else:
+                moment = self.moment(entry.at, entry.received_at)
+                if not work.countable(moment, entry):
+                    work.retract(moment, entry)
+                    check = True
             if work.track:
                 work.earlier[entry.id] = entry
         return work.result(version, entries)
+
+
+CellKey = tuple[str, str, str | None, str, str, tuple[str, ...]]
+"""(slot text of the event, of its receipt, livestream, platform, form, topics)."""
+
+
+class _Cell:
+    """Messages of a batch that count alike."""
+
+    __slots__ = ("fresh", "is_placeless", "known", "units")
+
+    def __init__(self, known: set[str], fresh: list[str], *, is_placeless: bool) -> None:
+        self.units = 0
+        self.known = known
+        """Authors that were told before."""
+        self.fresh = fresh
+        """Authors to tell now."""
+        self.is_placeless = is_placeless
+        """Whether the roster has no country, so that one may be guessed."""
 
 
 class _Work:
@@ -335,7 +371,8 @@ class _Work:
         """Counts to be taken back, with the config of their time."""
         self.guesses: dict[tuple[tuple[str, ...], str], int] = {}
         """(containers, guessed country) → messages."""
-        self.authors: dict[tuple[str, str], list[str]] = {}
+        self.cells: dict[CellKey, _Cell] = {}
+        self.fresh: dict[AuthorKey, list[str]] = {}
         self.levels: list[Any] = []
         self.samples: list[ViewerSample] = []
         self.places: list[Any] = []
@@ -352,7 +389,7 @@ class _Work:
         if plain is not None:
             self.add(moment, entry, plain, entry.count)
             if entry.author is not None and kind != "join":
-                self.author(moment[0], entry, ())
+                self.author(moment[0], entry)
             if kind == "gift" and entry.amount_minor and entry.currency:
                 self.add(moment, entry, f"gift_value.{entry.currency}.{entry.exponent}", entry.amount_minor)
             return True
@@ -377,28 +414,42 @@ class _Work:
             where = (self.deriver.containers(moment[0], None), country)
             self.guesses[where] = self.guesses.get(where, 0) + 1
 
-    def author(self, slot: int, entry: Entry, topics: tuple[str, ...]) -> None:
-        """Note who took part, once per process and set of windows: HyperLogLogs do not mind repeats, the wire does."""
+    def open(self, key: CellKey) -> _Cell:
+        at, received_at, livestream, platform, _, topics = key
+        slot = self.deriver.moment(at, received_at)[0]
+        known, fresh = self.audience((livestream, platform, topics, self.deriver.windows(slot, livestream)))
+        cell = self.cells[key] = _Cell(known, fresh, is_placeless=self.deriver.country(livestream) is None)
+        return cell
+
+    def audience(self, key: AuthorKey) -> tuple[set[str], list[str]]:
+        """(authors told before, authors to tell now). HyperLogLogs do not mind repeats, the wire does."""
         memory = self.memory
-        key = (entry.livestream, entry.platform, topics, self.deriver.windows(slot, entry.livestream))
         known = memory.authors.get(key)
         if known is None:
-            if memory.remembered > MOST_REMEMBERED:
-                memory.authors.clear()
-                memory.remembered = 0
             known = memory.authors[key] = set()
-        author = entry.author or ""
-        if author in known:
-            return
-        known.add(author)
-        memory.remembered += 1
-        day, sessions = key[3]
-        for head in self.deriver.heads(entry.livestream, entry.platform, topics):
-            if "+" not in head.partition(":")[0] and not head.startswith("livestream:"):
-                for window in ("event", f"day:{day}"):
-                    self.authors.setdefault((head, window), []).append(author)
-        for session in sessions:
-            self.authors.setdefault(("total", f"session:{session}"), []).append(author)
+        return known, self.fresh.setdefault(key, [])
+
+    def author(self, slot: int, entry: Entry) -> None:
+        author = entry.author
+        known, fresh = self.audience((entry.livestream, entry.platform, (), self.deriver.windows(slot, entry.livestream)))
+        if author is not None and author not in known:
+            known.add(author)
+            fresh.append(author)
+
+    def authors(self) -> dict[tuple[str, str], list[str]]:
+        """Everybody new, for each dimension and window that they are new to."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for (livestream, platform, topics, (day, sessions)), names in self.fresh.items():
+            if names:
+                self.memory.remembered += len(names)
+                for head in self.deriver.author_heads(livestream, platform, topics):
+                    found.setdefault((head, f"day:{day}"), []).extend(names)
+                for session in sessions:
+                    found.setdefault(("total", f"session:{session}"), []).extend(names)
+        if self.memory.remembered > MOST_REMEMBERED:
+            self.memory.authors.clear()
+            self.memory.remembered = 0
+        return found
 
     def level(self, moment: tuple[int, bool, bool], entry: Entry) -> None:
         heads = self.deriver.heads(entry.livestream, entry.platform, ())
@@ -462,6 +513,15 @@ class _Work:
 
     def result(self, version: int, entries: Sequence[Entry]) -> Batch:
         increments: dict[tuple[str, ...], dict[str, int]] = {}
+        for (at, received_at, livestream, platform, form, topics), cell in self.cells.items():
+            key: Key = (
+                self.deriver.moment(at, received_at),
+                livestream,
+                platform,
+                "posts" if form == "post" else "comments",
+                topics,
+            )
+            self._spread(increments, self.deriver, key, cell.units)
         for key, units in self.counts.items():
             self._spread(increments, self.deriver, key, units)
         for deriver, key, units in self.negated:
@@ -471,7 +531,7 @@ class _Work:
             some[f"country:{country}|guessed"] = some.get(f"country:{country}|guessed", 0) + units
         groups = [Group(list(containers), some) for containers, some in increments.items() if some]
         change = Change(version, groups, self.samples, at_samples(entries), self.removed)
-        return Batch(change, [self.levels, self.places, self.marks], self.authors, speakers(entries))
+        return Batch(change, [self.levels, self.places, self.marks], self.authors(), speakers(entries))
 
     @staticmethod
     def _spread(increments: dict[tuple[str, ...], dict[str, int]], deriver: Deriver, key: Key, units: int) -> None:
@@ -513,7 +573,7 @@ def is_covered(removal: Entry, original: Entry) -> bool:
 
 
 def is_within(time: str, start: str, end: str) -> bool:
-    """start ≤ time ≤ end for RFC 3339 UTC times, with or without a fraction of a second."""
+    """Start ≤ time ≤ end for RFC 3339 UTC times, with or without a fraction of a second."""
     return comparable(start) <= comparable(time) <= comparable(end)
 
 

@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import hiredis
 import msgspec
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
@@ -97,6 +98,28 @@ def most_entries(partitions: int) -> int:
     return MOST_JOURNAL_BYTES // BYTES_PER_ENTRY // partitions
 
 
+class _Packed:
+    """Commands packed in C: redis-py's asyncio connections pack them in Python, which costs a microsecond an argument."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        name = args[0]
+        if isinstance(name, str) and " " in name:  # CONFIG GET and the like are two words on the wire
+            args = (*name.split(), *args[1:])
+        return [hiredis.pack_command(args)]
+
+
+class _PackedTCP(_Packed, Connection):
+    pass
+
+
+class _PackedTLS(_Packed, SSLConnection):
+    pass
+
+
+class _PackedUnix(_Packed, UnixDomainSocketConnection):
+    pass
+
+
 def make_client(url: str, *, connections: int = 32, timeout_seconds: float = 10.0) -> Redis:
     """A client without retries for redis://, rediss://, unix://, redis+sentinel://host:port/service, redis+cluster://."""
     retry = Retry(NoBackoff(), 0)
@@ -119,10 +142,10 @@ def make_client(url: str, *, connections: int = 32, timeout_seconds: float = 10.
             parts.path.strip("/") or "mymaster", retry=retry, socket_timeout=timeout_seconds, password=parts.password
         )
         return master
-    kinds: dict[str, type[Any]] = {"unix": UnixDomainSocketConnection, "rediss": SSLConnection}
+    kinds: dict[str, type[Any]] = {"unix": _PackedUnix, "rediss": _PackedTLS}
     pool: Any = BlockingConnectionPool.from_url(
         url,
-        connection_class=kinds.get(parts.scheme, Connection),
+        connection_class=kinds.get(parts.scheme, _PackedTCP),
         max_connections=connections,
         timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
@@ -415,11 +438,15 @@ class Journal:
         return {_text(name): value for name, value in (await self.redis.hgetall("{livestreams}")).items()}
 
     async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]:
-        """Estimated unique authors by (dimension head such as ``country:BR``, window such as ``event`` or ``day:2026-11-20``)."""
+        """Estimated unique authors by (dimension head such as ``country:BR``, window such as ``event`` or ``day:2026-11-20``).
+
+        ``event`` is the union of all days (they share a tag), so that it needs no sketch of its own.
+        """
         wanted = [(head, window) for head in heads for window in windows]
+        days = [f"day:{day.decode()}" for day in await self.redis.smembers("{days}")] or ["day:none"]
         pipeline = self.redis.pipeline(transaction=False)
         for head, window in wanted:
-            pipeline.pfcount(author_key(head, window))
+            pipeline.pfcount(*(author_key(head, name) for name in (days if window == "event" else [window])))
         return dict(zip(wanted, await pipeline.execute(), strict=True))
 
     async def peak(self, values: Mapping[str, int]) -> dict[str, int]:

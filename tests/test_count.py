@@ -217,7 +217,10 @@ async def test_unique_authors_are_estimated_per_dimension(journal):
     reader = Reader(journal, "count", Counter(journal, config()))
     await ingest(journal, *(message(n, author=f"author {n % 7}") for n in range(30)))
     await count(reader)
-    assert await journal.redis.pfcount(author_key("country:BR", "event")) == 7
+    assert await journal.authors(["country:BR"], ["event", "day:2026-11-20"]) == {
+        ("country:BR", "event"): 7,
+        ("country:BR", "day:2026-11-20"): 7,
+    }
     assert await journal.redis.pfcount(author_key("total", "session:opening")) == 7
 
 

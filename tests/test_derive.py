@@ -197,6 +197,6 @@ def test_unique_authors_are_told_once_per_process_and_set_of_windows():
     entries = [decode_entry(as_json(message(f"m{n}", n))) for n in range(3)]
     first = deriver.batch(1, entries, memory).authors
     again = deriver.batch(2, [decode_entry(as_json(message("m9", 3)))], memory).authors
-    assert first["country:BR", "event"] == ["ana"]
+    assert first["country:BR", "day:2026-11-19"] == ["ana"]
     assert first["topic:robots", "day:2026-11-19"] == ["ana"]
     assert again == {}
