@@ -40,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         _common(found)
         if name in SIMULATED:
             _watched(found)
+        if name in {"run", "serve"}:
+            _served(found)
         return found
 
     add(
@@ -107,6 +109,14 @@ def _watched(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rate", metavar="EVENTS_PER_SECOND", type=_positive, help="of all simulated livestreams together")
     group.add_argument("--seed", metavar="N", type=int, help="another seed, another crowd")
     group.add_argument("--ledger", metavar="DIR", type=Path, help="the simulator writes here what it really sent; tests compare")
+
+
+def _served(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("who may look")
+    group.add_argument("--insecure", action="store_true", help="listen beyond this machine although anybody may then look")
+    group.add_argument(
+        "--origin", metavar="URL", action="append", default=[], help="a page from here may open the feed too; may be repeated"
+    )
 
 
 def _positive(text: str) -> float:

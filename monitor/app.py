@@ -174,7 +174,11 @@ async def run(settings: Settings) -> int:
 def _roles(settings: Settings) -> list[Role]:
     options = _handed_on(settings)
     names = ("simulate", *RIVER) if settings.config.simulator.enabled else RIVER
-    return [role(name, options) for name in names]
+    served = [
+        *(["--insecure"] if settings.args.insecure else []),
+        *(word for url in settings.args.origin for word in ("--origin", url)),
+    ]
+    return [role(name, [*options, *(served if name == "serve" else [])]) for name in names]
 
 
 def _handed_on(settings: Settings) -> list[str]:

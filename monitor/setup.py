@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import secrets
 import time
 from typing import TYPE_CHECKING
 
-from monitor.reload import Reloader, Setup
-from monitor.watch import config_from_watch
+from monitor.reload import Setup
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from monitor.config import Config
     from monitor.settings import Settings
 
 
@@ -23,23 +20,8 @@ class Source:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError."""
-        self._limit = settings.config.simulator.livestreams if settings.config.simulator.enabled else None
-        self._reloader: Reloader | None = None
-        specs = getattr(settings.args, "watch", None) or []
-        if specs:
-            config, roster = config_from_watch(specs)
-            fixed = settings.config
-            config = dataclasses.replace(
-                config, host=fixed.host, port=fixed.port, partitions=fixed.partitions, redis_url=fixed.redis_url
-            )
-            self._static = Setup(config=config, roster=roster)
-        else:
-
-            def adapt(config: Config) -> Config:
-                return dataclasses.replace(config, simulator=settings.config.simulator, roster_file=settings.config.roster_file)
-
-            self._reloader = Reloader(settings.config.path, time.time, adapt=adapt)
-            self._static = self._limited(self._reloader.setup)
+        self._reloader = settings.reloader(time.time)
+        self._static = self._reloader.setup if self._reloader else Setup(config=settings.config, roster=settings.roster())
 
     @property
     def setup(self) -> Setup:
@@ -47,16 +29,8 @@ class Source:
 
     def poll(self) -> Setup | None:
         new = self._reloader.poll() if self._reloader else None
-        if new is None:
-            return None
-        self._static = self._limited(new)
-        return self._static
-
-    def _limited(self, setup: Setup) -> Setup:
-        """The simulator may be asked for fewer livestreams than the roster has: then the others are nobody's business."""
-        if self._limit is None or self._limit >= len(setup.roster.channels):
-            return setup
-        return dataclasses.replace(setup, roster=dataclasses.replace(setup.roster, channels=setup.roster.channels[: self._limit]))
+        self._static = new or self._static
+        return new
 
 
 def author_key(data_dir: Path) -> bytes:

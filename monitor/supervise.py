@@ -194,12 +194,15 @@ def end_with_parent(grace_seconds: float = GRACE_SECONDS) -> None:
 
     A thread of its own, so that it also works while the event loop is busy.
     """
-    pipe = os.environ.pop(PARENT_PIPE, "")
+    pipe = os.environ.get(PARENT_PIPE)
     if not pipe:
         return
 
     def watch() -> None:
-        os.read(int(pipe), 1)  # nobody ever writes: this returns at the end of file
+        try:
+            os.read(int(pipe), 1)  # nobody ever writes: this returns at the end of file
+        except OSError:  # the variable was inherited from further up, the descriptor was not
+            return
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(grace_seconds)
         os._exit(1)
