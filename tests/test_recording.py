@@ -155,7 +155,7 @@ def test_documents_come_in_the_order_of_the_video(name):
 
 
 def test_a_twitch_comment_has_the_ids_of_live_chat():
-    first = entries("vod.json", "twitch:ana")[1]
+    first = entries("vod.json", "twitch:ana")[0]
     assert first.offset == 1.0
     assert first.event == Message(
         id="twitch:c-1",
@@ -180,7 +180,7 @@ def test_bits_subscriptions_and_raids_stand_beside_their_message():
 
 
 def test_a_comment_that_cannot_be_read_is_counted_as_unknown():
-    assert [event.name for event in events("vod.json", Unknown)] == ["unreadable:wrong_time"]
+    assert [event.name for event in events("vod.json", Unknown)] == ["unreadable wrong_time"]
 
 
 def test_the_same_words_twice_without_an_id_are_two_messages():
@@ -242,7 +242,7 @@ def test_chat_downloader_tells_youtube_from_twitch_and_keeps_money():
 
 
 def test_chat_downloader_without_any_time_is_unreadable():
-    assert [event.name for event in events("chat-downloader.jsonl", Unknown)] == ["unreadable:missing_time"]
+    assert [event.name for event in events("chat-downloader.jsonl", Unknown)] == ["unreadable missing_time"]
 
 
 def test_our_own_events_stay_as_they_are_unless_somebody_says_whose_they_are():

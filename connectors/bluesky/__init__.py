@@ -267,7 +267,7 @@ class Bluesky(Connector):
         except Unreadable as error:
             now = self.tools.now()
             digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-            name = f"unreadable:{error.reason}"
+            name = f"unreadable {error.reason}"
             return 0, [Unknown(id=f"bluesky:unreadable:{digest}", platform="bluesky", at=now, received_at=now, name=name)]
         if frame.is_gone and not events:
             return frame.time_us, [removed_post(one, frame, self.tools, None) for one in self._passed.of_author(frame.did)]

@@ -75,7 +75,7 @@ class Recording:
         last = Entry(0.0, maker.unknown("start", 0.0, EPOCH, "start"))
         for found in self._read(maker):
             if isinstance(found, Unreadable):
-                yield Entry(last.offset, maker.unknown(None, last.offset, last.event.at, f"unreadable:{found.reason}"))
+                yield Entry(last.offset, maker.unknown(None, last.offset, last.event.at, f"unreadable {found.reason}"))
             else:
                 last = found
                 yield found
@@ -115,8 +115,8 @@ class Recording:
     def _comments(self, comments: list[msgspec.Raw], maker: Maker) -> Iterator[Entry | Unreadable]:
         """In the order of the video: files hold a few comments out of order."""
         found = list(_each(comments, lambda comment: twitch.parse_comment(comment, maker)))
-        yield from (one for one in found if isinstance(one, Unreadable))
         yield from sorted((one for one in found if isinstance(one, Entry)), key=lambda entry: entry.offset)
+        yield from (one for one in found if isinstance(one, Unreadable))
 
     def _events(self) -> Iterator[Entry | Unreadable]:
         began = None

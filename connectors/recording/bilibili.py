@@ -27,14 +27,14 @@ _forbidden = re.compile(
 
 
 def parse_document(data: bytes, maker: Maker) -> Iterator[Entry | Unreadable]:
-    """All danmaku in the order of the video; what cannot be read comes out as the reason. Raises Unreadable when it is no XML at all."""
+    """All danmaku in the order of the video; at the end the reasons why some could not be read. Raises Unreadable when it is no XML at all."""
     try:
         root = fromstring(_forbidden.sub("", data.decode("utf-8-sig", "replace")))
     except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
         raise Unreadable("not_xml") from error
     found = [parse_danmaku(element.get("p", ""), "".join(element.itertext()), maker) for element in root.iter("d")]
-    yield from (one for one in found if isinstance(one, Unreadable))
     yield from sorted((one for one in found if isinstance(one, Entry)), key=lambda entry: entry.offset)
+    yield from (one for one in found if isinstance(one, Unreadable))
 
 
 def parse_danmaku(place: str, text: str, maker: Maker) -> Entry | Unreadable:
