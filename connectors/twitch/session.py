@@ -4,7 +4,8 @@ A session promises: every message of a channel between its JOIN and the end of t
 covered before and is joined again yields a ``Gap`` from there to the moment the join is confirmed. Twitch has no resume, so that
 Gap is all there is; therefore every doubt makes it longer, never shorter:
 
-* covered starts when the JOIN was *sent*, because messages may have come and been lost before its confirmation was read;
+* covered starts ``MARGIN`` before the JOIN was *sent*: messages may have come and been lost before its confirmation was read, and
+  a busy channel's messages are held back by the server for some seconds;
 * a quiet channel is covered by what other channels of the same socket say, less ``MARGIN``, because the server promises no order
   between channels;
 * a Gap is ``SLACK`` longer at both ends, because stamps are made by the servers' clocks, not ours, and not in perfect order.
@@ -242,7 +243,7 @@ class Session:
         items: list[Event | Health | Mark] = []
         if room.covered is not None and not room.carriers:
             items.append(_gap(room, room.covered - SLACK, wall + max(SLACK, self._ahead), wall))
-        asked = self._asked.pop(login, wall).replace(microsecond=0)
+        asked = self._asked.pop(login, wall) - MARGIN
         self._pending.pop(login, None)
         self._retry.pop(login, None)
         self.joined[login] = room
