@@ -18,7 +18,7 @@ export function zone(name: string | undefined): Zone {
     minute: (ms) => minute.format(ms),
     offset: (ms) => {
       const part = offset.formatToParts(ms).find((p) => p.type === "timeZoneName")?.value ?? "UTC";
-      return part.replace("GMT", "UTC");
+      return part === "GMT+0" ? "UTC" : part.replace("GMT", "UTC");
     },
   };
 }

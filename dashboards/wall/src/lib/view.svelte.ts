@@ -4,6 +4,7 @@ import { en, type Words } from "../words/en";
 import { zh } from "../words/zh";
 import type { Language } from "./numbers";
 import { nameIn, type Name } from "./state";
+import { clean } from "./text";
 import { zone, type Zone } from "./time";
 
 export type Theme = "dark" | "light";
@@ -33,7 +34,7 @@ class View {
   zone: Zone = $derived(zone(this.timezone));
 
   name(name: Name | undefined, otherwise = ""): string {
-    return nameIn(name, this.language, otherwise);
+    return clean(nameIn(name, this.language, otherwise));
   }
 }
 

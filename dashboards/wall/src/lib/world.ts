@@ -101,6 +101,6 @@ export function world(countries: Record<string, Measures>, measure: Measure, old
     scale,
     unknownShare: all > 0 ? unknown / all : undefined,
     notDrawnShare: all > 0 ? notDrawn / all : undefined,
-    unknownStep: zzRate > 0 ? step(zzValue / middle, scale.limits) : 1,
+    unknownStep: zzRate > 0 && values.size > 0 ? step(zzValue / middle, scale.limits) : 1,
   };
 }

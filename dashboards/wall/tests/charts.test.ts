@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import { heat, stepOf } from "../src/lib/heat";
+import { path, ticks, trend } from "../src/lib/trend";
+
+const START = "2026-11-20T11:00:00Z";
+const history = (engagement: number[]): { slot_seconds: number; start: string; engagement: number[] } => ({
+  slot_seconds: 60,
+  start: START,
+  engagement,
+});
+const hour = (change: Record<number, number> = {}): number[] => Array.from({ length: 60 }, (_, i) => change[i] ?? 100);
+
+describe("trend", () => {
+  test("the line breaks where nothing is known, and only there", () => {
+    const line = trend(history(hour({ 20: -1, 21: -1, 40: -1 })), 50)!;
+    expect(line.stretches.map((s) => s.length)).toEqual([20, 18, 19]);
+    expect(line.gaps).toEqual([
+      { from: 19 / 60, to: 22 / 60 },
+      { from: 39 / 60, to: 41 / 60 },
+    ]);
+  });
+
+  test("nothing known before the first minute is no gap, and the axis is shorter", () => {
+    const line = trend(history([...Array<number>(55).fill(-1), 1, 2, -1, 4, 5]), 5)!;
+    expect(line.minutes).toBe(10);
+    expect(line.startMs).toBe(Date.parse(START) + 50 * 60_000);
+    expect(line.gaps.length).toBe(1);
+    expect(trend(history([...Array<number>(40).fill(-1), ...Array<number>(20).fill(7)]), 7)!.minutes).toBe(20);
+    expect(trend(history([...Array<number>(29).fill(-1), ...Array<number>(31).fill(7)]), 7)!.minutes).toBe(60);
+  });
+
+  test("it starts at nought, ends its solid part at the last whole minute, and the running minute is apart", () => {
+    const line = trend(history(hour({ 0: 0, 59: 200 })), 100)!;
+    expect(line.stretches[0]![0]).toEqual({ x: 0, y: 1 });
+    expect(line.last).toEqual({ x: 59 / 60, y: 0 });
+    expect(line.running).toEqual([{ x: 59 / 60, y: 0 }, { x: 1, y: 0.5 }]);
+    expect(line.peak).toEqual({ value: 200, at: Date.parse(START) + 59 * 60_000 });
+  });
+
+  test("an unknown last minute has no dot and no running end", () => {
+    const line = trend(history(hour({ 59: -1 })), 100)!;
+    expect([line.last, line.running]).toEqual([undefined, undefined]);
+    expect(line.gaps).toEqual([{ from: 58 / 60, to: 59 / 60 }]);
+  });
+
+  test("no line of fewer than two minutes", () => {
+    expect(trend(history([]), 1)).toBeUndefined();
+    expect(trend(history([...Array<number>(59).fill(-1), 3]), 1)).toBeUndefined();
+  });
+
+  test("at most five ticks, on round minutes", () => {
+    for (const known of [2, 11, 25, 60]) {
+      const found = ticks(trend(history([...Array<number>(60 - known).fill(-1), ...Array<number>(known).fill(1)]), 1)!);
+      expect(found.length).toBeGreaterThan(1);
+      expect(found.length).toBeLessThanOrEqual(5);
+      expect(found.every((t) => t % 60_000 === 0)).toBe(true);
+    }
+  });
+
+  test("path", () => expect(path([{ x: 0, y: 1 }, { x: 0.5, y: 0 }], 100, 10)).toBe("M0.0 10.0L50.0 0.0"));
+});
+
+describe("heat", () => {
+  const pairs = {
+    BR: { robots: { hour: 300 }, esg: { hour: 100 } },
+    TH: { robots: { hour: 100 }, esg: { hour: 500 } },
+    FJ: { robots: { hour: 49 }, esg: { hour: 0 } },
+  };
+
+  test("the share here against the share everywhere", () => {
+    const cell = heat(pairs).cell("BR", "robots");
+    expect(cell).toMatchObject({ kind: "lift", step: 4 });
+    expect(cell.kind === "lift" && cell.lift).toBeCloseTo(300 / 400 / (449 / 1049));
+  });
+
+  test("below the world, fewer than fifty messages, and what was never named", () => {
+    const table = heat(pairs);
+    expect(table.cell("TH", "robots").kind).toBe("below");
+    expect(table.cell("FJ", "robots").kind).toBe("few");
+    expect(table.cell("XX", "none").kind).toBe("few");
+  });
+
+  test("a country that is the world has lift one everywhere", () => {
+    const table = heat({ ZZ: { robots: { hour: 70 }, esg: { hour: 500 } } });
+    expect(table.cell("ZZ", "robots")).toEqual({ kind: "lift", lift: 1, step: 2 });
+  });
+
+  test("topics by volume", () => expect(heat(pairs).topics).toEqual(["esg", "robots"]));
+
+  test("steps", () => {
+    expect([1, 1.29, 1.3, 1.6, 2, 2.5, 3, 9].map(stepOf)).toEqual([2, 2, 3, 4, 5, 6, 7, 7]);
+  });
+});
