@@ -46,7 +46,7 @@ _REPLACED: Final[dict[str, str]] = {
     **{chr(0x0660 + digit): str(digit) for digit in range(10)},
     **{chr(0x06F0 + digit): str(digit) for digit in range(10)},
     **dict.fromkeys("‐‒–—―−", "-"),
-    **dict.fromkeys("‘’‛ʼʻ′", "'"),
+    **dict.fromkeys("‘’‛ʼʻ′׳", "'"),
     "۔": ".",
 }
 

@@ -153,10 +153,12 @@ def patterns(phrase: str) -> list[tuple[str, bool, bool]]:
     choices = product((" ", ""), repeat=gaps) if gaps <= _MOST_VARIED else (((" ",) * gaps), (("",) * gaps))
     found = []
     for joints in choices:
-        only_in_tags = any(
-            not joint and WIDE not in (script(parts[index][-1]), script(parts[index + 1][0]))
-            for index, joint in enumerate(joints)
-        )
+        only_in_tags = any(not joint and _glues_words(parts[index], parts[index + 1]) for index, joint in enumerate(joints))
         pattern = parts[0] + "".join(joint + part for joint, part in zip(joints, parts[1:], strict=True))
         found.append((pattern, open_end, only_in_tags))
     return found
+
+
+def _glues_words(left: str, right: str) -> bool:
+    """Whether these two, written without a space, would look like one word."""
+    return not {WIDE, NOTHING} & {script(left[-1]), script(right[0])}
