@@ -87,7 +87,7 @@ class Room:
         large = pace.mean > 3
         draw = dice.random()
         self.gap_floor = (10.0 if draw < 0.5 else 30.0 if draw < 0.75 else 1.0) if large else 1.0
-        self.zeta = 1.55 if pace.mean < 0.5 else 1.75 if pace.mean < 10 else 2.2
+        self.zeta = 1.55 if pace.mean < 0.5 else 1.75 if pace.mean < 30 else 2.2
         self.waves = 0.05 if pace.mean >= 0.5 else 0.0005
         """Chance that a message starts a wave."""
         self.wave: Text | None = None
@@ -261,7 +261,8 @@ class Crowd:
             return
         if draw < 0.0058:
             kind = "sub" if draw < 0.003 else "resub" if draw < 0.005 else "subgift"
-            out.append(Sent(kind, at, self._native(), room.index, member, units=1 + dice.randrange(36)))
+            words = self._text(room, at / 1000) if kind == "resub" and dice.random() < 0.5 else None
+            out.append(Sent(kind, at, self._native(), room.index, member, text=words, units=1 + dice.randrange(36)))
             return
         if draw < 0.0068:
             units = dice.choice((1, 1, 5, 5, 10, 20))
@@ -347,10 +348,10 @@ def _zeta_table(alpha: float) -> list[float]:
 
 def _pair(rooms: list[Room], dice: Random) -> None:
     """One Twitch room in fifty holds a Shared Chat: what is written there is copied into another room."""
-    twitch = [room for room in rooms if room.channel.platform == "twitch"]
+    twitch = [room for room in rooms if room.channel.platform == "twitch" and 0 < room.pace.mean < 3]
     if len(twitch) < 4:
         return
     for room in dice.sample(twitch, max(1, len(twitch) // 50)):
         other = dice.choice(twitch)
-        if other is not room and room.pace.mean < 3:
+        if other is not room:
             room.partner = other.index

@@ -26,7 +26,7 @@ from connectors.simulator.texts import load
 from connectors.simulator.twitch import CLUMP_RATE, TwitchServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -52,9 +52,10 @@ class Simulator:
         hashtags: Sequence[str] = (),
         ledger_dir: Path | None = None,
         faults: Faults | None = None,
-        started: float | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        started = time.time() if started is None else started
+        self.clock = clock
+        started = clock()
         self.run_id = hashlib.blake2b(f"{seed} {started}".encode(), digest_size=6).hexdigest()
         dice = random.Random(seed)
         self.channels = channels
@@ -74,7 +75,7 @@ class Simulator:
         self.twitch = TwitchServer(
             channels,
             dice=random.Random(seed + 1),
-            clock=time.time,
+            clock=clock,
             record=self._record_twitch if self.ledger else None,
             faults=faults,
             clumped=clumped,
@@ -82,7 +83,7 @@ class Simulator:
         self.jetstream = JetstreamServer(
             channels,
             dice=random.Random(seed + 2),
-            clock=time.time,
+            clock=clock,
             hashtags=hashtags,
             record=self._record_jetstream if self.ledger else None,
             faults=faults,
@@ -99,12 +100,12 @@ class Simulator:
             "pid": os.getpid(),
         }
 
-    def step(self, now: float) -> None:
-        """Send what is due until ``now``."""
+    def step(self) -> None:
+        """Send what is due by now."""
         if not self.paused:
             chat: list[Sent] = []
             posts: list[Sent] = []
-            for sent in self.crowd.advance(now):
+            for sent in self.crowd.advance(self.clock()):
                 bluesky = sent.room < 0 or self.channels[sent.room].platform == "bluesky"
                 (posts if bluesky else chat).append(sent)
             self.twitch.deliver(chat)
@@ -263,7 +264,7 @@ async def run(
     flushed = 0
     try:
         while True:
-            simulator.step(time.time())
+            simulator.step()
             flushed += 1
             if simulator.ledger is not None and flushed % 10 == 0:
                 simulator.ledger.flush()

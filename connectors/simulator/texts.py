@@ -227,10 +227,10 @@ def _scam(dice: Random) -> str:
 
 
 def _tilt(dice: Random) -> dict[str, float]:
-    """What a session is about: two themes four-fold, one brand three-fold."""
+    """What a session is about: two themes five-fold, one brand three-fold."""
     tilt = dict.fromkeys(TOPICS, 1.0)
     for topic in dice.sample(THEMES, 2):
-        tilt[topic] = 4.0
+        tilt[topic] = 5.0
     tilt[dice.choice(BRANDS)] = 3.0
     return tilt
 
