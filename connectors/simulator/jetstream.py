@@ -285,11 +285,10 @@ class JetstreamServer:
         every = self.faults.jetstream_drop_every
         client = Client(options, self.head, None if every is None else self.clock() + self.dice.expovariate(1 / every))
         client.socket = socket
-        self._place(client, query)
         writer: asyncio.Task[None] | None = None
         try:
-            if "requireHello" not in query or query["requireHello"] != "true":
-                writer = self._begin(client)
+            if query.get("requireHello") != "true":
+                writer = self._begin(client, query)
             async for frame in socket:
                 try:
                     update = msgspec.json.decode(frame, type=Update)
@@ -300,7 +299,7 @@ class JetstreamServer:
                     await socket.close(1003, "invalid options update")
                     return
                 if writer is None:
-                    writer = self._begin(client)
+                    writer = self._begin(client, query)
                 self._ask(client)
         except ConnectionClosed:
             return
@@ -315,7 +314,9 @@ class JetstreamServer:
         if cursor and cursor <= self.clock() * 1e6:
             client.position, client.cursor, client.replay_until = self.base, cursor, self.head
 
-    def _begin(self, client: Client) -> asyncio.Task[None]:
+    def _begin(self, client: Client, query: Mapping[str, str]) -> asyncio.Task[None]:
+        client.position = self.head
+        self._place(client, query)
         self.clients.add(client)
         self._ask(client)
         return asyncio.create_task(self._write(client))
