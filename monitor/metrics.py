@@ -34,7 +34,7 @@ DEFINITIONS = "1"
 AUTHORS_ERROR_RATIO = 0.0081
 """Standard error of a HyperLogLog as Redis keeps it."""
 MOST_VALUES = 300
-"""Most values of one label; what comes after, in the order of the alphabet, is summed as ``other``."""
+"""Most values of one label; those that come later are summed as ``other``."""
 
 
 def make_registry(feed: Feed, version: str) -> CollectorRegistry:
@@ -50,6 +50,7 @@ class FeedCollector(Collector):
     def __init__(self, feed: Feed, version: str) -> None:
         self._feed = feed
         self._version = version
+        self._seen: dict[str, dict[str, None]] = {}
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -114,10 +115,11 @@ class FeedCollector(Collector):
         return family
 
     def _values(self, dimension: str, known: Iterable[str]) -> Sequence[str]:
-        """Known values first, then what was counted besides; never fewer than at the scrape before, as both only grow."""
-        listed = list(known)
+        """All values so far, in the order in which they were first seen: whoever has a series keeps it, and ``other`` loses nobody."""
         counted = {head.partition(":")[2] for head in self._feed.book.kinds if head.startswith(f"{dimension}:")}
-        return [*listed, *sorted(counted.difference(listed))]
+        seen = self._seen.setdefault(dimension, {})
+        seen.update(dict.fromkeys([*known, *sorted(counted)]))
+        return list(seen)
 
     # --- how things are now ---
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from feed_source import Shelf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
@@ -23,7 +24,6 @@ from monitor.patch import apply_patch
 from monitor.roster import Channel, Roster
 from monitor.snapshot import Around, Picture
 from monitor.windows import Change, Group, Loaded, ViewerSample
-from tests.feed_source import Shelf
 
 START_AT = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)
 NOW = int(START_AT.timestamp())
