@@ -124,7 +124,8 @@ class _Text:
 
     def stands(self, start: int, end: int, *, open_end: bool, only_in_tags: bool) -> bool:
         """Whether the phrase found here is a word, by the rules of monitor.enrich.words."""
-        begins, ends = starts_word(self.flat, start), open_end or ends_word(self.flat, end)
+        begins = starts_word(self.flat, start)
+        ends = open_end or ends_word(self.flat, end)
         if begins and ends and not only_in_tags:
             return True
         if not in_tag(self.normalised, start):
@@ -218,18 +219,18 @@ class Matcher:
                     (excluded if use.excludes else found).setdefault(use.owner, []).append((start, end))
         topics: list[str] = []
         flags: list[Flag] = []
-        for owner, spans in found.items():
-            counted = [span for span in spans if not _inside(span, excluded.get(owner, ()))]
-            if not counted:
-                continue
+        for owner, counted in found.items():
+            if owner in excluded:
+                counted = [span for span in counted if not _inside(span, excluded[owner])]  # noqa: PLW2901 — the rest of them
+                if not counted:
+                    continue
             if owner.severity:
                 flags.append(Flag(owner.id, owner.severity, text.span(*min(counted, key=lambda span: (span[0], -span[1])))))
             elif owner.context is None or _has_context(owner, text, counted, cache):
                 topics.append(owner.id)
-        if not topics and not flags:
-            return NO_MATCH
-        flags.sort(key=lambda flag: (-flag.severity, flag.span, flag.rule))
-        return Match(tuple(sorted(topics)), tuple(flags))
+        if len(flags) > 1:
+            flags.sort(key=lambda flag: (-flag.severity, flag.span, flag.rule))
+        return Match(tuple(sorted(topics)), tuple(flags)) if topics or flags else NO_MATCH
 
 
 def _listed(phrases: Mapping[str, tuple[str, ...]], owner: _Owner, *, excludes: bool) -> list[tuple[str, _Owner, bool]]:

@@ -69,7 +69,7 @@ _LONGEST_CLITIC: Final = 4
 
 def starts_word(text: str, start: int) -> bool:
     """Whether a phrase that begins at `start` of the normalised text begins a word there."""
-    if start == 0:
+    if start == 0 or text[start - 1] == " ":
         return True
     own, before = script(text[start]), script(text[start - 1])
     if NOTHING in (own, before) or WIDE in (own, before):
@@ -89,7 +89,7 @@ def starts_word(text: str, start: int) -> bool:
 
 def ends_word(text: str, end: int) -> bool:
     """Whether a phrase that ends before `end` ends a word there; a model number (*omoda5*) and a plural s are let through."""
-    if end == len(text):
+    if end == len(text) or text[end] == " ":
         return True
     own, after = script(text[end - 1]), script(text[end])
     if NOTHING in (own, after) or WIDE in (own, after):
