@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import random
 import sys
@@ -367,27 +368,40 @@ async def test_a_hashtag_is_read_from_all_posts_and_directory_authors_keep_their
         ]
 
 
-async def test_after_a_cut_nothing_is_missing_and_the_cursor_reaches_back_by_the_overlap():
+async def test_after_a_cut_reading_goes_on_from_the_last_mark():
     async with FakeBluesky() as server:
-        connector = made(server.options(), target("ana.example"))
-        async with listening(None, connector=connector) as heard:
+        options = dataclasses.replace(server.options(), overlap_seconds=0.0)
+        async with listening(options, target("ana.example")) as heard:
             await server.heard("ana.example")
             await server.say("ana.example", "one")
-            await heard.until(lambda heard: heard.of(Mark))
+            await heard.until(lambda heard: len(heard.of(Mark)) == 2)
         mark = heard.of(Mark)[-1]
         assert (mark.livestreams, mark.cursor) == (("bluesky:ana.example",), str(server.log[-1]["time_us"]))
         await server.say("ana.example", "two")
         resume = Resume(cursor=mark.cursor, covered_until=mark.covered_until)
-        async with listening(server.options(), target("ana.example", resume)) as heard:
+        async with listening(options, target("ana.example", resume)) as heard:
             await heard.until(lambda heard: "two" in heard.texts)
             assert heard.texts == ["one", "two"]
-            assert server.asked[-1]["cursor"] == [str(int(mark.cursor) - 5_000_000)]
+            assert server.asked[-1]["cursor"] == [mark.cursor]
             assert heard.of(Gap) == []
+
+
+async def test_a_silent_author_has_a_mark_from_the_start():
+    """So that what he posts while nobody is there is not lost, though nothing was ever heard of him before."""
+    async with FakeBluesky() as server:
+        before = microseconds(datetime.now(UTC))
+        async with listening(server.options(), target("ana.example")) as heard:
+            await heard.until(lambda heard: heard.of(Mark))
+        [mark] = heard.of(Mark)
+        await server.say("ana.example", "while away")
+        async with listening(server.options(), target("ana.example", Resume(cursor=mark.cursor))) as heard:
+            await heard.until(lambda heard: heard.texts == ["while away"])
+        assert before <= int(server.asked[-1]["cursor"][0]) < server.log[0]["time_us"]
 
 
 async def test_a_dropped_connection_marks_what_it_delivered_before_it_fails():
     async with FakeBluesky() as server:
-        connector = made(Options(url=server.url, mark_seconds=60.0), target("ana.example"))
+        connector = made(Options(url=server.url, mark_seconds=60.0, overlap_seconds=0.0), target("ana.example"))
         heard = Heard(connector)
         task = asyncio.create_task(heard.run())
         await server.heard("ana.example")
@@ -396,7 +410,7 @@ async def test_a_dropped_connection_marks_what_it_delivered_before_it_fails():
         await server.cut()
         with pytest.raises(Dropped):
             await task
-        assert [mark.cursor for mark in heard.of(Mark)] == [str(server.log[0]["time_us"])]
+        assert heard.of(Mark)[-1].cursor == str(server.log[0]["time_us"])
 
 
 async def test_the_oldest_cursor_of_the_targets_is_used_and_nobody_is_marked_below_his_own():
@@ -410,9 +424,9 @@ async def test_the_oldest_cursor_of_the_targets_is_used_and_nobody_is_marked_bel
             target("cy.example"),
         )
         async with listening(server.options(), *targets) as heard:
-            await heard.until(lambda heard: heard.of(Mark))
+            await heard.until(lambda heard: len(heard.of(Mark)) == 2)
             assert server.asked[0]["cursor"] == [str(old - 5_000_000)]
-            assert heard.of(Mark)[0].livestreams == ("bluesky:ana.example", "bluesky:cy.example")
+            assert [mark.livestreams for mark in heard.of(Mark)] == [("bluesky:cy.example",), ("bluesky:ana.example",)]
 
 
 async def test_a_new_target_without_cursor_is_added_in_flight():
@@ -588,10 +602,12 @@ async def test_each_attempt_goes_to_the_next_host():
 
 
 async def test_a_time_far_in_the_future_is_not_stored_as_a_cursor():
-    async with FakeBluesky() as server, listening(server.options(), target("ana.example")) as heard:
-        await server.heard("ana.example")
-        await server.post(did_of("ana.example"), "r1", server.tick() + 3_600_000_000, {"text": "future"})
-        said = await server.say("ana.example", "now")
-        await heard.until(lambda heard: heard.of(Mark))
-        assert heard.texts == ["future", "now"]
-        assert heard.of(Mark)[-1].cursor == str(microseconds(said.at))
+    async with FakeBluesky() as server:
+        options = dataclasses.replace(server.options(), overlap_seconds=0.0)
+        async with listening(options, target("ana.example")) as heard:
+            await server.heard("ana.example")
+            await server.post(did_of("ana.example"), "r1", server.tick() + 3_600_000_000, {"text": "future"})
+            said = await server.say("ana.example", "now")
+            await heard.until(lambda heard: len(heard.of(Mark)) == 2)
+            assert heard.texts == ["future", "now"]
+            assert heard.of(Mark)[-1].cursor == str(microseconds(said.at))

@@ -180,6 +180,7 @@ class Bluesky(Connector):
         positions = [position for _, position in self._readable() if position is not None]
         cursor = min(positions) - round(self.opts.overlap_seconds * 1e6) if positions else None
         address, hello = self._address(cursor)
+        began = self.tools.now()
         opened = connect(
             address, now=self.tools.now, open_seconds=10.0, ping_seconds=self.opts.ping_seconds, max_bytes=2 * LARGEST_MESSAGE
         )
@@ -187,7 +188,7 @@ class Bluesky(Connector):
             async with opened as socket:
                 if hello:
                     await self._send_filter(socket)
-                for first in self._begun():
+                for first in self._begun(began):
                     yield first
                 async with aclosing(self._frames(socket, cursor)) as frames:
                     async for item in frames:
@@ -196,11 +197,23 @@ class Bluesky(Connector):
             self._host += 1
             raise
 
-    def _begun(self) -> Iterator[Gap | Health]:
+    def _begun(self, began: datetime) -> Iterator[Gap | Mark | Health]:
         yield from self._healths("live")
         if not self._reading.tags:  # whether the cursor was moved cannot be seen in frames that may come hours later
             reach = microseconds(self.tools.now()) - round(self.opts.lookback_hours * 3.6e9)
             yield from self._gaps(reach + round(3e8))
+        yield from self._first_mark(began)
+
+    def _first_mark(self, began: datetime) -> Iterator[Mark]:
+        """Where watching begins: an author who is silent until we are killed must not lose what he posts before we are back.
+
+        The overlap is added because it is taken off again when reading resumes.
+        """
+        fresh = [livestream for livestream, position in self._readable() if position is None]
+        if fresh:
+            cursor = microseconds(began) + round(self.opts.overlap_seconds * 1e6)
+            self._covered.update(dict.fromkeys(fresh, cursor))
+            yield Mark(livestreams=tuple(fresh), cursor=str(cursor), covered_until=began)
 
     async def _frames(self, socket: ClientConnection, cursor: int | None) -> AsyncGenerator[Event | Mark | Health, None]:
         changed = asyncio.ensure_future(self.watch.changed())
@@ -236,12 +249,15 @@ class Bluesky(Connector):
                     for mark in self._mark(highest):
                         yield mark
                     changed.cancel()
+                    began = self.tools.now()
                     if not await self._retarget(socket):
                         return
                     changed = asyncio.ensure_future(self.watch.changed())
                     patience = self.opts.silence_seconds if self._reading.tags else self.opts.renew_seconds
                     for health in self._healths("live"):
                         yield health
+                    for mark in self._first_mark(began):
+                        yield mark
         except (OSError, WebSocketException) as error:
             for mark in self._mark(highest):
                 yield mark
