@@ -102,9 +102,15 @@ class FakeTwitch:
             tags = f"login=zoe;room-id=;target-msg-id={said.id[7:]};tmi-sent-ts={_milliseconds(self._stamp())}"
             await self.send(handle, f"@{tags} {HOST} CLEARMSG #{handle} :{said.text}")
 
-    async def send(self, handle: str, line: str) -> None:
-        """A line as it is, to all who joined the channel."""
-        for connection in [connection for connection, rooms in self._rooms.items() if f"#{handle}" in rooms]:
+    @property
+    def sockets(self) -> list[ServerConnection]:
+        """The open connections, oldest first."""
+        return list(self._rooms)
+
+    async def send(self, handle: str, line: str, *, only: ServerConnection | None = None) -> None:
+        """A line as it is, to all who joined the channel, or to one of them."""
+        listeners = [connection for connection, rooms in self._rooms.items() if f"#{handle}" in rooms]
+        for connection in [only] if only else listeners:
             with contextlib.suppress(ConnectionClosed):
                 if self.faults.garbage:
                     for frame in GARBAGE:
