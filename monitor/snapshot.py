@@ -328,8 +328,7 @@ def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], no
             attendee=channel.attendee,
         )
         found = states.get(channel.id)
-        platform = config.platforms.get(channel.platform)
-        if platform is None or not platform.enabled:
+        if not config.platform(channel.platform).enabled:
             known = msgspec.structs.replace(
                 known, reason=f"{channel.platform} is switched off in the configuration", reachable=False
             )
