@@ -14,7 +14,8 @@ channels are 12 connections, complete after about 50 seconds. Whether anonymous 
 not documented: if connections are closed while joining, lower ``joins_per_10_seconds``.
 
 Message loss: the platform cannot resume. What was said while we were away is lost and recorded as a Gap of each channel. When the
-server announces a restart (RECONNECT) a second connection is opened and joined before the first one is closed, so nothing is lost.
+server announces a restart (RECONNECT) a second connection is opened and joined while the first one is still read, so nothing is lost
+of the channels that the JOIN limit allows to move before the server closes the first; the others get a Gap.
 
 Quirks: a JOIN to a channel that does not exist is ignored in silence, so a missing confirmation means refused, and is tried again
 later. Display names may be empty. One frame may hold several lines. An ordinary IRC server works too (it answers NAK to Twitch's

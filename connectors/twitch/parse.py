@@ -33,7 +33,7 @@ REASONS = frozenset(
 """Every reason that Unreadable may give."""
 
 PAID = frozenset(
-    [
+    {
         "sub",
         "resub",
         "subgift",
@@ -43,12 +43,12 @@ PAID = frozenset(
         "primepaidupgrade",
         "extendsub",
         "charitydonation",
-    ]
+    }
 )
 """USERNOTICE kinds that are gifts."""
 
 UNCOUNTED = frozenset(
-    [
+    {
         "submysterygift",
         "anonsubmysterygift",
         "standardpayforward",
@@ -60,12 +60,12 @@ UNCOUNTED = frozenset(
         "viewermilestone",
         "rewardgift",
         "sharedchatnotice",
-    ]
+    }
 )
 """USERNOTICE kinds of which only the user's own words count: sums of what comes one by one, or no action of a viewer."""
 
 QUIET = frozenset(
-    [
+    {
         "ROOMSTATE",
         "USERSTATE",
         "GLOBALUSERSTATE",
@@ -80,7 +80,7 @@ QUIET = frozenset(
         "QUIT",
         "MODE",
         "ERROR",
-    ]
+    }
 )
 """Commands that say nothing about the audience; the connection listens to some of them."""
 
