@@ -72,7 +72,9 @@ class Engine:
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.folder = data_dir.resolve() / "valkey"
-        self.socket = (runtime_dir or _runtime_dir(self.folder)) / "valkey.sock"
+        self._runtime_dir = runtime_dir
+        self.socket = Path()
+        """Known after start; the same over restarts."""
         self._options = {**OPTIONS, **(options or {})}
         self._progress = progress or (lambda sentence: log.info("%s", sentence))
         self._owner: IO[str] | None = None
@@ -83,7 +85,7 @@ class Engine:
 
     @property
     def url(self) -> str:
-        """What clients connect to; the same over restarts."""
+        """What clients connect to, once started."""
         return f"unix://{self.socket}"
 
     async def start(self) -> str:
@@ -136,7 +138,8 @@ class Engine:
         """Hold the folder for this process; the lock goes with us."""
         if self._owner is not None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         self._owner = hold(self.folder / "owner.lock")
         if self._owner is None:
             raise EngineBusy(
@@ -171,6 +174,7 @@ class Engine:
 
     def _spawn(self, lock: IO[str]) -> None:
         """Start the server with the lock inherited, in its own session so that Ctrl-C reaches only us."""
+        self.socket = (self._runtime_dir or socket_folder(self.folder)) / "valkey.sock"
         self.socket.unlink(missing_ok=True)
         log_file = self.folder / "valkey.log"
         if log_file.exists() and log_file.stat().st_size > 5_000_000:
@@ -237,7 +241,7 @@ class Engine:
         self.pid = None
         (self.folder / "engine.json").unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # ours in the temporary folder; others are not empty
             self.socket.parent.rmdir()
         if self._owner is not None:
             self._owner.close()
@@ -278,20 +282,37 @@ def _try_lock(path: Path) -> IO[str] | None:
     return file
 
 
-def _runtime_dir(folder: Path) -> Path:
-    """A short private directory for the socket, the same for the same data folder."""
+def socket_folder(folder: Path) -> Path:
+    """A private directory in which a socket has a short path: the data folder itself, else one for it in the temporary folder.
+
+    Not XDG_RUNTIME_DIR: it is emptied when its user logs out, and a monitor in tmux goes on after that.
+    """
+    if len(bytes(folder / "valkey.sock")) < LONGEST_SOCKET_PATH and _takes_sockets(folder):
+        return folder
     name = f"livestream-monitor-{os.getuid()}-{hashlib.sha256(bytes(folder)).hexdigest()[:10]}"
-    for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 — the directory is made 0700 and ours
-        if not base or not os.access(base, os.W_OK):
-            continue
+    for base in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 — the directory is made 0700, and refused when it is not ours
         path = Path(base) / name
         if len(bytes(path / "valkey.sock")) >= LONGEST_SOCKET_PATH:
             continue
-        path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
-            return path
-    raise EngineFailed("There is no short, private folder for Valkey's socket: set TMPDIR or XDG_RUNTIME_DIR to one of yours.")
+        with contextlib.suppress(OSError):
+            path.mkdir(mode=0o700, exist_ok=True)
+            found = path.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+                return path
+    raise EngineFailed("There is no short, private folder for Valkey's socket: set TMPDIR to one of yours.")
+
+
+def _takes_sockets(folder: Path) -> bool:
+    """Shared folders of virtual machines and some network drives do not."""
+    path = folder / "probe.sock"
+    path.unlink(missing_ok=True)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.bind(str(path))
+    except OSError:
+        return False
+    path.unlink()
+    return True
 
 
 def _binary() -> Path:

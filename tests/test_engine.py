@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from monitor.engine import LONGEST_SOCKET_PATH, Engine, EngineBusy, EngineFailed, find_url, newest_aof
+from monitor.engine import LONGEST_SOCKET_PATH, Engine, EngineBusy, EngineFailed, find_url, newest_aof, socket_folder
 
 
 @pytest.fixture
@@ -160,11 +160,35 @@ async def test_a_server_that_cannot_start_says_why(folder):
     await engine.stop()
 
 
+def test_the_socket_is_in_the_data_folder_when_its_path_is_short(folder):
+    assert socket_folder(folder) == folder
+    assert list(folder.iterdir()) == []
+
+
 def test_the_socket_is_short_and_private_however_long_the_data_folder_is(tmp_path):
-    engine = Engine(tmp_path / ("deep" * 20) / ("deeper" * 20))
-    assert len(bytes(engine.socket)) < LONGEST_SOCKET_PATH
-    assert engine.socket.parent.stat().st_mode & 0o777 == 0o700
-    engine.socket.parent.rmdir()
+    found = socket_folder(tmp_path / ("deep" * 20) / ("deeper" * 20))
+    assert len(bytes(found / "valkey.sock")) < LONGEST_SOCKET_PATH
+    assert found.stat().st_mode & 0o777 == 0o700
+    found.rmdir()
+
+
+def test_a_folder_that_somebody_else_may_read_is_not_used_for_the_socket(tmp_path):
+    deep = tmp_path / ("deep" * 30)
+    first = socket_folder(deep)
+    first.chmod(0o755)
+    with pytest.raises(EngineFailed, match="TMPDIR"):
+        socket_folder(deep)
+    first.rmdir()
+
+
+async def test_it_starts_again_after_a_stop_wherever_the_socket_is(tmp_path):
+    engine = Engine(tmp_path / ("deep" * 30))
+    for _ in range(2):
+        await engine.start()
+        assert await command(engine.url, "PING")
+        assert engine.folder.stat().st_mode & 0o777 == 0o700
+        await engine.stop()
+    assert not engine.socket.parent.exists()
 
 
 async def test_loading_is_reported_and_waited_for(engine):
