@@ -276,6 +276,11 @@ local function publish(keys, args)
   redis.call('HSET', keys[2], 'ver', args[3], 'by', args[1], 'pos', args[4], 'nonce', args[5])
   if args[6] ~= '' then redis.call('HSET', keys[2], 'caught_up', args[6]) end
   for i = 8, #args do redis.call('XADD', keys[4], '*', 'n', args[7], 'd', args[i]) end
+  -- The output keeps one day and 100,000 entries of a partition; its readers know that what they read last may be gone.
+  if #args >= 8 or tonumber(args[3]) % 16 == 0 then
+    redis.call('XTRIM', keys[4], 'MINID', '~', number(now_ms() - 86400000) .. '-0')
+    redis.call('XTRIM', keys[4], 'MAXLEN', '~', 100000)
+  end
   return 'OK'
 end
 
