@@ -7,7 +7,6 @@ could have come from the monitor. The seed fixes every number.
 from __future__ import annotations
 
 import asyncio
-import csv
 import json
 import random
 from contextlib import suppress
@@ -32,9 +31,9 @@ TOPICS = {
     "co-creation": ("Co-creation", "共创", 4),
     "safety": ("Safety", "安全", 2),
 }
-BIG = "BR ID RU MY MX TH ZA SA TR EG CN GB IT ES AE PH CL AU PL VN CO KZ PE UZ MA IQ KW NG".split()
-MIDDLE = "QA KE EC AR OM DZ PK JO TN GH RO AZ GE PT FR DE HK BH ET BY KG CR GT PA BO UY LK BD NZ IL SN CI KH MN AM HU CZ GR BG".split()
-SMALL = "RS DO PY LB UG CM AO MZ ZM ZW RW TZ NA BW FJ MU MO TW KR JP LA MM NP SG BN HN NI SV MT AL CY SI HR SE NL BE IN TJ CF VC".split()
+BIG = "BR ID RU MY MX TH ZA SA TR EG CN GB IT ES AE PH CL AU PL VN CO KZ PE UZ MA IQ KW NG"
+MIDDLE = "QA KE EC AR OM DZ PK JO TN GH RO AZ GE PT FR DE HK BH ET BY KG CR GT PA BO UY LK BD NZ IL SN CI KH MN AM HU"
+SMALL = "RS DO PY LB UG CM AO MZ ZM ZW RW TZ NA BW FJ MU MO TW KR JP LA MM NP SG BN HN NI SV MT AL CY SI HR SE NL BE CF VC"
 
 
 def iso(at: datetime) -> str:
@@ -70,11 +69,20 @@ def empty_state(now: datetime) -> dict[str, Any]:
         "event": event(now, started=False),
         "session": {"now": {}, "next": {"id": "robot-night", **later}},
         "totals": {},
-        "countries": {code: {"livestreams": 0} for code in BIG + MIDDLE},
+        "countries": {code: {"livestreams": 0} for code in f"{BIG} {MIDDLE}".split()},
         "topics": {},
         "platforms": {},
         "sessions": {"robot-night": later},
-        "livestreams": {"live": 0, "quiet": 0, "connecting": 0, "throttled": 0, "refused": 0, "broken": 0, "ended": 0, "total": 1200},
+        "livestreams": {
+            "live": 0,
+            "quiet": 0,
+            "connecting": 0,
+            "throttled": 0,
+            "refused": 0,
+            "broken": 0,
+            "ended": 0,
+            "total": 1200,
+        },
         "cross": {},
         "health": {
             "as_of": iso(now),
@@ -89,7 +97,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
     jitter = random.Random(seed * 7919 + tick)
     countries: dict[str, Any] = {}
     pairs: dict[str, Any] = {}
-    for code in [*BIG, *MIDDLE, *SMALL, "ZZ", "AX", "GI"]:
+    for code in f"{BIG} {MIDDLE} {SMALL} ZZ AX GI".split():
         livestreams = dice.randint(20, 90) if code in BIG else dice.randint(4, 18) if code in MIDDLE else dice.randint(1, 5)
         temper = (7 if code == "ZZ" else 1) * dice.lognormvariate(3.4, 0.7) * (1 + 0.06 * jitter.random())
         per_minute = livestreams * temper * (0.4 if code in {"AX", "GI"} else 1)
@@ -154,7 +162,16 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         "topics": topics,
         "platforms": platforms,
         "sessions": {"robot-night": running, "awards": later},
-        "livestreams": {"live": 1043, "quiet": 41, "connecting": 3, "throttled": 12, "refused": 5, "broken": 9, "ended": 87, "total": 1200},
+        "livestreams": {
+            "live": 1043,
+            "quiet": 41,
+            "connecting": 3,
+            "throttled": 12,
+            "refused": 5,
+            "broken": 9,
+            "ended": 87,
+            "total": 1200,
+        },
         "cross": {"country_topic": pairs},
         "history": {"slot_seconds": 60, "start": iso(minute - timedelta(minutes=60)), "engagement": history},
         "health": {
@@ -188,7 +205,9 @@ def merge_patch(old: Any, new: Any) -> Any:
 class FakeFeed:
     """Serves the built wall and the feed; `make(now, tick)` gives the state of each frame."""
 
-    def __init__(self, dist: Path, make: Callable[[datetime, int], dict[str, Any]], *, port: int = 0, tick_seconds: float = 0.25) -> None:
+    def __init__(
+        self, dist: Path, make: Callable[[datetime, int], dict[str, Any]], *, port: int = 0, tick_seconds: float = 0.25
+    ) -> None:
         self.dist = dist
         self.make = make
         self.port = port
@@ -199,6 +218,8 @@ class FakeFeed:
         self.mute = False
         """Keeps the sockets open and sends nothing."""
         self.connections = 0
+        self.last: dict[str, Any] = {}
+        """The state of the newest frame."""
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -248,12 +269,7 @@ class FakeFeed:
                     self.skip_next = False
                 elif not self.mute:
                     await socket.send_str(json.dumps(frame, ensure_ascii=False))
-                old = new
+                old = self.last = new
                 seq += 1
                 await asyncio.sleep(self.tick_seconds)
         return socket
-
-
-def tile_codes(path: Path) -> set[str]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["alpha2"] for row in csv.DictReader(file)}

@@ -4,6 +4,7 @@ import csv from "../tiles.csv?raw";
 import type { Language } from "./numbers";
 import { keepOrRenew, median, step, type Scale } from "./scale";
 import type { Measures } from "./state";
+import { clean } from "./text";
 
 export const COLUMNS = 28;
 export const ROWS = 17;
@@ -37,7 +38,7 @@ function cells(line: string): string[] {
 }
 
 export function countryName(code: string, language: Language): string {
-  return TILE_OF.get(code)?.names[language] ?? code;
+  return TILE_OF.get(code)?.names[language] ?? clean(code);
 }
 
 export type Measure = "per_livestream" | "per_minute";

@@ -1,0 +1,335 @@
+"""The built wall in a real browser, against a feed on a real socket: what is shown, what it says when it may not be believed,
+and that every text can be read. The server sends the strict CSP of the product; a single violation fails every test here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from fakefeed import FakeFeed, empty_state, full_state, iso, rate, timedelta
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+HERE = Path(__file__).parent
+WALL = HERE.parents[1] / "dashboards" / "wall"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+WALK = (HERE / "walk.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+"""
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wall as it would be shipped now, built outside the checkout."""
+    npm = shutil.which("npm")
+    assert npm, "npm is needed to build the wall: install Node 20.19 or newer"
+    if not (WALL / "node_modules" / ".package-lock.json").exists():
+        subprocess.run([npm, "ci"], cwd=WALL, check=True, capture_output=True, timeout=300)
+    out = tmp_path_factory.mktemp("wall")
+    subprocess.run(
+        [npm, "run", "build", "--", "--outDir", str(out), "--emptyOutDir"], cwd=WALL, check=True, capture_output=True, timeout=120
+    )
+    return out
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, dist: Path) -> Callable[..., AbstractAsyncContextManager[Opened]]:
+    """`async with opened(make, query)` is a wall that shows the states of `make`."""
+    return partial(open_wall, browser, dist)
+
+
+class Opened:
+    def __init__(self, page: Page, feed: FakeFeed) -> None:
+        self.page = page
+        self.feed = feed
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def part(self, name: str) -> Any:
+        return self.page.locator(f"[data-part={name}]")
+
+    async def truth(self, kind: str) -> None:
+        await self.page.wait_for_selector(f".wall[data-truth={kind}]", timeout=15_000)
+
+    async def walk(self, floor: float = 20) -> int:
+        """Every text can be read; returns how many texts there were."""
+        found = await self.page.evaluate(f"{WALK}({floor})")
+        assert found["problems"] == []
+        return int(found["texts"])
+
+
+@asynccontextmanager
+async def open_wall(
+    browser: Browser,
+    dist: Path,
+    make: Callable[[datetime, int], dict[str, Any]],
+    query: str = "",
+    *,
+    width: int = 1920,
+    height: int = 1080,
+    mute: bool = False,
+) -> AsyncIterator[Opened]:
+    feed = FakeFeed(dist, make)
+    feed.mute = mute
+    await feed.start()
+    page = await browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    await page.add_init_script(WATCH)
+    wall = Opened(page, feed)
+    try:
+        await page.goto(feed.url + query)
+        yield wall
+        assert await page.evaluate("window.violations") == []
+        assert wall.errors == []
+    finally:
+        await page.close()
+        await feed.stop()
+
+
+def full(now: datetime, tick: int) -> dict[str, Any]:
+    return full_state(now, tick=tick)
+
+
+def steady(now: datetime, tick: int) -> dict[str, Any]:
+    """The same numbers in every frame, so that a shown number can be compared."""
+    return full_state(now, viewers=False)
+
+
+async def text(locator: Any) -> str:
+    return re.sub(r"\s+", " ", await locator.inner_text()).strip()
+
+
+@pytest.mark.parametrize(
+    ("query", "viewers", "simulated"),
+    [
+        ("", True, False),
+        ("", False, True),
+        ("#/?theme=light", True, True),
+        ("?lang=zh", True, False),
+        ("?lang=zh", False, True),
+        ("?lang=zh&theme=light", False, False),
+    ],
+)
+async def test_every_text_can_be_read(opened: Any, query: str, viewers: bool, simulated: bool) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, viewers=viewers, tick=tick)
+        state["event"]["simulated"] = simulated
+        return state
+
+    async with opened(make, query) as wall:
+        await wall.truth("live")
+        assert await wall.walk() > 100
+
+
+async def test_four_thousand_pixels_are_the_same_picture(opened: Any) -> None:
+    async with opened(steady, width=3840, height=2160) as wall:
+        await wall.truth("live")
+        assert await wall.walk(40) > 100
+
+
+async def test_on_a_phone_it_is_one_column(opened: Any) -> None:
+    async with opened(full, width=360, height=780) as wall:
+        await wall.truth("live")
+        found = await wall.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert found[0] == found[1]
+        small = await wall.page.evaluate(
+            "[...document.querySelectorAll('p,span,h1,h2,b,bdi')].filter((e) => e.offsetParent && parseFloat(getComputedStyle(e).fontSize) < 16)"
+            ".map((e) => e.textContent)"
+        )
+        assert small == []
+
+
+async def test_the_numbers_are_those_of_the_feed(opened: Any) -> None:
+    async with opened(steady) as wall:
+        await wall.truth("live")
+        state = wall.feed.last
+        totals = state["totals"]["engagement"]
+        await expect(wall.part("hero")).to_have_text(f"{round(totals['per_minute']):,}")
+        assert await text(wall.part("total-engagement")) == f"{totals['total'] / 1e6:.2f}\u202fM engagement, event".replace(
+            "\u202f", " "
+        )
+        assert await text(wall.part("total-live")) == "1,084 livestreams live"
+        assert "Watching now –" in await text(wall.part("viewers"))
+        ranked = {
+            c: m["engagement"]["per_minute"] / m["livestreams"]
+            for c, m in state["countries"].items()
+            if c != "ZZ" and m["livestreams"] >= 3
+        }
+        best = sorted(ranked, key=lambda code: -ranked[code])[:3]
+        shown = [float(n) for n in await wall.part("ranking").locator(".value").all_inner_texts()][:3]
+        assert shown == [round(ranked[code]) for code in best]
+        bar = await text(wall.part("truth"))
+        for word in (
+            "live, as of",
+            "0.6 s event to wall, p95",
+            "1,043 collected",
+            "1,084 known live",
+            "512 late",
+            "1,204 duplicates",
+        ):
+            assert word in bar
+        tiles = await wall.page.locator("[data-part=world] .tile").evaluate_all("(all) => all.map((e) => e.dataset.code)")
+        drawn = {code for code, m in state["countries"].items() if code not in {"ZZ", "AX", "GI"}}
+        assert set(tiles) == drawn
+        share = state["countries"]["ZZ"]["engagement"]["per_minute"] / totals["per_minute"]
+        assert f"{share:.1%}"[:-1] in await text(wall.part("zz"))
+
+
+async def test_before_the_first_livestream_it_waits_and_then_begins(opened: Any) -> None:
+    begun = False
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        return full_state(now, tick=tick) if begun else empty_state(now)
+
+    for query in ("?lang=zh", ""):
+        begun = False
+        async with opened(make, query) as wall:
+            await wall.truth("waiting")
+            assert await wall.walk() > 40
+            words = "等待第一场直播" if query else "Waiting for the first livestream"
+            await expect(wall.part("empty").locator(".hero")).to_have_text(words)
+            assert "1,127" in await text(wall.part("empty"))
+            begun = True
+            await wall.truth("live")
+
+
+@pytest.mark.parametrize("query", ["", "?lang=zh&theme=light"])
+async def test_a_lost_connection_is_said_and_mends_itself(opened: Any, query: str) -> None:
+    async with opened(full, query) as wall:
+        await wall.truth("live")
+        await wall.feed.stop()
+        await wall.truth("lost")
+        clock = await wall.part("clock").inner_text()
+        await wall.page.wait_for_function("(old) => document.querySelector('[data-part=clock]').innerText !== old", arg=clock)
+        await expect(wall.page.locator("[role=alert]")).to_contain_text(re.compile("(lost for|中断) ?[3-9]"))
+        assert await wall.walk() > 100
+        assert await wall.page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
+        assert await wall.part("latency").inner_text() == "–"
+        amber = await wall.page.evaluate("getComputedStyle(document.querySelector('[data-part=as-of]')).color")
+        assert amber == ("rgb(138, 83, 0)" if query else "rgb(255, 184, 56)")
+        await wall.feed.start()
+        await wall.truth("live")
+        assert await wall.page.locator("[role=alert]").count() == 0
+
+
+async def test_sockets_that_stay_open_and_silent_are_lost_too(opened: Any) -> None:
+    async with opened(full) as wall:
+        await wall.truth("live")
+        wall.feed.mute = True
+        await wall.truth("lost")
+        wall.feed.mute = False
+        await wall.truth("live")
+
+
+async def test_a_feed_that_never_spoke_is_said(opened: Any) -> None:
+    async with opened(full, mute=True) as wall:
+        await wall.truth("lost")
+        assert "Nothing received yet" in await wall.page.locator("[role=alert]").inner_text()
+        await wall.walk()
+
+
+async def test_a_missed_frame_is_noticed_by_its_number(opened: Any) -> None:
+    async with opened(full) as wall:
+        await wall.truth("live")
+        assert wall.feed.connections == 1
+        wall.feed.skip_next = True
+        while wall.feed.connections < 2:
+            await wall.page.wait_for_timeout(50)
+        await wall.truth("live")
+
+
+async def test_old_frames_are_called_behind(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["health"]["as_of"] = iso(now - timedelta(seconds=8))
+        state["health"]["event_to_wall_ms"]["p95"] = 8400
+        return state
+
+    async with opened(make) as wall:
+        await wall.truth("behind")
+        assert re.search(r"behind by [89]", await text(wall.part("truth")))
+        assert await wall.page.locator(".slow svg").count() == 1
+
+
+async def test_hostile_names_stay_text_and_in_their_place(opened: Any) -> None:
+    bad = "<img src=x onerror=alert(1)>\u202egnp.exe \u0645\u0631\u062d\u0628\u0627 Z" + "\u0335" * 60 + "W" * 200
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["event"]["name"] = bad
+        state["topics"]["robots"]["name"] = {"en": bad, "zh": bad}
+        state["topics"]["</style><script>alert(1)</script>"] = {"name": {}, "engagement": rate(9e6, 9e5)}
+        state["platforms"]["__proto__ " + bad] = {"engagement": rate(10, 1), "in_totals": True}
+        for session in state["sessions"].values():
+            session["name"] = {"*": bad}
+        return state
+
+    async with opened(make) as wall:
+        dialogs: list[str] = []
+        wall.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        await wall.truth("live")
+        assert await wall.page.locator("img, script:not([src])").count() == 0
+        assert dialogs == []
+        assert await wall.page.evaluate("document.documentElement.scrollWidth") == 1920
+        assert "\u202e" not in await wall.page.content()
+        first = wall.part("topics").locator("li .name").first
+        assert await first.inner_text() == "</style><script>alert(1)</script>"
+        clock = await wall.part("clock").bounding_box()
+        assert clock is not None
+        assert clock["x"] + clock["width"] <= 1920
+
+
+async def test_few_livestreams_of_unknown_country_make_a_calm_wall(opened: Any) -> None:
+    """`monitor run --watch`: no schedule, no roster, minutes of history."""
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, viewers=False)
+        measures = {"comments": rate(812, 41), "engagement": rate(812, 41)}
+        for key in ("day_number", "days"):
+            del state["event"][key]
+        state |= {"session": {}, "sessions": {}, "topics": {}, "cross": {}, "totals": measures}
+        state["countries"] = {"ZZ": measures | {"livestreams": 2}}
+        state["platforms"] = {"twitch": {"engagement": rate(812, 41), "in_totals": True}}
+        state["history"]["engagement"] = [-1] * 55 + [12, 30, 44, 38, 41]
+        return state
+
+    async with opened(make) as wall:
+        await wall.truth("live")
+        await wall.walk()
+        assert "100" in await text(wall.part("zz"))
+        assert await wall.page.locator(".gap").count() == 0
+        assert "Last 10 min" in await wall.page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("query", ["", "?lang=zh&theme=light"])
+async def test_no_accessibility_violations(opened: Any, query: str) -> None:
+    axe = (WALL / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    async with opened(full, query) as wall:
+        await wall.truth("live")
+        await wall.page.evaluate(axe)
+        found = await wall.page.evaluate(
+            "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
+        )
+        assert found == []
