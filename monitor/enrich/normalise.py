@@ -150,7 +150,7 @@ def display(text: str) -> str:
         return text[:MAX_GRAPHEMES]
     shown = unicodedata.normalize("NFC", _NOT_SHOWN.sub("", _SHOWN_AS_SPACE.sub(" ", text)))
     out: list[str] = []
-    size = graphemes = marks = 0
+    size = graphemes = marks = begun = 0
     last = ""
     flag_half = False
     for char in shown:
@@ -162,10 +162,12 @@ def display(text: str) -> str:
         begins, flag_half = _begins_grapheme(char, category, last, flag_half=flag_half)
         if begins:
             graphemes += 1
-            marks = 0
+            begun = len(out)
+            if category[0] != "M":  # a mark with nothing before it is no base for more
+                marks = 0
         size += len(char.encode())
         if graphemes > MAX_GRAPHEMES or size > MAX_BYTES:
-            break
+            return "".join(out[:begun])
         out.append(char)
         last = char
     return "".join(out)
@@ -181,7 +183,7 @@ def _begins_grapheme(char: str, category: str, last: str, *, flag_half: bool) ->
         return (False, False) if flag_half else (last != _ZWJ, True)
     joined = (
         category[0] == "M"
-        or char in (_ZWJ, "\u200c")
+        or char in (_ZWJ, "\u200c", "\u0e33", "\u0eb3")  # Thai and Lao am are letters, but stand on the base
         or (last == _ZWJ and category in ("So", "Sk"))
         or "\U0001f3fb" <= char <= "\U0001f3ff"  # skin tones
         or "\u1160" <= char <= "\u11ff"  # Hangul vowels and finals
