@@ -104,7 +104,7 @@ def test_a_taken_down_account_takes_back_all_of_its_author_until_then():
     [event] = Bluesky.parse(capture("account"), TOOLS, livestreams={ANA: "ana"})
     assert isinstance(event, Removed)
     assert (event.livestream, event.target, event.target_author) == ("ana", None, PSEUDONYM("bluesky", ANA))
-    assert (event.from_, event.to) == (None, moment(6))
+    assert (event.from_, event.to) == (datetime(1970, 1, 1, tzinfo=UTC), moment(6))  # counting asks for both ends
 
 
 def test_an_account_that_comes_back_takes_nothing_back():
@@ -539,6 +539,18 @@ async def test_a_strangers_account_that_vanishes_takes_back_its_posts():
         await server.remove(other)
         await heard.until(lambda heard: len(heard.of(Removed)) == 2)
         assert [removed.target for removed in heard.of(Removed)] == [said.id, other.id]
+
+
+async def test_a_roster_account_that_vanishes_takes_back_author_and_posts():
+    async with FakeBluesky() as server, listening(server.options(), target("ana.example")) as heard:
+        await server.heard("ana.example")
+        said = await server.say("ana.example", "hello")
+        did = did_of("ana.example")
+        gone = {"active": False, "did": did, "status": "suspended"}
+        await server.emit({"did": did, "time_us": server.tick(), "kind": "account", "account": gone})
+        await heard.until(lambda heard: len(heard.of(Removed)) == 2)
+        assert [removed.target for removed in heard.of(Removed)] == [None, said.id]
+        assert {removed.livestream for removed in heard.of(Removed)} == {"bluesky:ana.example"}
 
 
 async def test_a_cursor_that_the_server_moved_forward_is_a_gap_of_each_target():

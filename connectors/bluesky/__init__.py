@@ -15,8 +15,8 @@ cursor that is too old (36 h) forward without a word: with hashtags the first fr
 age; both become a Gap.
 
 Deletions carry no text. Those of roster authors are passed on always; those of others when the post was passed on, or may have been by an
-earlier process: its record key, which holds the time of writing, is older than our memory. When an account that is on no list vanishes,
-its posts in memory are retracted; posts that only an earlier process saw are not.
+earlier process: its record key, which holds the time of writing, is older than our memory. When an account vanishes, its posts in memory
+are retracted one by one; of a roster author also whatever else the journal still finds by author.
 
 Quirks: a host sometimes goes silent without closing. With hashtags ``silence_seconds`` without a frame drop the connection; authors alone
 may really be silent, so there the socket is renewed from the cursor, at the next host, every ``renew_seconds`` of silence. ``createdAt`` is
@@ -285,10 +285,11 @@ class Bluesky(Connector):
             digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
             name = f"unreadable {error.reason}"
             return 0, [Unknown(id=f"bluesky:unreadable:{digest}", platform="bluesky", at=now, received_at=now, name=name)]
-        if frame.is_gone and not events:
-            return frame.time_us, [removed_post(one, frame, self.tools, None) for one in self._passed.of_author(frame.did)]
+        if frame.is_gone:  # one by one as well: that reaches further back than a retraction by author does
+            livestream = self._reading.livestream(frame.did)
+            events += [removed_post(one, frame, self.tools, livestream) for one in self._passed.of_author(frame.did)]
         for event in events:
-            if isinstance(event, Message) and event.livestream is None:
+            if isinstance(event, Message):
                 self._passed.add(event.id, frame.time_us)
         return frame.time_us, [event for event in events if self._concerns(event)]
 

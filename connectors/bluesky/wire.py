@@ -143,7 +143,8 @@ def events_of(frame: Frame, tools: Tools, reading: Reading) -> list[Event]:
     return [
         Removed(
             id=f"bluesky:gone:{frame.did}:{frame.time_us}", platform="bluesky", livestream=livestream, at=at,
-            received_at=tools.now(), target_author=tools.pseudonym("bluesky", frame.did), to=at,
+            received_at=tools.now(), target_author=tools.pseudonym("bluesky", frame.did),
+            from_=datetime(1970, 1, 1, tzinfo=UTC), to=at,
         )
     ]  # fmt: skip
 

@@ -109,7 +109,7 @@ class Chat:
         name = f"youtube:removed:{target or self._maker.author(author)}"
         removed = Removed(
             id=name, target=f"youtube:{target}" if target else None, target_author=None if target else self._maker.author(author),
-            to=None if target else self._last, **self._maker.about(self._last),
+            from_=None if target else self._began, to=None if target else self._last, **self._maker.about(self._last),
         )  # fmt: skip
         return [self._at(self._last, removed)]
 
