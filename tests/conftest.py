@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,9 @@ from monitor.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +44,13 @@ async def redis_client(valkey: str) -> AsyncIterator[redis.asyncio.Redis]:
     await client.function_flush()
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def wall() -> Path:
+    """The folder of the wall as built from the sources of now, with whichever Node make setup would use."""
+    subprocess.run([sys.executable, str(ROOT / "hatch_build.py")], check=True, capture_output=True, timeout=300)
+    return ROOT / "monitor" / "static" / "wall"
 
 
 class Clock:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import importlib.util
+import json
 import re
 import subprocess
 import tomllib
@@ -158,6 +160,27 @@ def test_what_is_installed_is_what_is_locked():
     lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
     differing = [line for line in lines if importlib.metadata.version(line.partition("==")[0]) != line.partition("==")[2]]
     assert differing == []
+
+
+@pytest.mark.parametrize(
+    ("told", "fit"),
+    [
+        ("v18.20.4\n", False),
+        ("v20.18.9", False),
+        ("v20.19.0", True),
+        ("v21.9.0", False),
+        ("v22.12.1", True),
+        ("v24.0.0", True),
+        ("", False),
+    ],
+)
+def test_a_node_that_is_too_old_is_not_used(told, fit):
+    specification = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    assert module.is_new_enough(told) is fit
+    engines = json.loads((ROOT / "dashboards/wall/package.json").read_text())["engines"]["node"]
+    assert engines == "^20.19 || ^22.12 || >=24"
 
 
 # --- configuration and containers -------------------------------------------------------------------------------------
