@@ -38,6 +38,7 @@ from connectors.connector import (
 )
 from connectors.event import Gap, Status, Unknown
 from connectors.pacing import backoff
+from monitor.controls import switched_off
 from monitor.journal import Journal, LostTail, ready
 from monitor.produce import RETRIABLE, Producer
 from monitor.setup import Source, author_key
@@ -293,6 +294,15 @@ class Collector:
             some = names[start : start + 1000]
             for name, data in zip(some, await self.journal.redis.hmget("{cur}", list(some)), strict=True):
                 self._resumes[name] = decode_resume(data)
+        # From the first claim on we answer for a livestream: what comes before its first join, or before a kill, is a gap.
+        fresh = [name for name in names if self._resumes[name] == Resume()]
+        if fresh:
+            claimed = Resume(covered_until=self.tools.now())
+            pipeline = self.journal.redis.pipeline(transaction=False)
+            for name in fresh:
+                self._resumes[name] = claimed
+                pipeline.hsetnx("{cur}", name, encode_resume(claimed))
+            await pipeline.execute()
 
     def _with_resumes(self, targets: Iterable[Target]) -> list[Target]:
         return [
@@ -510,7 +520,14 @@ async def run(settings: Settings) -> int:
     simulator = settings.config.simulator.enabled
     async with Journal(settings.redis_url, partitions=config.partitions).opened() as journal:
         await ready(journal)
-        async with Producer(settings.redis_url, settings.data_dir / "spool", config.partitions) as producer:
+        off = switched_off()
+        async with Producer(
+            settings.redis_url,
+            settings.data_dir / "spool",
+            config.partitions,
+            rewind="no-rewind" not in off,
+            dedupe="no-dedupe" not in off,
+        ) as producer:
             collector = Collector(
                 journal,
                 producer,

@@ -15,13 +15,14 @@ Gap is all there is; therefore every doubt makes it longer, never shorter:
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.connector import Dropped, Health, Mark, Refused, Unreadable
 from connectors.event import Gap
-from connectors.pacing import Bucket
 from connectors.twitch.parse import Context, Line, parse_parts, parse_tags, split_channel, split_line, unreadable
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ MARGIN = timedelta(seconds=5)
 SLACK = timedelta(seconds=1)
 BURST = 1_000
 """After so many events a mark is due before its time."""
+JOIN_WINDOW_SECONDS = 10.0
 LINE_CHARACTERS = 480
 """IRC allows 512 bytes a line, its ending included; logins are ASCII."""
 
@@ -125,7 +127,7 @@ class Session:
     _pending: dict[str, float] = field(default_factory=dict)  # JOIN sent: when to give up waiting
     _asked: dict[str, datetime] = field(default_factory=dict)  # when the last JOIN was sent; kept, for a late confirmation
     _retry: dict[str, float] = field(default_factory=dict)  # refused: when to ask again
-    _bucket: Bucket = field(init=False)
+    _answered: deque[float] = field(default_factory=deque)  # when JOINs were answered: see _free
     _heard: float = field(init=False)
     _pinged: tuple[float, datetime] | None = None
     _newest: datetime | None = None  # the newest of the server's stamps that has been read
@@ -134,7 +136,6 @@ class Session:
     _since_mark: int = 0
 
     def __post_init__(self) -> None:
-        self._bucket = Bucket(self.options.joins_per_10_seconds, 10.0)
         self._heard = self.opened
         self.out += ["CAP REQ :twitch.tv/tags twitch.tv/commands", f"NICK {self.nick}"]
         self.wake = self.opened + self.options.login_timeout_seconds
@@ -195,9 +196,9 @@ class Session:
         """Lines that are about the connection."""
         match line.command:
             case "ROOMSTATE":
-                return self._confirmed(split_channel(line.params)[0], wall)
+                return self._confirmed(split_channel(line.params)[0], mono, wall)
             case "JOIN" if self._plain and line.prefix.partition("!")[0] == self.nick:
-                return self._confirmed(line.params.lstrip(":#").lower(), wall)
+                return self._confirmed(line.params.lstrip(":#").lower(), mono, wall)
             case "PART" if line.prefix.partition("!")[0] == self.nick:
                 self._leave(split_channel(line.params)[0])
                 self.wake = mono
@@ -235,7 +236,7 @@ class Session:
         state, reason = CHANNEL_NOTICES.get(parse_tags(line.tags).get("msg-id", ""), ("", ""))
         return self._refused(split_channel(line.params)[0], mono, state, reason) if state else []
 
-    def _confirmed(self, login: str, wall: datetime) -> list[Event | Health | Mark]:
+    def _confirmed(self, login: str, mono: float, wall: datetime) -> list[Event | Health | Mark]:
         """We are in. ROOMSTATE comes again when a room's rules change; then there is nothing to do."""
         room = self.rooms.by_login.get(login)
         if room is None or login in self.joined:
@@ -244,7 +245,7 @@ class Session:
         if room.covered is not None and not room.carriers:
             items.append(_gap(room, room.covered - SLACK, wall + max(SLACK, self._ahead), wall))
         asked = self._asked.pop(login, wall) - MARGIN
-        self._pending.pop(login, None)
+        self._answer(login, mono)
         self._retry.pop(login, None)
         self.joined[login] = room
         room.carriers += 1
@@ -258,9 +259,24 @@ class Session:
         if room is None:
             return []
         self._leave(login)
-        self._pending.pop(login, None)
+        self._answer(login, mono)
         self._retry[login] = mono + self.options.retry_refused_seconds
         return [*room.become(state, reason)]
+
+    def _answer(self, login: str, mono: float) -> None:
+        """A JOIN was answered, or is not waited for any more."""
+        if self._pending.pop(login, None) is not None:
+            self._answered.append(mono)
+
+    def _free(self, mono: float) -> int:
+        """How many channels may be joined now.
+
+        The server counts JOINs when it reads them, which is some time between our sending and its answer. So one counts until ten
+        seconds after its *answer*: then no window of the server's holds more than the quota, however slow the way or either side is.
+        """
+        while self._answered and self._answered[0] + JOIN_WINDOW_SECONDS <= mono:
+            self._answered.popleft()
+        return self.options.joins_per_10_seconds - len(self._pending) - len(self._answered)
 
     def _leave(self, login: str) -> None:
         if room := self.joined.pop(login, None):
@@ -270,7 +286,7 @@ class Session:
 
     def tick(self, mono: float, wall: datetime, *, drained: bool) -> list[Event | Health | Mark]:
         """Do what is due; ``drained`` says that nothing received still waits, for only then does silence mean anything."""
-        items = self._forget()
+        items = self._forget(mono)
         if self._registered:
             self._join(mono, wall)
         if drained:
@@ -282,7 +298,7 @@ class Session:
         self.wake = max(self._next(mono), mono + 0.01)
         return items
 
-    def _forget(self) -> list[Event | Health | Mark]:
+    def _forget(self, mono: float) -> list[Event | Health | Mark]:
         """Leave the channels that are no longer ours, and say up to where they were covered."""
         items: list[Event | Health | Mark] = []
         wanted = self.rooms.by_login
@@ -292,7 +308,7 @@ class Session:
             self.out.append(f"PART #{login}")
             items.append(Mark(livestreams=(room.livestream,), covered_until=room.covered))
         for login in [login for login in self._pending if login not in wanted]:
-            del self._pending[login]
+            self._answer(login, mono)
             self.out.append(f"PART #{login}")
         for kept in (self._asked, self._retry):
             for login in [login for login in kept if login not in wanted]:
@@ -301,10 +317,9 @@ class Session:
 
     def _join(self, mono: float, wall: datetime) -> None:
         due = [login for login in self._missing() if self._retry.get(login, 0.0) <= mono]
-        due = due[: self._bucket.free(mono)]
+        due = due[: max(0, self._free(mono))]
         if not due:
             return
-        self._bucket.take(mono, len(due))
         line = ""
         for login in due:
             self._asked[login] = wall
@@ -358,7 +373,9 @@ class Session:
         else:
             times.append(self._pinged[0] + self.options.pong_within_seconds)
         if self._registered:
-            free = mono + self._bucket.wait(mono)
+            # While the quota is used up, either an answer calls us or the oldest one falls out of the window.
+            busy = self._answered[0] + JOIN_WINDOW_SECONDS if self._answered else math.inf
+            free = mono if self._free(mono) > 0 else busy
             times += [max(self._retry.get(login, 0.0), free) for login in self._missing()]
         return min(times)
 

@@ -1,0 +1,259 @@
+"""A whole monitor as its user starts it, to be killed in parts, and the comparison of its numbers with the simulator's own ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter as Tally
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.request import urlopen
+
+import msgspec
+
+from connectors.event import Event, Gap, Removed, from_json
+from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
+from monitor import config as configuration
+from monitor.derive import Deriver, derivation
+from monitor.engine import find_url, newest_aof
+from monitor.journal import Journal, key
+from monitor.roster import read_roster
+
+ROOT = Path(__file__).parents[2]
+KINDS = {"comment": "comments", "post": "posts", "gift": "gifts", "share": "shares", "reaction": "reactions"}
+
+
+@dataclass
+class River:
+    """``monitor run`` in a folder of its own; use as a context."""
+
+    folder: Path
+    livestreams: int
+    rate: float
+    port: int
+    control: str = ""
+    """Defences to switch off, for a test that must then fail."""
+    killed: Tally = field(default_factory=Tally)
+
+    def __enter__(self) -> River:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [
+            sys.executable, "-m", "monitor", "run", "--config", str(ROOT / "config.toml"), "--data-dir", str(self.folder), "--port", str(self.port),
+            "--livestreams", str(self.livestreams), "--rate", str(self.rate), "--ledger", str(self.folder / "ledger"),
+        ]  # fmt: skip
+        environment = {**os.environ, "MONITOR_SIMULATOR_FAULTS": "none", "MONITOR_CONTROL": self.control}
+        self.log = (self.folder / "log").open("wb")
+        self.process = subprocess.Popen(
+            command, stdout=self.log, stderr=self.log, env=environment, start_new_session=True, cwd=self.folder
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.log.close()
+
+    # looking
+
+    def pids(self) -> dict[str, int]:
+        try:
+            return json.loads((self.folder / "run.json").read_bytes())["roles"]
+        except (OSError, ValueError, KeyError):
+            return {}
+
+    def get(self, path: str) -> dict:
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            return json.load(answer)
+
+    def joined(self) -> int:
+        try:
+            state = self.get("/api/state").get("state", {}).get("livestreams", {})
+        except (OSError, ValueError):
+            return 0
+        return state.get("live", 0) + state.get("quiet", 0)
+
+    async def until(self, what, seconds: float, why: str) -> None:
+        end = time.monotonic() + seconds
+        while not await asyncio.to_thread(what):
+            assert self.process.poll() is None, (self.folder / "log").read_text(errors="replace")[-3000:]
+            assert time.monotonic() < end, (
+                f"{why} did not happen within {seconds} s\n" + (self.folder / "log").read_text(errors="replace")[-3000:]
+            )
+            await asyncio.sleep(0.5)
+
+    # breaking
+
+    async def kill(self, role: str) -> None:
+        """SIGKILL, then wait until another process has its place."""
+        before = self.pids()[role]
+        os.kill(before, signal.SIGKILL)
+        self.killed[role] += 1
+        await self.until(lambda: self.pids().get(role) not in (None, before), 30, f"a new {role}")
+
+    async def kill_engine_and_cut(self, cut: int) -> int:
+        """SIGKILL Valkey, cut bytes off its newest log before it may start again; returns the bytes cut."""
+        os.kill(self.process.pid, signal.SIGSTOP)  # so that the supervisor does not restart it under our hands
+        before = self.pids()["engine"]
+        os.kill(before, signal.SIGKILL)
+        self.killed["engine"] += 1
+        await asyncio.sleep(0.2)
+        path = newest_aof(self.folder)
+        size = path.stat().st_size
+        done = min(cut, size)
+        with path.open("r+b") as file:
+            file.truncate(size - done)
+        os.kill(self.process.pid, signal.SIGCONT)
+        await self.until(lambda: self.pids().get("engine") not in (None, before), 30, "a new engine")
+        return done
+
+    def simulator(self, order: str) -> None:
+        control = json.loads((self.folder / "simulator.json").read_bytes())["control"]
+        with urlopen(f"{control}/{order}", timeout=5) as answer:
+            answer.read()
+
+    # the end
+
+    async def drained(self, seconds: float = 120) -> None:
+        """Stop the traffic, wait until everything that is on its way has been counted."""
+        self.simulator("pause")
+        await asyncio.sleep(4)  # clumped delivery holds messages for 3.1 s
+        still, last = 0, None
+        end = time.monotonic() + seconds
+        while still < 6:
+            assert time.monotonic() < end, "the numbers do not come to rest"
+            await asyncio.sleep(0.5)
+            now = await self.positions()
+            still = still + 1 if now is not None and now == last else 0
+            last = now
+
+    async def positions(self) -> list | None:
+        """Cursors, when every partition is counted to its end."""
+        found = []
+        try:
+            async with Journal(find_url(self.folder) or "").opened() as journal:
+                for partition in range(journal.partitions):
+                    newest = await journal.redis.xrevrange(key(partition, "s"), count=1)
+                    position = (await journal.checkpoint(partition, "count")).position[0]
+                    if newest and newest[0][0].decode() != position:
+                        return None
+                    found.append(position)
+        except Exception:  # noqa: BLE001 - it may just be restarting
+            return None
+        return found
+
+    async def audit(self) -> subprocess.CompletedProcess:
+        command = [
+            sys.executable,
+            "-m",
+            "monitor",
+            "audit",
+            "--config",
+            str(ROOT / "config.toml"),
+            "--data-dir",
+            str(self.folder),
+        ]
+        return await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+
+    async def totals(self) -> dict[str, int]:
+        """The committed totals of all partitions."""
+        result: dict[str, int] = defaultdict(int)
+        async with Journal(find_url(self.folder) or "").opened() as journal:
+            for partition in range(journal.partitions):
+                for name, value in (await journal.redis.hgetall(key(partition, "total"))).items():
+                    result[name.decode()] += int(value)
+        return result
+
+    async def events(self) -> list[Event]:
+        """Everything in the journal."""
+        found = []
+        async with Journal(find_url(self.folder) or "").opened() as journal:
+            for partition in range(journal.partitions):
+                first = ""
+                while chunk := await journal.scan(partition, first, "", 5000):
+                    found += [from_json(payload) for _, payload in chunk]
+                    first = f"({chunk[-1][0]}"
+        return found
+
+    def ledger(self) -> list[Line]:
+        return list(Ledger.read(self.folder / "ledger"))
+
+    def deriver(self) -> Deriver:
+        """Only its topics are used: which texts are about what is the monitor's own judgement."""
+        config = configuration.load(ROOT / "config.toml")
+        return Deriver(derivation(config, read_roster(config.roster_file)))
+
+
+def expected_totals(lines: list[Line], deriver: Deriver) -> dict[str, int]:
+    """What must be committed, counted from the ledger the slow way: per country, topic, pair and platform."""
+    numbers: dict[str, int] = defaultdict(int)
+    for line in standing(lines).values():
+        kind = KINDS[line.kind]
+        topics: tuple[str, ...] = ()
+        if line.kind in ("comment", "post"):
+            entry = msgspec.convert(
+                {"kind": "message", "id": line.id, "platform": line.platform, "at": "", "received_at": "", "livestream": line.livestream, "text": line.text or ""},
+                type=__import__("monitor.derive", fromlist=["Entry"]).Entry,
+            )  # fmt: skip
+            topics = deriver.topics(entry)
+        country = (line.country if line.livestream else None) or "ZZ"
+        for head in ["total", f"country:{country}", f"platform:{line.platform}", f"country+platform:{country}+{line.platform}"]:
+            numbers[f"{head}|{kind}"] += line.units
+        for topic in topics:
+            numbers[f"topic:{topic}|{kind}"] += line.units
+            numbers[f"country+topic:{country}+{topic}|{kind}"] += line.units
+    return numbers
+
+
+COMPARED = tuple(KINDS.values())
+
+
+def compared(numbers: dict[str, int]) -> dict[str, int]:
+    """The numbers that the ledger knows of: no livestreams one by one, no zeros."""
+    return {
+        name: n for name, n in numbers.items() if n and name.rpartition("|")[2] in COMPARED and not name.startswith("livestream:")
+    }
+
+
+def missing_outside_gaps(lines: list[Line], events: list[Event]) -> tuple[list[Line], int]:
+    """(ledger lines that are neither in the journal nor inside a gap of their livestream, how many are missing in all).
+
+    Before a livestream was first joined nothing can be missing.
+    """
+    there = {event.id for event in events} | {event.target for event in events if isinstance(event, Removed)}
+    gaps: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, Gap) and event.livestream:
+            gaps[event.livestream].append((event.from_.timestamp() * 1000, event.to.timestamp() * 1000))
+    first: dict[str | None, int] = {}
+    for line in lines:
+        if line.delivered:
+            first.setdefault(line.livestream, line.at)
+    lost = [
+        line
+        for line in lines
+        if line.kind in COUNTED and line.id not in there and line.livestream in first and line.at >= first[line.livestream]
+    ]
+    outside = [
+        line for line in lost if not any(start - 1 <= line.at <= end + 1 for start, end in gaps.get(line.livestream or "", ()))
+    ]
+    return outside, len(lost)
+
+
+def repeated(events: list[Event]) -> list[str]:
+    tally = Tally(event.id for event in events)
+    return [name for name, number in tally.items() if number > 1]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
