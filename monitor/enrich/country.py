@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 UNKNOWN: Final = "ZZ"
+MOST_READ: Final = 300
+"""More of a text tells nothing new, and would let a hostile one cost time."""
 
 
 class Country(NamedTuple):
@@ -40,9 +42,10 @@ def country_of(declared: str | None, platform: str | None = None, text: str = ""
 
 def guess_country(text: str, language: str | None = None) -> str | None:
     """The one country that the script, the letters or the language hint make likely; None when several are."""
-    if text and not text.isascii():
+    if text and not text.isascii() and _TELLING(text):
+        said = text[:MOST_READ]
         for looks_like, country in _LETTERS:
-            if looks_like(text):
+            if looks_like(said):
                 return country
     return _of_language(language) if language else None
 
@@ -61,41 +64,44 @@ def _alpha2(code: str | None) -> str | None:
 # Runs, because single letters of these scripts are parts of emoticons: ツ in a shrug, ω as a mouth, ค as an ear.
 # Each line reads: a text in which this is found is most likely from there. The first that fits decides.
 
-_LETTERS: Final = [
-    (re.compile(pattern).search, country)
-    for pattern, country in (
-        ("[\u0e01-\u0e2e\u0e30-\u0e3a\u0e40-\u0e4e]{3}", "TH"),
-        ("[\u3041-\u3096][\u3041-\u3096\u30a1-\u30fa\u30fc]{2}|[\u30a1-\u30fa\u30fc]{3}", "JP"),
-        ("[\uac00-\ud7a3]{2}", "KR"),
-        ("[\u05d0-\u05ea]{3}", "IL"),
-        ("[\u10d0-\u10ff\u1c90-\u1cbf]{3}", "GE"),
-        ("[\u0531-\u0587]{3}", "AM"),
-        ("[\u1780-\u17d3]{3}", "KH"),
-        ("[\u0e81-\u0edf]{3}", "LA"),
-        ("[\u1000-\u109f]{3}", "MM"),
-        ("[\u0d80-\u0df4]{3}", "LK"),
-        ("[\u0780-\u07b1]{3}", "MV"),
-        ("[\u1200-\u135a]{3}", "ET"),
-        ("[\u0370-\u03ff\u1f00-\u1fff]{3}", "GR"),
-        (
-            "[\u0a80-\u0aff]{3}|[\u0a00-\u0a7f]{3}|[\u0b00-\u0b7f]{3}|[\u0c00-\u0c7f]{3}|[\u0c80-\u0cff]{3}|[\u0d00-\u0d7f]{3}",
-            "IN",
-        ),
-        ("[ٹڈڑںے].*[ٹڈڑںے]", "PK"),
-        ("[ўЎ]\\w*.*[іІўЎ]|[іІ].*[ўЎ]", "BY"),
-        ("[їЇєЄґҐ].*[іІїЇєЄґҐ]|[іІ].*[їЇєЄґҐ]", "UA"),
-        ("[ұҰ].*[әғқңөүһіӘҒҚҢӨҮҺІұҰ]|[әғқңөүһіӘҒҚҢӨҮҺІ].*[ұҰ]", "KZ"),
-        ("[ѓќЃЌ]", "MK"),
-        # Latin letters that one language has to itself, twice
-        ("(?:[ơưƠƯấầẩẫậắằẳẵặếềểễệốồổỗộớờởỡợứừửữựẤẦẨẪẬẮẰẲẴẶẾỀỂỄỆỐỒỔỖỘỚỜỞỠỢỨỪỬỮỰ].*){2}", "VN"),
-        ("[əƏ].*[əƏğışçĞİŞÇ]|[ğışçĞİŞÇ].*[əƏ]", "AZ"),
-        ("[ğıĞİ].*[ğışĞİŞ]|[şŞ].*[ğıĞİ]", "TR"),
-        ("[łŁ].*[łąęśżźćńŁĄĘŚŻŹĆŃ]|[ąęśżźćńĄĘŚŻŹĆŃ].*[łŁ]", "PL"),
-        ("[őűŐŰ].*[őűŐŰ]", "HU"),
-        ("[řůŘŮ].*[řůěŘŮĚ]|[ěĚ].*[řůŘŮ]", "CZ"),
-        ("[þÞ].*[ðþæÐÞÆ]|[ðÐ].*[þÞ]", "IS"),
-    )
-]
+_PATTERNS: Final = (
+    ("[\u0e01-\u0e2e\u0e30-\u0e3a\u0e40-\u0e4e]{3}", "TH"),
+    ("[\u3041-\u3096][\u3041-\u3096\u30a1-\u30fa\u30fc]{2}|[\u30a1-\u30fa\u30fc]{3}", "JP"),
+    ("[\uac00-\ud7a3]{2}", "KR"),
+    ("[\u05d0-\u05ea]{3}", "IL"),
+    ("[\u10d0-\u10ff\u1c90-\u1cbf]{3}", "GE"),
+    ("[\u0531-\u0587]{3}", "AM"),
+    ("[\u1780-\u17d3]{3}", "KH"),
+    ("[\u0e81-\u0edf]{3}", "LA"),
+    ("[\u1000-\u109f]{3}", "MM"),
+    ("[\u0d80-\u0df4]{3}", "LK"),
+    ("[\u0780-\u07b1]{3}", "MV"),
+    ("[\u1200-\u135a]{3}", "ET"),
+    ("[\u0370-\u03ff\u1f00-\u1fff]{3}", "GR"),
+    (
+        "[\u0a80-\u0aff]{3}|[\u0a00-\u0a7f]{3}|[\u0b00-\u0b7f]{3}|[\u0c00-\u0c7f]{3}|[\u0c80-\u0cff]{3}|[\u0d00-\u0d7f]{3}",
+        "IN",
+    ),
+    ("[ٹڈڑںے].*[ٹڈڑںے]", "PK"),
+    ("[ўЎ].*[іІўЎ]|[іІ].*[ўЎ]", "BY"),
+    ("[їЇєЄґҐ].*[іІїЇєЄґҐ]|[іІ].*[їЇєЄґҐ]", "UA"),
+    ("[ұҰ].*[әғқңөүһіӘҒҚҢӨҮҺІұҰ]|[әғқңөүһіӘҒҚҢӨҮҺІ].*[ұҰ]", "KZ"),
+    ("[ѓќЃЌ]", "MK"),
+    # Latin letters that one language has to itself, twice
+    ("(?:[ơưƠƯấầẩẫậắằẳẵặếềểễệốồổỗộớờởỡợứừửữựẤẦẨẪẬẮẰẲẴẶẾỀỂỄỆỐỒỔỖỘỚỜỞỠỢỨỪỬỮỰ].*){2}", "VN"),
+    ("[əƏ].*[əƏğışçĞİŞÇ]|[ğışçĞİŞÇ].*[əƏ]", "AZ"),
+    ("[ğıĞİ].*[ğışĞİŞ]|[şŞ].*[ğıĞİ]", "TR"),
+    ("[łŁ].*[łąęśżźćńŁĄĘŚŻŹĆŃ]|[ąęśżźćńĄĘŚŻŹĆŃ].*[łŁ]", "PL"),
+    ("[őűŐŰ].*[őűŐŰ]", "HU"),
+    ("[řůŘŮ].*[řůěŘŮĚ]|[ěĚ].*[řůŘŮ]", "CZ"),
+    ("[þÞ].*[ðþæÐÞÆ]|[ðÐ].*[þÞ]", "IS"),
+)
+_LETTERS: Final = [(re.compile(pattern, re.DOTALL).search, country) for pattern, country in _PATTERNS]
+_CLASS: Final = re.compile(r"\[([^]]+)]")
+_TELLING: Final = re.compile(
+    "[" + "".join(letters for pattern, _ in _PATTERNS for letters in _CLASS.findall(pattern)) + "]"
+).search
+"""Most texts have none of these letters, and are done."""
 
 
 # --- by language hint -------------------------------------------------------------------------------------------------
@@ -116,7 +122,7 @@ def _of_language(tag: str) -> str | None:
     """The region of a tag counts (``pt-BR``), but not of an English one: en-US is what clients send when nobody chose."""
     parts = tag.replace("_", "-").split("-")
     language = parts[0].lower()
-    if language not in ("en", ""):
+    if language != "en" and len(language) > 1:
         for part in parts[1:]:
             if len(part) == 1:  # what follows is an extension
                 break

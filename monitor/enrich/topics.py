@@ -187,6 +187,10 @@ class Matcher:
                 self._remember(cache, text, found)
         return found
 
+    def remembered(self) -> int:
+        """How many answers are kept."""
+        return sum(len(cache.recent) + len(cache.older) for cache in self._caches.values())
+
     def _cache(self, languages: tuple[str, ...]) -> _Cache:
         if len(self._by_languages) >= LANGUAGES_REMEMBERED:
             self._by_languages.clear()
