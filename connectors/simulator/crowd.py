@@ -123,8 +123,7 @@ class Crowd:
         self._serial = 0
         self._people = 0
         self._steps = 0
-        weights = [1.0 if channel.platform == "twitch" else 0.25 for channel in channels]
-        rates = means(dice, weights, rate)
+        rates = _rates(dice, channels, rate)
         self.rooms = [
             Room(index, channel, Pace(mean, manner_of(mean), dice), dice, phrases)
             for index, (channel, mean) in enumerate(zip(channels, rates, strict=True))
@@ -340,6 +339,18 @@ class Crowd:
             self._friends[dice.randrange(500)] = member
             member.known = True
         return member
+
+
+def _rates(dice: Random, channels: Sequence[SimChannel], rate: float) -> list[float]:
+    """Mean rate of each channel. A person posts less than a chat talks: a Bluesky author counts a quarter, and nobody is much above 1/s."""
+    chats = [index for index, channel in enumerate(channels) if channel.platform == "twitch"]
+    authors = [index for index, channel in enumerate(channels) if channel.platform != "twitch"]
+    posted = rate * len(authors) / (len(authors) + 4 * len(chats) or 1)
+    rates = [0.0] * len(channels)
+    for indexes, share, cap in ((chats, rate - posted, 60.0), (authors, posted, 1.0)):
+        for index, mean in zip(indexes, means(dice, len(indexes), share, cap=cap), strict=True):
+            rates[index] = mean
+    return rates
 
 
 def _zeta_table(alpha: float) -> list[float]:

@@ -89,9 +89,9 @@ def poisson(dice: Random, mean: float) -> int:
     return count
 
 
-def means(dice: Random, weights: Sequence[float], rate: float, *, silent: float = 0.08, cap: float = 60.0) -> list[float]:
-    """Mean rate of each livestream: log-normal with σ = 2, some exactly silent, capped, together exactly ``rate``."""
-    raw = [0.0 if dice.random() < silent else weight * exp(dice.gauss(0, 2)) for weight in weights]
+def means(dice: Random, count: int, rate: float, *, silent: float = 0.08, cap: float = 60.0) -> list[float]:
+    """Mean rate of each of ``count`` livestreams: log-normal with σ = 2, some exactly silent, capped, together exactly ``rate``."""
+    raw = [0.0 if dice.random() < silent else exp(dice.gauss(0, 2)) for _ in range(count)]
     if raw and not any(raw):
         raw[0] = 1.0
     cap = max(cap, 3 * rate / max(1, sum(value > 0 for value in raw)))
