@@ -12,8 +12,6 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 UNKNOWN: Final = "ZZ"
-MOST_READ: Final = 300
-"""More of a text tells nothing new, and would let a hostile one cost time."""
 
 
 class Country(NamedTuple):
@@ -42,11 +40,8 @@ def country_of(declared: str | None, platform: str | None = None, text: str = ""
 
 def guess_country(text: str, language: str | None = None) -> str | None:
     """The one country that the script, the letters or the language hint make likely; None when several are."""
-    if text and not text.isascii() and _TELLING(text):
-        said = text[:MOST_READ]
-        for looks_like, country in _LETTERS:
-            if looks_like(said):
-                return country
+    if text and not text.isascii() and (country := _of_letters(text)):
+        return country
     return _of_language(language) if language else None
 
 
@@ -61,10 +56,9 @@ def _alpha2(code: str | None) -> str | None:
 
 
 # --- by letters -------------------------------------------------------------------------------------------------------
-# Runs, because single letters of these scripts are parts of emoticons: ツ in a shrug, ω as a mouth, ค as an ear.
-# Each line reads: a text in which this is found is most likely from there. The first that fits decides.
+# Everything here takes time in proportion to the text, whatever somebody sends.
 
-_PATTERNS: Final = (
+_RUNS: Final = (
     ("[\u0e01-\u0e2e\u0e30-\u0e3a\u0e40-\u0e4e]{3}", "TH"),
     ("[\u3041-\u3096][\u3041-\u3096\u30a1-\u30fa\u30fc]{2}|[\u30a1-\u30fa\u30fc]{3}", "JP"),
     ("[\uac00-\ud7a3]{2}", "KR"),
@@ -78,30 +72,46 @@ _PATTERNS: Final = (
     ("[\u0780-\u07b1]{3}", "MV"),
     ("[\u1200-\u135a]{3}", "ET"),
     ("[\u0370-\u03ff\u1f00-\u1fff]{3}", "GR"),
-    (
-        "[\u0a80-\u0aff]{3}|[\u0a00-\u0a7f]{3}|[\u0b00-\u0b7f]{3}|[\u0c00-\u0c7f]{3}|[\u0c80-\u0cff]{3}|[\u0d00-\u0d7f]{3}",
-        "IN",
-    ),
-    ("[ٹڈڑںے].*[ٹڈڑںے]", "PK"),
-    ("[ўЎ].*[іІўЎ]|[іІ].*[ўЎ]", "BY"),
-    ("[їЇєЄґҐ].*[іІїЇєЄґҐ]|[іІ].*[їЇєЄґҐ]", "UA"),
-    ("[ұҰ].*[әғқңөүһіӘҒҚҢӨҮҺІұҰ]|[әғқңөүһіӘҒҚҢӨҮҺІ].*[ұҰ]", "KZ"),
-    ("[ѓќЃЌ]", "MK"),
-    # Latin letters that one language has to itself, twice
-    ("(?:[ơưƠƯấầẩẫậắằẳẵặếềểễệốồổỗộớờởỡợứừửữựẤẦẨẪẬẮẰẲẴẶẾỀỂỄỆỐỒỔỖỘỚỜỞỠỢỨỪỬỮỰ].*){2}", "VN"),
-    ("[əƏ].*[əƏğışçĞİŞÇ]|[ğışçĞİŞÇ].*[əƏ]", "AZ"),
-    ("[ğıĞİ].*[ğışĞİŞ]|[şŞ].*[ğıĞİ]", "TR"),
-    ("[łŁ].*[łąęśżźćńŁĄĘŚŻŹĆŃ]|[ąęśżźćńĄĘŚŻŹĆŃ].*[łŁ]", "PL"),
-    ("[őűŐŰ].*[őűŐŰ]", "HU"),
-    ("[řůŘŮ].*[řůěŘŮĚ]|[ěĚ].*[řůŘŮ]", "CZ"),
-    ("[þÞ].*[ðþæÐÞÆ]|[ðÐ].*[þÞ]", "IS"),
+    ("[\u0a00-\u0aff]{3}|[\u0b00-\u0b7f]{3}|[\u0c00-\u0cff]{3}|[\u0d00-\u0d7f]{3}", "IN"),
 )
-_LETTERS: Final = [(re.compile(pattern, re.DOTALL).search, country) for pattern, country in _PATTERNS]
-_CLASS: Final = re.compile(r"\[([^]]+)]")
-_TELLING: Final = re.compile(
-    "[" + "".join(letters for pattern, _ in _PATTERNS for letters in _CLASS.findall(pattern)) + "]"
-).search
-"""Most texts have none of these letters, and are done."""
+"""Runs of letters, because single ones are parts of emoticons: ツ in a shrug, ω as a mouth, ค as an ear."""
+
+_RUN: Final = re.compile("|".join(f"({pattern})" for pattern, _ in _RUNS))
+
+_LETTERS: Final = [
+    (re.compile(f"[{own}]"), re.compile(f"[{own}{shared}]"), country)
+    for own, shared, country in (
+        ("ٹڈڑںے", "", "PK"),
+        ("ўЎ", "іІ", "BY"),
+        ("їЇєЄґҐ", "іІ", "UA"),
+        ("ұҰ", "әғқңөүһіӘҒҚҢӨҮҺІ", "KZ"),
+        ("ѓќЃЌ", "јљњЈЉЊ", "MK"),
+        ("ơưƠƯấầẩẫậắằẳẵặếềểễệốồổỗộớờởỡợứừửữựẤẦẨẪẬẮẰẲẴẶẾỀỂỄỆỐỒỔỖỘỚỜỞỠỢỨỪỬỮỰ", "", "VN"),
+        ("əƏ", "ğışçĞİŞÇ", "AZ"),
+        ("ğıĞİ", "şŞ", "TR"),
+        ("łŁ", "ąęśżźćńĄĘŚŻŹĆŃ", "PL"),
+        ("őűŐŰ", "", "HU"),
+        ("řůŘŮ", "ěĚ", "CZ"),
+        ("þÞ", "ðæÐÆ", "IS"),
+    )
+]
+"""Letters that one language has to itself, and more that speak for it: two in all, because one may be somebody's name."""
+
+_IN_BRACKETS: Final = re.compile(r"\[([^]]+)]")
+_RUN_LETTER: Final = re.compile(f"[{''.join(_IN_BRACKETS.findall(_RUN.pattern))}]")
+_OWN_LETTER: Final = re.compile(f"[{''.join(own.pattern.strip('[]') for own, _, _ in _LETTERS)}]")
+"""Most texts have neither, and are done."""
+
+
+def _of_letters(text: str) -> str | None:
+    if (first := _RUN_LETTER.search(text)) and (run := _RUN.search(text, first.start())):
+        assert run.lastindex is not None
+        return _RUNS[run.lastindex - 1][1]
+    if _OWN_LETTER.search(text):
+        for own, all_of_it, country in _LETTERS:
+            if own.search(text) and len(all_of_it.findall(text)) > 1:
+                return country
+    return None
 
 
 # --- by language hint -------------------------------------------------------------------------------------------------
