@@ -1,1 +1,7 @@
-"""Benchmarks: each figure beside its raw limit, measured in the same run. ``make bench`` writes benchmarks/results.json."""
+"""Benchmarks: each figure beside its raw limit, measured in the same run. ``make bench`` writes benchmarks/results.json.
+
+A module has SIZE, QUICK (the same, small) and ``run(size) -> list[Row]``; docs/benchmarks.md says how to read the rows.
+"""
+
+NAMES = ("parse_twitch", "parse_bluesky", "enrich", "collect", "count", "feed", "event_to_frame")
+"""In river order."""

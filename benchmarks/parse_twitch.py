@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from datetime import UTC, datetime
 
+from benchmarks.measure import Row, rate, row
 from connectors.connector import make_pseudonym
 from connectors.twitch.parse import Context, parse_line
 
-LINES = 100_000
-ROUNDS = 3
+SIZE, QUICK = 100_000, 5_000
 
 
 def lines(count: int, dice: random.Random) -> list[str]:
@@ -42,26 +41,10 @@ def lines(count: int, dice: random.Random) -> list[str]:
     return made
 
 
-def run() -> list[dict]:
-    chat = lines(LINES, random.Random(1))
+def run(size: int = SIZE) -> list[Row]:
+    chat = lines(size, random.Random(1))
     livestreams = {f"channel{n}": f"twitch:channel{n}" for n in range(90)}
     context = Context(datetime.now(UTC), make_pseudonym(b"a key for the benchmark"), livestreams)
-
-    def best(work) -> float:
-        times = []
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            for line in chat:
-                work(line)
-            times.append(time.perf_counter() - start)
-        return LINES / min(times)
-
-    value = best(lambda line: parse_line(line, context))
-    limit = best(lambda line: line.split(";"))
-    return [
-        {"name": "parse.twitch", "value": value, "unit": "lines/s", "better": "more", "limit": limit, "ratio": value / limit},
-    ]
-
-
-if __name__ == "__main__":
-    print(run())
+    value = rate(lambda: lambda line: parse_line(line, context), chat)
+    limit = rate(lambda: lambda line: line.split(";"), chat)
+    return [row("parse.twitch", value, "lines/s", "more", limit=limit)]
