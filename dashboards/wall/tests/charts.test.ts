@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { heat, stepOf } from "../src/lib/heat";
+import { ROLL_MS, rolled, share } from "../src/lib/roll";
 import { path, ticks, trend } from "../src/lib/trend";
 
 const START = "2026-11-20T11:00:00Z";
@@ -90,4 +91,22 @@ describe("heat", () => {
   test("steps", () => {
     expect([1, 1.29, 1.3, 1.6, 2, 2.5, 3, 9].map(stepOf)).toEqual([2, 2, 3, 4, 5, 6, 7, 7]);
   });
+});
+
+test("a number rolls towards its aim, never past it, up or down, and arrives", () => {
+  for (const [from, to] of [[0, 1000], [1000, 990], [7, 7]] as const) {
+    let last: number = from;
+    for (let t = 0; t <= ROLL_MS; t += 20) {
+      const now = rolled(from, to, t);
+      expect(Math.sign(to - from) * (now - last)).toBeGreaterThanOrEqual(0);
+      expect(Math.abs(now - from)).toBeLessThanOrEqual(Math.abs(to - from));
+      last = now;
+    }
+    expect(last).toBe(to);
+  }
+  expect(rolled(0, 12.5, ROLL_MS)).toBe(12.5);
+});
+
+test("a bar moves by whole hundredths and is never longer than its track", () => {
+  expect([share(1, 3), share(3, 3), share(0, 3), share(5, 0)]).toEqual([33, 100, 0, 0]);
 });

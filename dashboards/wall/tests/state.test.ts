@@ -66,6 +66,11 @@ describe("nextPicture", () => {
   });
 });
 
+test("before everything was counted once a frame has no as-of time, and that is no fault", () => {
+  const text = JSON.stringify({ type: "snapshot", version: 1, epoch: "f", seq: 1, state: { health: {} } });
+  expect(nextPicture(undefined, text)).toMatchObject({ seq: 1, asOf: undefined });
+});
+
 test("the wall is empty until a livestream is collected or something was counted", () => {
   expect(isEmpty({})).toBe(true);
   expect(isEmpty({ livestreams: { live: 0, quiet: 0, ended: 7 } })).toBe(true);

@@ -3,7 +3,7 @@ import { next, running } from "../src/lib/sessions";
 import { clean } from "../src/lib/text";
 import { clockOffset, instant, zone } from "../src/lib/time";
 import { judge, type Signs } from "../src/lib/truth";
-import { wishes } from "../src/lib/view.svelte";
+import { languageFor, wishes } from "../src/lib/view.svelte";
 
 const NOW = Date.parse("2026-11-20T12:03:48Z");
 const signs = (change: Partial<Signs>): Signs => ({ silence: 100, age: 60_000, now: NOW, asOf: NOW - 400, empty: false, ...change });
@@ -68,4 +68,13 @@ test("language and theme are read from the query or from behind the hash", () =>
   expect(wishes("?lang=zh", "")).toEqual({ language: "zh", theme: "dark" });
   expect(wishes("?lang=en", "#/?lang=zh&theme=light")).toEqual({ language: "zh", theme: "light" });
   expect(wishes("?lang=xx&theme=pink", "#/")).toEqual({ language: undefined, theme: "dark" });
+});
+
+test("the address decides the language, then the reader if the event offers it, then the event", () => {
+  expect(languageFor("zh", ["en-US"], ["en"])).toBe("zh");
+  expect(languageFor(undefined, ["fr", "en-US"], ["zh", "en"])).toBe("en");
+  expect(languageFor(undefined, ["en"], ["zh"])).toBe("zh");
+  expect(languageFor(undefined, ["fr"], ["ar", "zh", "en"])).toBe("zh");
+  expect(languageFor(undefined, ["zh-Hans-CN"])).toBe("zh");
+  expect(languageFor(undefined, [], ["ar"])).toBe("en");
 });

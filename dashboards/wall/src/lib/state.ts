@@ -3,7 +3,8 @@
 
 export interface Rate {
   total: number;
-  per_minute: number;
+  /** Absent until a whole slot is over, and while nothing is known about now. */
+  per_minute?: number;
 }
 
 export const KINDS = ["posts", "comments", "reactions", "shares", "follows", "gifts", "joins", "engagement"] as const;

@@ -26,6 +26,18 @@ export function wishes(search: string, hash: string): Wishes {
   };
 }
 
+/**
+ * What the address asks for, else what this browser's person reads if the event offers it, else the event's first language.
+ * An event that offers neither English nor Chinese gets English.
+ */
+export function languageFor(wish: Language | undefined, reads: readonly string[], offered: readonly string[] = []): Language {
+  const known = (tags: readonly string[]): Language[] => {
+    return tags.map((tag) => tag.slice(0, 2).toLowerCase()).filter((tag): tag is Language => tag === "en" || tag === "zh");
+  };
+  const offers = known(offered);
+  return wish ?? known(reads).find((l) => offers.length === 0 || offers.includes(l)) ?? offers[0] ?? "en";
+}
+
 class View {
   language = $state<Language>("en");
   timezone = $state<string | undefined>(undefined);
