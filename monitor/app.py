@@ -230,7 +230,6 @@ async def _say_where(settings: Settings) -> None:
 
 async def simulate(settings: Settings) -> int:
     """The simulated platforms; where they listen is written to simulator.json, which collect reads."""
-    from connectors.simulator.faults import MILD, Faults  # noqa: PLC0415
     from connectors.simulator.run import run as play  # noqa: PLC0415
     from monitor.simulated import sim_channels  # noqa: PLC0415
 
@@ -247,8 +246,6 @@ async def simulate(settings: Settings) -> int:
         twitch_port=twitch,
         jetstream_port=jetstream,
         ledger_dir=settings.args.ledger,
-        # A test that counts exactly wants no interruption that it did not order itself.
-        faults=Faults() if os.environ.get("MONITOR_SIMULATOR_FAULTS") == "none" else MILD,
         urls_file=urls,  # stays when we end, see simulator_listens
     )
     return 0

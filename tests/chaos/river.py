@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,12 +44,15 @@ class River:
     killed: Tally = field(default_factory=Tally)
 
     def __enter__(self) -> River:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        # A copy, so that editing the configuration while a test runs does not change what it counts.
+        shutil.copy(ROOT / "config.toml", self.folder / "config.toml")
+        shutil.copy(ROOT / "data/roster-sample.csv", self.folder / "data/roster-sample.csv")
         command = [
-            sys.executable, "-m", "monitor", "run", "--config", str(ROOT / "config.toml"), "--data-dir", str(self.folder), "--port", str(self.port),
+            sys.executable, "-m", "monitor", "run", "--config", str(self.folder / "config.toml"), "--data-dir", str(self.folder), "--port", str(self.port),
             "--livestreams", str(self.livestreams), "--rate", str(self.rate), "--ledger", str(self.folder / "ledger"),
         ]  # fmt: skip
-        environment = {**os.environ, "MONITOR_SIMULATOR_FAULTS": "none", "MONITOR_CONTROL": self.control}
+        environment = {**os.environ, "MONITOR_CONTROL": self.control}
         self.log = (self.folder / "log").open("wb")
         self.process = subprocess.Popen(
             command, stdout=self.log, stderr=self.log, env=environment, start_new_session=True, cwd=self.folder
@@ -104,9 +108,9 @@ class River:
     async def kill_engine_and_cut(self, cut: int) -> int:
         """SIGKILL Valkey, cut bytes off its newest log before it may start again; returns the bytes cut."""
         os.kill(self.process.pid, signal.SIGSTOP)  # so that the supervisor does not restart it under our hands
-        before = self.pids()["engine"]
+        before = self.pids()["valkey"]
         os.kill(before, signal.SIGKILL)
-        self.killed["engine"] += 1
+        self.killed["valkey"] += 1
         await asyncio.sleep(0.2)
         path = newest_aof(self.folder)
         size = path.stat().st_size
@@ -114,7 +118,7 @@ class River:
         with path.open("r+b") as file:
             file.truncate(size - done)
         os.kill(self.process.pid, signal.SIGCONT)
-        await self.until(lambda: self.pids().get("engine") not in (None, before), 30, "a new engine")
+        await self.until(lambda: self.pids().get("valkey") not in (None, before), 30, "a new engine")
         return done
 
     def simulator(self, order: str) -> None:
@@ -190,8 +194,18 @@ class River:
 
     def deriver(self) -> Deriver:
         """Only its topics are used: which texts are about what is the monitor's own judgement."""
-        config = configuration.load(ROOT / "config.toml")
+        config = configuration.load(self.folder / "config.toml")
         return Deriver(derivation(config, read_roster(config.roster_file)))
+
+
+def arrived(lines: list[Line], events: list[Event]) -> list[Line]:
+    """The ledger with ``delivered`` also on what was replayed to us from before we were connected (Jetstream's cursor)."""
+    ids = {event.id for event in events}
+    targets = {event.target for event in events if isinstance(event, Removed)}
+    return [
+        msgspec.structs.replace(line, delivered=True) if line.id in ids or (line.target is not None and line.target in targets) else line
+        for line in lines
+    ]
 
 
 def expected_totals(lines: list[Line], deriver: Deriver) -> dict[str, int]:
