@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -181,9 +180,8 @@ def test_an_address_with_a_password_is_not_shown():
 
 
 def test_redis_is_found_by_variable_then_file_then_the_running_engine(config, tmp_path, monkeypatch):
-    folder = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
-    words = ["audit", "--config", str(config), "--data-dir", str(folder)]
-    engine = Engine(folder, runtime_dir=folder)
+    words = ["audit", "--config", str(config), "--data-dir", str(tmp_path)]
+    engine = Engine(tmp_path)
     url = asyncio.run(engine.start())
     assert app.settings_of(_parser().parse_args(words)).redis_url == url
     config.write_text(TINY + '[redis]\nurl = "redis://file:1/0"\n')
@@ -276,8 +274,8 @@ def test_check_ends_with_1_when_something_is_wrong_and_0_when_not(config, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config):
-    folder = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
+def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_path):
+    folder = tmp_path / "data"
     words = [
         sys.executable,
         "-m",
