@@ -27,6 +27,7 @@ NASTY = st.text(
 @example("ΐ")  # folding takes it apart and composing puts it together again
 @example("e\u200b\u0301")
 @example("i\u0307\u0307")
+@example("ё\u0308")
 def test_normalising_twice_changes_nothing(text):
     once = normalise(text)
     assert normalise(once) == once

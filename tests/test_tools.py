@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -115,7 +116,8 @@ def test_classify_answers_a_live_pipe_at_once_and_ctrl_c_ends_it(tmp_path):
     """A person who types lines gets each answer before the next line; an open pipe must not hold Ctrl-C back."""
     (tmp_path / "config.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "monitor", "classify", "--config", str(tmp_path / "config.toml")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         for text in (b"chery", b"cherry"):
             process.stdin.write(text + b"\n")
             process.stdin.flush()

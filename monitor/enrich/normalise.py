@@ -84,7 +84,8 @@ def fold(text: str) -> str:
             folded = folded.translate(_TABLE)
         if unicodedata.is_normalized("NFKC", folded):
             return folded
-        # Dropping an invisible character can bring a letter and its accent together, and folding takes some letters apart.
+        # Dropping an invisible character can bring a letter and its accent together, and folding takes some letters apart:
+        # once more, because what came together may itself be folded (ё with one more diaeresis).
         folded = unicodedata.normalize("NFKC", folded)
         if folded == text:
             return folded
