@@ -21,15 +21,12 @@ class Source:
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError."""
         self._reloader = settings.reloader(time.time)
-        self._static = self._reloader.setup if self._reloader else Setup(config=settings.config, roster=settings.roster())
-
-    @property
-    def setup(self) -> Setup:
-        return self._static
+        self.setup = self._reloader.setup if self._reloader else Setup(config=settings.config, roster=settings.roster())
 
     def poll(self) -> Setup | None:
         new = self._reloader.poll() if self._reloader else None
-        self._static = new or self._static
+        if new is not None:
+            self.setup = new
         return new
 
 
