@@ -211,11 +211,12 @@ def is_resync(text: str) -> bool:
 
 def static(folder: Path, path: str) -> web.StreamResponse:
     """A file of the built wall; names with a hash in them never change, the page itself is asked for each time."""
-    index = folder / "index.html"
-    if not index.is_file():
+    # Looked up among the names that exist, so that no path from outside is ever given to the file system.
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    if "index.html" not in files:
         return web.Response(status=503, text=NOT_BUILT)
-    file = (folder / path).resolve() if path else index
-    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+    file = files.get(path or "index.html")
+    if file is None:
         return web.Response(status=404, text="There is no such page; the wall is at /.\n")
     hashed = file.parent.name == "assets"
     return web.FileResponse(file, headers={"Cache-Control": "public, max-age=31536000, immutable" if hashed else "no-cache"})
