@@ -46,6 +46,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "appendfsync": "everysec",
     "aof-load-truncated": "yes",  # a machine that lost power leaves half a command at the end
     "save": "",
+    "hash-max-listpack-entries": "64",  # a slot has hundreds of fields: in a longer list each of them is searched from the front
     "maxmemory-policy": "noeviction",  # the journal is trimmed by commit, never by the server
     "daemonize": "no",
     "always-show-logo": "no",

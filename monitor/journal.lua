@@ -136,32 +136,69 @@ local function release(keys, args)
   return 1
 end
 
-local function add(key, fields, increments)
+-- Small whole numbers as text, each made once: formatting costs more than everything else that is done with a number here.
+local TEXTS = {}
+local function text(value)
+  local made = TEXTS[value]
+  if not made then
+    made = number(value)
+    if value >= 0 and value < 10000 then TEXTS[value] = made end
+  end
+  return made
+end
+
+-- Adds to fields of a hash. `flat` is {field, anything, field, anything …}: the places between are where the sums are written.
+-- HMGET and HSET of a thousand fields at once cost less than HINCRBY one by one.
+local function add(key, fields, increments, flat)
   for start = 1, #fields, CHUNK do
     local stop = math.min(start + CHUNK - 1, #fields)
     local old = redis.call('HMGET', key, unpack(fields, start, stop))
-    local pairs_ = {}
     for i = start, stop do
-      pairs_[#pairs_ + 1] = fields[i]
-      pairs_[#pairs_ + 1] = number((tonumber(old[i - start + 1] or '0')) + increments[i])
+      local stored = old[i - start + 1]
+      local sum = stored and stored + increments[i] or increments[i]
+      flat[2 * i] = text(sum)
     end
-    redis.call('HSET', key, unpack(pairs_))
+    redis.call('HSET', key, unpack(flat, 2 * start - 1, 2 * stop))
   end
 end
 
+local function listed(sums)
+  local fields, increments, flat, n = {}, {}, {}, 0
+  for field, increment in pairs(sums) do
+    n = n + 1
+    fields[n], increments[n] = field, increment
+    flat[2 * n - 1], flat[2 * n] = field, ''
+  end
+  return fields, increments, flat
+end
+
+-- A batch of catch-up has many slots, whose groups meet in the same minutes, day and total: each of those is written once.
 local function apply(prefix, groups)
+  local uses = {}
   for _, group in ipairs(groups) do
-    local fields, increments = {}, {}
-    for field, increment in pairs(group[2]) do
-      fields[#fields + 1] = field
-      increments[#increments + 1] = increment
-    end
+    for _, container in ipairs(group[1]) do uses[container] = (uses[container] or 0) + 1 end
+  end
+  local shared = {}
+  for _, group in ipairs(groups) do
+    local fields, increments, flat
     for _, container in ipairs(group[1]) do
-      local key = prefix .. container
-      add(key, fields, increments)
-      -- Slots serve the last hour only; minutes, days, sessions and totals are kept.
-      if string.sub(container, 1, 5) == 'slot:' then redis.call('EXPIRE', key, 7200) end
+      if uses[container] > 1 then
+        local sums = shared[container]
+        if not sums then
+          sums = {}
+          shared[container] = sums
+        end
+        for field, increment in pairs(group[2]) do sums[field] = (sums[field] or 0) + increment end
+      else
+        if not fields then fields, increments, flat = listed(group[2]) end
+        add(prefix .. container, fields, increments, flat)
+      end
     end
+  end
+  for container, sums in pairs(shared) do add(prefix .. container, listed(sums)) end
+  -- Slots serve the last hour only; minutes, days, sessions and totals are kept.
+  for container in pairs(uses) do
+    if string.sub(container, 1, 5) == 'slot:' then redis.call('EXPIRE', prefix .. container, 7200) end
   end
 end
 
@@ -263,6 +300,16 @@ local function commit(keys, args)
   return 'OK'
 end
 
+-- Only the owner changes a minute, between its commits, so what it read a moment ago is what is stored.
+-- KEYS lease, minute, packed minute, minutes; ARGV token, packed, start of the minute → 1 | 0 (no longer ours)
+local function pack(keys, args)
+  if redis.call('HGET', keys[1], 'token') ~= args[1] then return 0 end
+  redis.call('SET', keys[3], args[2])
+  redis.call('DEL', keys[2])
+  redis.call('SREM', keys[4], args[3])
+  return 1
+end
+
 -- The same cursor move for a reader whose result is entries of another stream (moderate's flags).
 -- KEYS lease, ckpt, journal, output
 -- ARGV token, previous version, new version, position, nonce of it, caught-up ms or '', nonce, then payloads
@@ -357,6 +404,7 @@ redis.register_function('lm1_lease', lease)
 redis.register_function('lm1_renew', renew)
 redis.register_function('lm1_release', release)
 redis.register_function('lm1_commit', commit)
+redis.register_function('lm1_pack', pack)
 redis.register_function('lm1_publish', publish)
 redis.register_function{function_name = 'lm1_load', callback = load, flags = {'no-writes'}}
 redis.register_function('lm1_shares', shares)
