@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -118,10 +119,13 @@ def test_classify_answers_a_live_pipe_at_once_and_ctrl_c_ends_it(tmp_path):
     command = [sys.executable, "-m", "monitor", "classify", "--config", str(tmp_path / "config.toml")]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        watchdog = threading.Timer(20, process.kill)  # an answer that never comes fails the test instead of holding it
+        watchdog.start()
         for text in (b"chery", b"cherry"):
             process.stdin.write(text + b"\n")
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["text"] == text.decode()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 1
+        assert process.wait() == 1
+        watchdog.cancel()
         assert b"Traceback" not in process.stderr.read()
