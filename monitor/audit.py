@@ -156,12 +156,14 @@ async def _entries(journal: Journal, partition: int, first: str, last: str) -> l
 
 async def _containers(journal: Journal, partition: int, recount: Recount) -> Numbers:
     pipeline = journal.redis.pipeline(transaction=True)
-    names = [name for name in recount.numbers if name != "total"]
+    names = [name for name in recount.numbers if name != "total" and not name.startswith("minute:")]
     for name in names:
         pipeline.hgetall(key(partition, name))
     rows = await pipeline.execute() if names else []
     # Slots are kept for two hours only; an absent one cannot be compared.
-    return {name: _numbers(row) for name, row in zip(names, rows, strict=True) if row or not name.startswith("slot:")}
+    found = {name: _numbers(row) for name, row in zip(names, rows, strict=True) if row or not name.startswith("slot:")}
+    starts = [int(name.partition(":")[2]) for name in recount.numbers if name.startswith("minute:")]
+    return found | {f"minute:{start}": numbers for start, numbers in (await journal.minutes(partition, starts)).items()}
 
 
 def _numbers(row: dict[bytes, bytes]) -> dict[str, int]:

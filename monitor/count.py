@@ -44,6 +44,9 @@ BASELINE_SECONDS = 600.0
 BAN_REACH_MS = 15 * 60_000
 """How far back in the journal a retraction by author is followed."""
 SCAN = 500
+PACK_AFTER_SECONDS = 2 * 3600
+PACK_SECONDS = 60.0
+PACK_AT_ONCE = 30
 
 
 class Stretch(NamedTuple):
@@ -65,6 +68,8 @@ class Partition:
     """(position after which it applies, hash), oldest first."""
     recent: deque[Stretch] = field(default_factory=deque)
     baseline_at: float = 0.0
+    pack_at: float = 0.0
+    """When to look for minutes to pack (monotonic)."""
 
 
 class Counter:
@@ -91,7 +96,9 @@ class Counter:
         configs = await self.journal.redis.lrange(key(held.partition, "configs"), 0, -1)
         pairs = [(position, name) for position, _, name in (row.decode().partition("|") for row in configs)]
         memory = Memory.of(member.decode() for member in members)
-        self._partitions[held.partition] = Partition(memory, pairs, baseline_at=time.monotonic())
+        self._partitions[held.partition] = Partition(
+            memory, pairs, baseline_at=time.monotonic(), pack_at=time.monotonic() + PACK_SECONDS
+        )
 
     def end(self, partition: int) -> None:
         self._days.clear()
@@ -111,6 +118,7 @@ class Counter:
             for place, names in batch.authors.items():
                 authors.setdefault(place, set()).update(names)
         await self._remember_authors(authors)
+        await self._pack_some(works)
         return await asyncio.gather(
             *(self._commit(work, batch) for work, batch in zip(works, batches, strict=True)), return_exceptions=True
         )
@@ -174,6 +182,18 @@ class Counter:
         oldest = _milliseconds(last) - BAN_REACH_MS
         while state.recent and _milliseconds(state.recent[0].last) < oldest:
             state.recent.popleft()
+
+    async def _pack_some(self, works: Sequence[Work]) -> None:
+        """Now and then, and a few at a time: minutes that the feed does not need any more."""
+        for work in works:
+            state = self._partitions[work.held.partition]
+            if time.monotonic() < state.pack_at:
+                continue
+            state.pack_at = time.monotonic() + PACK_SECONDS
+            newest = _milliseconds(work.pulled.position[0]) // 1000
+            old = [start for start in await self.journal.open_minutes(work.held.partition) if start < newest - PACK_AFTER_SECONDS]
+            for start in old[:PACK_AT_ONCE]:
+                await self.journal.pack_minute(work.held.partition, work.held.token, start)
 
     # retractions: what was retracted is looked up among what is committed already
 

@@ -199,6 +199,8 @@ local function apply(prefix, groups)
   -- Slots serve the last hour only; minutes, days, sessions and totals are kept.
   for container in pairs(uses) do
     if string.sub(container, 1, 5) == 'slot:' then redis.call('EXPIRE', prefix .. container, 7200) end
+    -- Open minutes are listed, so that their owner finds those to pack; a late event opens one again beside its packed part.
+    if string.sub(container, 1, 7) == 'minute:' then redis.call('SADD', prefix .. 'minutes', string.sub(container, 8)) end
   end
 end
 

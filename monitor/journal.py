@@ -371,6 +371,39 @@ class Journal:
         )
         _check(answer, partition)
 
+    # minutes: history, packed when they are old
+
+    async def open_minutes(self, partition: int) -> list[int]:
+        """Starts (Unix seconds) of the minutes that are not packed, or were opened again by late events."""
+        return sorted(int(start) for start in await self.redis.smembers(key(partition, "minutes")))
+
+    async def minute(self, partition: int, start: int) -> dict[str, int]:
+        """One minute's numbers: its packed part and what came late."""
+        return (await self.minutes(partition, [start]))[start]
+
+    async def minutes(self, partition: int, starts: Sequence[int]) -> dict[int, dict[str, int]]:
+        """The numbers of these minutes; an empty dict where nothing was counted."""
+        pipeline = self.redis.pipeline(transaction=True)
+        for start in starts:
+            pipeline.get(key(partition, f"packed:{start}"))
+            pipeline.hgetall(key(partition, f"minute:{start}"))
+        rows = await pipeline.execute() if starts else []
+        found: dict[int, dict[str, int]] = {}
+        for number, start in enumerate(starts):
+            packed, late = rows[2 * number], rows[2 * number + 1]
+            numbers = unpack_minute(packed) if packed else {}
+            for name, value in late.items():
+                numbers[_text(name)] = numbers.get(_text(name), 0) + int(value)
+            found[start] = numbers
+        return found
+
+    async def pack_minute(self, partition: int, token: str, start: int) -> None:
+        """Owner only. Raises Doubt when it is not ours any more."""
+        names = ("lease:count", f"minute:{start}", f"packed:{start}", "minutes")
+        packed = pack_minute(await self.minute(partition, start))
+        if not await self.call("lm1_pack", [key(partition, name) for name in names], token, packed, start):
+            raise Doubt("FENCED", partition)
+
     # what the feed needs
 
     async def load(self, partition: int, *, now_ms: int, sessions: Iterable[str], days: Iterable[str]) -> Loaded:
@@ -466,6 +499,15 @@ class Journal:
 def author_key(head: str, window: str) -> str:
     """A HyperLogLog of its own tag, so that no merging is ever needed."""
     return f"{{u:{head}}}:{window}"
+
+
+def pack_minute(numbers: Mapping[str, int]) -> bytes:
+    """A minute in about a sixth of the room: zlib over JSON."""
+    return zlib.compress(msgspec.json.encode(numbers), 6)
+
+
+def unpack_minute(packed: bytes) -> dict[str, int]:
+    return msgspec.json.decode(zlib.decompress(packed), type=dict[str, int])
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:

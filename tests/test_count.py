@@ -229,3 +229,28 @@ async def test_an_idle_partition_says_up_to_when_it_is_counted(journal):
     await reader._own(1.0)
     await reader.round(100.0)
     assert all(ms > 0 for ms in (await journal.caught_up()).values())
+
+
+async def test_old_minutes_are_packed_and_late_events_are_added_beside_them(journal):
+    """The journal's clock is of today, the events of whenever: what is old by the journal is packed."""
+    counter = Counter(journal, config())
+    reader = Reader(journal, "count", counter)
+    long_ago = datetime.now(UTC) - timedelta(hours=5)
+    old = {"at": long_ago, "received_at": long_ago + timedelta(hours=5)}
+    await ingest(journal, message(1, **old), message(2, **old))
+    await count(reader)
+    counter._partitions[0].pack_at = 0.0
+    await ingest(journal, message(3, **old))
+    await count(reader)
+    start = int(long_ago.timestamp()) // 60 * 60
+    assert await journal.redis.exists(key(0, f"packed:{start}"))
+    assert (await journal.minute(0, start))["total|comments"] == 3
+    await ingest(journal, removed(1, target="t:1"))
+    await count(reader)
+    assert (await journal.minute(0, start))["total|comments"] == 2
+    assert await agrees(journal)
+    counter._partitions[0].pack_at = 0.0
+    await ingest(journal, message(4))
+    await count(reader)
+    assert (await journal.minute(0, start))["total|comments"] == 2
+    assert await journal.open_minutes(0) != []

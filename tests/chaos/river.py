@@ -19,10 +19,10 @@ from urllib.request import urlopen
 
 import msgspec
 
-from connectors.event import Event, Gap, Removed, from_json
+from connectors.event import Event, Gap, Message, Removed, from_json
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from monitor import config as configuration
-from monitor.derive import Deriver, derivation
+from monitor.derive import Deriver, Entry, derivation
 from monitor.engine import find_url, newest_aof
 from monitor.journal import Journal, key
 from monitor.roster import read_roster
@@ -203,21 +203,27 @@ def arrived(lines: list[Line], events: list[Event]) -> list[Line]:
     ids = {event.id for event in events}
     targets = {event.target for event in events if isinstance(event, Removed)}
     return [
-        msgspec.structs.replace(line, delivered=True) if line.id in ids or (line.target is not None and line.target in targets) else line
+        msgspec.structs.replace(line, delivered=True)
+        if line.id in ids or (line.target is not None and line.target in targets)
+        else line
         for line in lines
     ]
 
 
-def expected_totals(lines: list[Line], deriver: Deriver) -> dict[str, int]:
-    """What must be committed, counted from the ledger the slow way: per country, topic, pair and platform."""
+def expected_totals(lines: list[Line], events: list[Event], deriver: Deriver) -> dict[str, int]:
+    """What must be committed, counted from the ledger the slow way: per country, topic, pair and platform.
+
+    The ledger does not keep a post's language hint, which decides about words that mean something else in a language.
+    """
+    hints = {event.id: event.language for event in events if isinstance(event, Message) and event.language}
     numbers: dict[str, int] = defaultdict(int)
     for line in standing(lines).values():
         kind = KINDS[line.kind]
         topics: tuple[str, ...] = ()
         if line.kind in ("comment", "post"):
             entry = msgspec.convert(
-                {"kind": "message", "id": line.id, "platform": line.platform, "at": "", "received_at": "", "livestream": line.livestream, "text": line.text or ""},
-                type=__import__("monitor.derive", fromlist=["Entry"]).Entry,
+                {"kind": "message", "id": line.id, "platform": line.platform, "at": "", "received_at": "", "livestream": line.livestream, "text": line.text or "", "language": hints.get(line.id)},
+                type=Entry,
             )  # fmt: skip
             topics = deriver.topics(entry)
         country = (line.country if line.livestream else None) or "ZZ"

@@ -40,7 +40,7 @@ async def check_exact(river: River, figures: dict) -> None:
     lines, events = river.ledger(), await river.events()
     assert repeated(events) == []
     outside, lost = missing_outside_gaps(lines, events)
-    counted, expected = compared(await river.totals()), compared(expected_totals(arrived(lines, events), river.deriver()))
+    counted, expected = compared(await river.totals()), compared(expected_totals(arrived(lines, events), events, river.deriver()))
     wrong = {
         name: (counted.get(name, 0), expected.get(name, 0))
         for name in counted.keys() | expected.keys()
