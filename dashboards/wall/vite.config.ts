@@ -5,6 +5,8 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "./",
   plugins: [svelte()],
+  // `npm run dev` shows the page with the feed of a monitor that runs on this machine.
+  server: { proxy: { "/feed": { target: "http://127.0.0.1:8080", ws: true, changeOrigin: true, rewriteWsOrigin: true } } },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from monitor.web import HEADERS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-CSP = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 TOPICS = {
     "robots": ("Robots", "机器人", 30),
@@ -203,7 +203,7 @@ def merge_patch(old: Any, new: Any) -> Any:
 
 
 class FakeFeed:
-    """Serves the built wall and the feed; `make(now, tick)` gives the state of each frame."""
+    """Serves the built wall and the feed, with the product's own security headers; `make(now, tick)` gives the state of each frame."""
 
     def __init__(
         self, dist: Path, make: Callable[[datetime, int], dict[str, Any]], *, port: int = 0, tick_seconds: float = 0.25
@@ -244,7 +244,7 @@ class FakeFeed:
         return f"http://127.0.0.1:{self.port}/"
 
     async def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Content-Security-Policy"] = CSP
+        response.headers.update(HEADERS)
 
     async def _page(self, request: web.Request) -> web.FileResponse:
         return web.FileResponse(self.dist / "index.html")

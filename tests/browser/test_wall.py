@@ -1,5 +1,5 @@
 """The built wall in a real browser, against a feed on a real socket: what is shown, what it says when it may not be believed,
-and that every text can be read. The server sends the strict CSP of the product; a single violation fails every test here.
+and that every text can be read. The server sends the product's own headers; a single report of its content security policy fails the test.
 """
 
 from __future__ import annotations

@@ -22,12 +22,14 @@ describe("settle", () => {
   });
 });
 
-test("the order is considered every ten seconds at most", () => {
+test("the order is considered every ten seconds at most, and steady from the third time on", () => {
   const first = rank(undefined, values({ a: 2, b: 1 }), 0);
   expect(rank(first, values({ a: 1, b: 2 }), REORDER_MS - 1)).toBe(first);
   const second = rank(first, values({ a: 1, b: 2 }), REORDER_MS);
-  expect(second.order).toEqual(["a", "b"]);
-  expect(rank(second, values({ a: 1, b: 2 }), 2 * REORDER_MS).order).toEqual(["b", "a"]);
+  expect(second.order).toEqual(["b", "a"]);
+  const third = rank(rank(second, values({ a: 1, b: 2 }), 2 * REORDER_MS), values({ a: 2, b: 1 }), 3 * REORDER_MS);
+  expect(third.order).toEqual(["b", "a"]);
+  expect(rank(third, values({ a: 2, b: 1 }), 4 * REORDER_MS).order).toEqual(["a", "b"]);
 });
 
 test("movement is against the oldest order remembered, ten minutes at most", () => {

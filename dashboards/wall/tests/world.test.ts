@@ -60,6 +60,13 @@ test("with fewer than three such countries everything with engagement is ranked 
   expect([...rankable(countries, "per_minute")]).toEqual([["BR", 30], ["TH", 10]]);
 });
 
+test("ZZ is shaded like a country when it can be compared like one", () => {
+  const countries = { BR: country(9, 300), TH: country(4, 100), SA: country(3, 90) };
+  const stepOf = (zz: Measures): number => world({ ...countries, ZZ: zz }, "per_livestream", undefined, 0).unknownStep;
+  expect(stepOf(country(0, 900))).toBe(1);
+  expect(stepOf(country(3, 900))).toBe(7);
+});
+
 test("a country that is expected and silent is outlined", () => {
   expect(world({ SA: country(0, 0) }, "per_minute", undefined, 0).tiles.get("SA")).toEqual({ kind: "expected" });
 });

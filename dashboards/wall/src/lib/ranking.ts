@@ -18,7 +18,8 @@ export interface Ranking {
 
 export function rank(old: Ranking | undefined, values: ReadonlyMap<string, number>, now: number): Ranking {
   if (old !== undefined && now - old.consideredAt < REORDER_MS && old.order.length > 0) return old;
-  const order = old === undefined ? sorted(values) : settle(old.order, old.values, values);
+  // The first two orders are of minutes that have only begun: nobody has read them yet, so they may be thrown over.
+  const order = old === undefined || old.memory.length < 3 ? sorted(values) : settle(old.order, old.values, values);
   const places = new Map(order.map((id, i) => [id, i + 1]));
   const memory = [...(old?.memory ?? []), { at: now, places }].filter((m) => now - m.at <= REMEMBER_MS);
   return { order, values, consideredAt: now, memory };

@@ -56,14 +56,17 @@ export function measureOf(countries: Record<string, Measures>): Measure {
 export function rankable(countries: Record<string, Measures>, measure: Measure): Map<string, number> {
   const values = new Map<string, number>();
   for (const [code, m] of Object.entries(countries)) {
-    const livestreams = m.livestreams ?? 0;
-    const perMinute = m.engagement?.per_minute;
-    if (code === "ZZ" || perMinute === undefined) continue;
-    if (measure === "per_minute") {
-      if (perMinute > 0) values.set(code, perMinute);
-    } else if (livestreams >= ENOUGH) values.set(code, perMinute / livestreams);
+    const value = code === "ZZ" ? undefined : comparable(m, measure);
+    if (value !== undefined) values.set(code, value);
   }
   return values;
+}
+
+function comparable({ livestreams = 0, engagement }: Measures, measure: Measure): number | undefined {
+  const perMinute = engagement?.per_minute;
+  if (perMinute === undefined) return undefined;
+  if (measure === "per_minute") return perMinute > 0 ? perMinute : undefined;
+  return livestreams >= ENOUGH ? perMinute / livestreams : undefined;
 }
 
 export type TileState = { kind: "none" } | { kind: "expected" } | { kind: "active"; step: number; value: number };
@@ -79,6 +82,7 @@ export interface World {
 
 export function world(countries: Record<string, Measures>, measure: Measure, old: Scale | undefined, now: number): World {
   const values = rankable(countries, measure);
+  const zzValue = comparable(countries["ZZ"] ?? {}, measure);
   const middle = median([...values.values()].filter((v) => v > 0)) || 1;
   const relative = new Map([...values].map(([code, value]) => [code, value / middle]));
   const scale = keepOrRenew(old, [...relative.values()], now);
@@ -94,14 +98,11 @@ export function world(countries: Record<string, Measures>, measure: Measure, old
     if (!active) tiles.set(code, { kind: "expected" });
     else tiles.set(code, { kind: "active", step: value === undefined ? 1 : step(value, scale.limits), value: value ?? 0 });
   }
-  const zz = countries["ZZ"];
-  const zzRate = zz?.engagement?.per_minute ?? 0;
-  const zzValue = measure === "per_minute" ? zzRate : zzRate / Math.max(1, zz?.livestreams ?? 1);
   return {
     tiles,
     scale,
     unknownShare: all > 0 ? unknown / all : undefined,
     notDrawnShare: all > 0 ? notDrawn / all : undefined,
-    unknownStep: zzRate > 0 && values.size > 0 ? step(zzValue / middle, scale.limits) : 1,
+    unknownStep: zzValue !== undefined && values.size > 0 ? step(zzValue / middle, scale.limits) : 1,
   };
 }
