@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.journal import Checkpoint, Journal, key, ready
 from monitor.moderation.rules import Flag, Memory, Record, Rulebook, decode_record, decode_said, encode_record, examine
+from monitor.moderation.stopping import stopping
 from monitor.moderation.tally import Tally
 from monitor.reader import Reader
 from monitor.setup import Source
@@ -103,7 +104,7 @@ async def run(settings: Settings) -> int:
 
 
 async def _follow(source: Source, moderator: Moderator) -> None:
-    while True:
+    while not stopping():
         await asyncio.sleep(1.0)
         new = source.poll()
         if new is not None:

@@ -1,0 +1,330 @@
+"""The role ``notify``: tells people about flags, through any service that Apprise speaks. One process works, the others stand by.
+
+Delivery is at least once: an alert's cursor moves after its notices were accepted, and what was told is remembered by flag id for a day.
+Every alert reads for itself, so one whose service is down holds up nobody and loses nothing: its flags wait in their streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from monitor.journal import START, Journal, key, ready
+from monitor.moderation.alerts import Outbox, Place, body, title
+from monitor.moderation.delivery import in_thread, make_sender
+from monitor.moderation.rules import Flag, decode_record
+from monitor.moderation.stopping import stopping
+from monitor.moderation.tally import Tally
+from monitor.setup import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.config import Alert, Config
+    from monitor.journal import Position
+    from monitor.moderation.alerts import Notice
+    from monitor.settings import Settings
+
+log = logging.getLogger("monitor.notify")
+
+LEASE, CURSOR, SENT = "{notify}:lease", "{notify}:cursor", "{notify}:sent"
+LEASE_MS = 4000
+TICK_SECONDS = 0.25
+DELIVERY_SECONDS = 45.0
+"""Some services may be asked only every few seconds, and Apprise waits for that itself."""
+LAST_SECONDS = 2.0
+"""For a delivery that is under way when we are told to stop."""
+MOST_STUCK = 3
+"""Threads of one alert that may hang in a service before nothing more is tried."""
+MOST_WAITING = 5000
+READ = 200
+NEW_ALERT_MS = 10 * 60_000
+"""An alert that was never there before is told what happened in the last ten minutes."""
+SENT_MS = 24 * 3600_000
+MOST_SENT = 200_000
+
+DOUBTS = (RedisError, OSError)
+
+# --- one alert --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Target:
+    """Reads the flags and delivers them to one address; ``run`` until cancelled."""
+
+    journal: Journal
+    tally: Tally
+    id: str
+    """Stands for the address in Redis."""
+    name: str
+    """Stands for it in the log."""
+    alert: Alert
+    place: Place
+    send: Callable[[str, str], bool]
+    """(title, body) → whether the service accepted it. Blocks."""
+    clock: Callable[[], float] = time.monotonic
+    outbox: Outbox = field(init=False)
+    _positions: dict[int, Position] = field(default_factory=dict)
+    _unrecorded: list[str] = field(default_factory=list)
+    """Ids that were told but are not stored as such yet."""
+    _stuck: list[asyncio.Future[bool]] = field(default_factory=list)
+    _server_ms: int = 0
+    _said: str = ""
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.alert.severity)
+
+    async def run(self) -> None:
+        loaded = False
+        try:
+            while not stopping():
+                try:
+                    if not loaded:
+                        await self.load()
+                        loaded = True
+                    await self.read()
+                    await self.tell()
+                    await self.record()
+                except DOUBTS as error:
+                    loaded = False
+                    self._say_once(f"Redis does not answer ({type(error).__name__}); alerts go on when it does")
+                await asyncio.sleep(0 if stopping() else TICK_SECONDS)
+        finally:
+            with suppress(*DOUBTS, TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await self.record()
+
+    async def load(self) -> None:
+        """Go on from what is stored."""
+        self.outbox.forget()
+        seconds, micros = await self.journal.redis.time()
+        self._server_ms = seconds * 1000 + micros // 1000
+        await self.record()
+        await self.journal.redis.hsetnx(CURSOR, f"{self.id}|since", self._server_ms - NEW_ALERT_MS)
+        fields = [f"{self.id}|{partition}" for partition in range(self.journal.partitions)]
+        since, *stored = await self.journal.redis.hmget(CURSOR, [f"{self.id}|since", *fields])
+        self.outbox.since_ms = int(since)
+        self._positions = {partition: _position(value) for partition, value in enumerate(stored)}
+        self._said = ""
+
+    async def read(self) -> None:
+        """Take new flags of every partition, unless enough wait to be told."""
+        if self.outbox.waiting >= MOST_WAITING:
+            return
+        answers = await asyncio.gather(
+            *(
+                self.journal.call("lm1_pull", [key(partition, "flags")], *after, READ)
+                for partition, after in self._positions.items()
+            )
+        )
+        for partition, answer in enumerate(answers):
+            if answer[0] == b"LOSTTAIL":  # trimmed, or forgotten by the server: what was told is known by its id
+                self._positions[partition] = START
+                self.outbox.restart(partition)
+            elif len(answer) > 3:
+                await self._take(partition, answer)
+
+    async def _take(self, partition: int, answer: Sequence[bytes]) -> None:
+        position = (answer[1].decode(), answer[2].decode())
+        records = [decode_record(payload) for payload in answer[3:]]
+        ids = [record.id for record in records if isinstance(record, Flag)]
+        scores = await self.journal.redis.zmscore(SENT, [self._member(flag_id) for flag_id in ids]) if ids else []
+        done = {flag_id for flag_id, score in zip(ids, scores, strict=True) if score is not None} | set(self._unrecorded)
+        withdrawn = self.outbox.take(partition, position, records, done)
+        self._positions[partition] = position
+        self._server_ms = int(answer[0])
+        if withdrawn:
+            self._unrecorded += withdrawn
+            self.tally.add("notifications|suppressed", len(withdrawn))
+
+    async def tell(self) -> None:
+        """Send what is due, one notice at most."""
+        self._stuck = [future for future in self._stuck if not future.done()]
+        if len(self._stuck) >= MOST_STUCK:
+            self._say_once(
+                "its service does not answer, and nothing more is tried until it does; restart notify if it never will"
+            )
+            return
+        notice = self.outbox.due(self.clock())
+        if notice is None:
+            return
+        texts = title(notice, self.place), body(notice, self.alert.text, self.place)
+        self.tally.add("notifications|attempts")
+        future = in_thread(partial(self.send, *texts))
+        try:
+            await asyncio.wait({future}, timeout=DELIVERY_SECONDS)
+        except asyncio.CancelledError:
+            await asyncio.wait({future}, timeout=LAST_SECONDS)
+            self._answered(notice, future)
+            raise
+        self._answered(notice, future)
+
+    def _answered(self, notice: Notice, future: asyncio.Future[bool]) -> None:
+        if future.done() and future.result():
+            self._unrecorded += self.outbox.delivered(notice)
+            self.tally.add("notifications|sent")
+            self._said = ""
+            return
+        if not future.done():
+            self._stuck.append(future)
+        self.tally.add("notifications|failed")
+        wait = self.outbox.failed(self.clock())
+        what = "was not accepted" if future.done() else "is not answered"
+        self._say_once(
+            f"{what} by its service; tried again after {wait:g} s, then ever more slowly, until it is. Nothing is lost. "
+            "Check the address in [[alert]] and the network"
+        )
+
+    async def record(self) -> None:
+        """Store what was told, then where to go on reading."""
+        positions = self.outbox.settled()
+        if not self._unrecorded and not positions:
+            return
+        pipeline = self.journal.redis.pipeline(transaction=True)
+        if self._unrecorded:
+            pipeline.zadd(SENT, {self._member(flag_id): self._server_ms for flag_id in self._unrecorded})
+            pipeline.zremrangebyscore(SENT, "-inf", self._server_ms - SENT_MS)
+            pipeline.zremrangebyrank(SENT, 0, -MOST_SENT - 1)
+        if positions:
+            pipeline.hset(CURSOR, mapping={f"{self.id}|{partition}": " ".join(at) for partition, at in positions.items()})
+        await pipeline.execute()
+        self._unrecorded.clear()
+
+    def _member(self, flag_id: str) -> str:
+        return f"{self.id}|{flag_id}"
+
+    def _say_once(self, sentence: str) -> None:
+        """The same kind of trouble is said once, until something was delivered."""
+        kind = sentence.partition(";")[0]
+        if kind != self._said:
+            log.warning("%s: %s", self.name, sentence)
+            self._said = kind
+
+
+def _position(stored: bytes | None) -> Position:
+    entry, _, nonce = (stored or b"").decode().partition(" ")
+    return (entry, nonce)
+
+
+# --- the role ---------------------------------------------------------------------------------------------------------
+
+
+class Notifier:
+    """Holds the lease and runs one task per alert while it does."""
+
+    def __init__(self, journal: Journal, wall: str) -> None:
+        self.journal = journal
+        self.wall = wall
+        """Its address when the configuration names no public one."""
+        self.tally = Tally()
+        self.tally.show(f"notifications|{what}" for what in ("attempts", "sent", "failed", "suppressed"))
+        self.active: bool | None = None
+        """None: not known yet."""
+        self._token = secrets.token_hex(8)
+        self._held_until = 0.0
+        self._wanted: dict[str, Target] = {}
+        self._running: dict[str, tuple[Target, asyncio.Task[None]]] = {}
+        self._said: set[str] = set()
+
+    def use(self, config: Config) -> None:
+        """Tell these alerts from now on; one whose address is the same goes on where it is."""
+        place = Place(config.event.name, config.event.timezone, config.public.url or self.wall)
+        wanted: dict[str, Target] = {}
+        for number, alert in enumerate(config.alerts, 1):
+            name = target_id(alert.to.reveal())
+            while name in wanted:
+                name += "+"
+            known = self._wanted.get(name)
+            if known is not None and known.alert == alert:
+                known.place = place
+                wanted[name] = known
+            elif (found := make_sender(alert.to.reveal())) is None:
+                self._say_once(
+                    logging.ERROR,
+                    f"[[alert]] number {number} has an address that Apprise does not understand, so nothing is sent there; "
+                    "docs/moderation.md shows what addresses look like",
+                )
+            else:
+                service, send = found
+                label = f"[[alert]] number {number} ({service})"
+                wanted[name] = Target(self.journal, self.tally, name, label, alert, place, send)
+        if not config.alerts:
+            self._say_once(logging.INFO, "no [[alert]] is configured, so flags are told to nobody; docs/moderation.md shows how")
+        self._wanted = wanted
+
+    def _say_once(self, level: int, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            log.log(level, "%s", sentence)
+
+    async def step(self, now: float) -> None:
+        """Take or renew the lease, and let the right tasks run. About once a second."""
+        try:
+            async with asyncio.timeout(1.0):
+                held = await self.journal.call("lm1_lease", [LEASE], self._token, LEASE_MS, "")
+            self._held_until = now + LEASE_MS / 1000 * 0.75 if held else 0.0  # earlier than by the server's clock
+        except DOUBTS:
+            pass  # it may still be ours, until the time that we know of
+        active = now < self._held_until
+        if active != self.active:
+            log.info("this process delivers the alerts" if active else "another process delivers the alerts, this one stands by")
+            self.active = active
+        await self._reconcile(self._wanted if active else {})
+        await self.tally.write(self.journal.redis)
+
+    async def _reconcile(self, wanted: dict[str, Target]) -> None:
+        for _, task in self._running.values():
+            if task.done() and not task.cancelled():
+                task.result()  # an error of ours must be loud
+        gone = [name for name, (target, _) in self._running.items() if wanted.get(name) is not target]
+        tasks = [self._running.pop(name)[1] for name in gone]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for name, target in wanted.items():
+            if name not in self._running:
+                self._running[name] = (target, asyncio.create_task(target.run()))
+
+    async def close(self) -> None:
+        """Stop, let what is under way end, and hand over."""
+        await self._reconcile({})
+        await self.tally.write(self.journal.redis)
+        with suppress(*DOUBTS):
+            await self.journal.call("lm1_release", [LEASE], self._token)
+
+
+def target_id(url: str) -> str:
+    """Stands for an address where it must not be seen."""
+    return blake2b(url.encode(), digest_size=6).hexdigest()
+
+
+async def run(settings: Settings) -> int:
+    """Deliver alerts until stopped; a changed file takes effect within seconds."""
+    source = Source(settings)
+    config = source.setup.config
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104 - compared, not bound
+    wall = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/"
+    async with Journal(settings.redis_url, partitions=config.partitions).opened() as journal:
+        await ready(journal)
+        notifier = Notifier(journal, wall)
+        notifier.use(config)
+        try:
+            while not stopping():
+                await notifier.step(asyncio.get_running_loop().time())
+                await asyncio.sleep(0 if stopping() else 1.0)
+                new = source.poll()
+                if new is not None:
+                    notifier.use(new.config)
+        finally:
+            await notifier.close()
+    return 0
