@@ -81,8 +81,13 @@ async def _audit(journal: Journal, partition: int) -> Report:
     ):
         report.incomplete.append(f"partition {partition}: the journal was trimmed before the first baseline")
         return report
+    before: Rules | None = None
     for entry_id, payload in await _entries(journal, partition, f"({position}" if position else "-", cursor):
-        recount.add(read_event(payload), _rules_at(configs, entry_id))
+        rules = _rules_at(configs, entry_id)
+        if before is not None and rules is not before:
+            recount.switch(before, rules)
+        before = rules
+        recount.add(read_event(payload), rules)
         report.entries += 1
     counted: Numbers = {"total": _numbers(total)}
     if not base:

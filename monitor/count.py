@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from monitor.derive import (
     NO_ORIGINALS,
     Batch,
@@ -30,6 +32,7 @@ from monitor.derive import (
 )
 from monitor.journal import Checkpoint, Journal, author_key, key, pack, ready
 from monitor.reader import Reader
+from monitor.reschedule import changed, rebuild
 from monitor.setup import Source
 
 if TYPE_CHECKING:
@@ -137,7 +140,26 @@ class Counter:
         removals = [entry for entry in entries if entry.kind == "removed"]
         if removals:
             originals = await self._find(work, state, entries, removals)
-        return self._deriver.batch(work.held.checkpoint.version + 1, entries, state.memory, originals)
+        batch = self._deriver.batch(work.held.checkpoint.version + 1, entries, state.memory, originals)
+        before = work.held.checkpoint.config
+        if not before or before == self._hash:
+            return batch
+        rebuilt = await self._rebuild(work.held.partition, (await self._deriver_named(before)).config)
+        if not rebuilt:
+            return batch
+        return batch._replace(change=msgspec.structs.replace(batch.change, rebased=True), extras=[*batch.extras, rebuilt])
+
+    async def _rebuild(self, partition: int, old: Derivation) -> list[tuple[str, dict[str, int]]]:
+        """The sessions and days that a changed schedule gave another extent, made anew from the minutes committed so far."""
+        days = [day.decode() for day in await self.journal.redis.smembers("{days}")]
+        extents = changed(old, self._deriver.config, days)
+        if not extents:
+            return []
+        known = set(await self.journal.known_minutes(partition))
+        wanted = sorted(start for start in known if any(extent.start <= start < extent.end for extent in extents))
+        found = await self.journal.minutes(partition, wanted)
+        log.info("partition %d: %d sessions or days are made anew from %d minutes", partition, len(extents), len(wanted))
+        return rebuild(extents, lambda start, end: (found[at] for at in wanted if start <= at < end))
 
     async def _remember_authors(self, authors: dict[tuple[str, str], set[str]]) -> None:
         """Before the commit: repeating it changes nothing, so a lost commit costs nothing."""
@@ -240,6 +262,9 @@ class Counter:
             if not position or _order(position) < _order(entry_id):
                 name = config
                 break
+        return await self._deriver_named(name)
+
+    async def _deriver_named(self, name: str) -> Deriver:
         deriver = self._derivers.get(name)
         if deriver is None:
             data = await self.journal.redis.get(f"{{cfg}}:{name}")

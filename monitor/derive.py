@@ -202,6 +202,8 @@ class Deriver:
     def __init__(self, config: Derivation) -> None:
         self.config = config
         self._schedule = make_schedule(config)
+        self.tagged = frozenset(name for name, _, _, tags in config.sessions if tags)
+        """Sessions that only livestreams with certain tags belong to."""
         topics = [Topic(id=i, name={}, phrases=p, exclude=e, context=c) for i, p, e, c in config.topics]
         self._matcher = Matcher(topics, ())
         self._outside = frozenset(config.outside_totals)
@@ -300,6 +302,16 @@ class Deriver:
             place = self.config.livestreams.get(livestream) if livestream else None
             found = self._windows[key] = self._schedule.windows(slot, place.tags if place else ())
         return found
+
+    def retracted_from(self, slot: int, livestream: str | None, now: Deriver) -> tuple[str, ...]:
+        """Where a message counted with this config stands now: days and sessions without tags follow the present schedule."""
+        if now is self:
+            return self.containers(slot, livestream)
+        day, sessions = now.windows(slot, livestream)
+        present = [session for session in sessions if session not in now.tagged]
+        former = [session for session in self.windows(slot, livestream)[1] if session in self.tagged]
+        names = (f"slot:{slot}", f"minute:{slot // 60 * 60}", f"day:{day}", "total")
+        return (*names, *(f"session:{session}" for session in (*present, *former)))
 
     # a batch
 
@@ -506,7 +518,8 @@ class _Work:
         if original.kind == "message" and deriver.country(original.livestream) is None:
             country = guess_country(original.text, original.language)
             if country is not None:
-                where = (deriver.containers(deriver.moment(original.at, original.received_at)[0], None), country)
+                slot = deriver.moment(original.at, original.received_at)[0]
+                where = (deriver.retracted_from(slot, None, self.deriver), country)
                 self.guesses[where] = self.guesses.get(where, 0) - 1
 
     # the end
@@ -525,7 +538,10 @@ class _Work:
         for key, units in self.counts.items():
             self._spread(increments, self.deriver, key, units)
         for deriver, key, units in self.negated:
-            self._spread(increments, deriver, key, -units)
+            (slot, _, _), livestream, platform, kind, topics = key
+            some = increments.setdefault(deriver.retracted_from(slot, livestream, self.deriver), {})
+            for name in deriver.fields(livestream, platform, kind, topics):
+                some[name] = some.get(name, 0) - units
         for (containers, country), units in self.guesses.items():
             some = increments.setdefault(containers, {})
             some[f"country:{country}|guessed"] = some.get(f"country:{country}|guessed", 0) + units
@@ -539,8 +555,8 @@ class _Work:
         some = increments.setdefault(deriver.containers(slot, livestream), {})
         for name in deriver.fields(livestream, platform, kind, topics):
             some[name] = some.get(name, 0) + units
-        # Lateness is a fact about deliveries, so a retraction does not take it back.
-        if units > 0 and (late or clamped) and kind in LATENESS_OF:
+        # Lateness is a fact about deliveries: a retraction, which does not come through here, leaves it standing.
+        if (late or clamped) and kind in LATENESS_OF:
             for flag in ("late",) * late + ("clamped",) * clamped:
                 for name in deriver.fields(livestream, platform, flag, ()):
                     some[name] = some.get(name, 0) + units

@@ -200,7 +200,10 @@ local function apply(prefix, groups)
   for container in pairs(uses) do
     if string.sub(container, 1, 5) == 'slot:' then redis.call('EXPIRE', prefix .. container, 7200) end
     -- Open minutes are listed, so that their owner finds those to pack; a late event opens one again beside its packed part.
-    if string.sub(container, 1, 7) == 'minute:' then redis.call('SADD', prefix .. 'minutes', string.sub(container, 8)) end
+    if string.sub(container, 1, 7) == 'minute:' then
+      redis.call('SADD', prefix .. 'minutes', string.sub(container, 8))
+      redis.call('SADD', prefix .. 'known_minutes', string.sub(container, 8))
+    end
   end
 end
 
@@ -274,6 +277,11 @@ local function commit(keys, args)
   if version ~= args[3] then return 'STALE' end
   if args[16] == '1' and args[5] ~= '' and not holds(keys[3], args[5], args[6]) then return 'LOSTTAIL' end
   local change, extras, derived = cmsgpack.unpack(args[7]), cmsgpack.unpack(args[8]), {}
+  -- A changed schedule: these containers hold something else from now on (and this batch comes on top).
+  for _, rebuilt in ipairs(extras[4] or {}) do
+    redis.call('DEL', prefix .. rebuilt[1])
+    if next(rebuilt[2]) then add(prefix .. rebuilt[1], listed(rebuilt[2])) end
+  end
   apply(prefix, change[2])
   raise_levels(prefix .. 'levels', extras[1], derived)
   take_samples(prefix .. 'viewers', change[3], extras[2], derived)

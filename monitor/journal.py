@@ -377,6 +377,10 @@ class Journal:
         """Starts (Unix seconds) of the minutes that are not packed, or were opened again by late events."""
         return sorted(int(start) for start in await self.redis.smembers(key(partition, "minutes")))
 
+    async def known_minutes(self, partition: int) -> list[int]:
+        """Starts of all minutes that anything was ever counted in, packed or not."""
+        return sorted(int(start) for start in await self.redis.smembers(key(partition, "known_minutes")))
+
     async def minute(self, partition: int, start: int) -> dict[str, int]:
         """One minute's numbers: its packed part and what came late."""
         return (await self.minutes(partition, [start]))[start]

@@ -29,6 +29,7 @@ from monitor.config import Topic
 from monitor.derive import make_schedule
 from monitor.enrich.country import guess_country
 from monitor.enrich.topics import Matcher
+from monitor.reschedule import changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,8 +133,19 @@ class Recount:
             for head in heads:
                 self.numbers[container][f"{head}|{kind}"] += units
 
-    def _apply(self, event: Event, rules: Rules, sign: int) -> None:
+    def switch(self, old: Rules, new: Rules) -> None:
+        """Another configuration from here on: sessions without tags, and days, are made anew from the minutes."""
+        days = [name.partition(":")[2] for name in self.numbers if name.startswith("day:")]
+        for extent in changed(old.config, new.config, days):
+            fresh: defaultdict[str, int] = defaultdict(int)
+            self.numbers[extent.container] = fresh
+            for start in range(extent.start, extent.end, 60):
+                for name, value in self.numbers.get(f"minute:{start}", {}).items():
+                    fresh[name] += value
+
+    def _apply(self, event: Event, rules: Rules, sign: int, now: Rules | None = None) -> None:
         containers, late, clamped = rules.containers(event, event.livestream)
+        containers = _standing(rules, now, containers, event, event.livestream)
         topics = rules.topics(event) if isinstance(event, Message) else ()
         heads = rules.heads(event, topics)
         counted: list[tuple[str, int]] = []
@@ -142,7 +154,7 @@ class Recount:
                 counted.append(("posts" if form == "post" else "comments", 1))
                 country = guess_country(event.text, event.language) if rules.country(event.livestream) is None else None
                 if country is not None:
-                    anybody, _, _ = rules.containers(event, None)
+                    anybody = _standing(rules, now, rules.containers(event, None)[0], event, None)
                     self._increase(anybody, [f"country:{country}"], "guessed", sign)
             case Reaction(count=count):
                 counted.append(("reactions", count))
@@ -222,9 +234,20 @@ class Recount:
 
     def _take_back(self, removal: Removed, rules: Rules, original: Event, its_rules: Rules) -> None:
         if isinstance(original, (Message, Reaction, Share, Follow, Join, Gift)):
-            self._apply(original, its_rules, -1)
+            self._apply(original, its_rules, -1, rules)
         containers, _, _ = rules.containers(removal, original.livestream)
         self._increase(containers, rules.heads(original, ()), "removed", 1)
+
+
+def _standing(rules: Rules, now: Rules | None, containers: list[str], event: Event, livestream: str | None) -> list[str]:
+    """Where something counted by ``rules`` stands ``now``: tagged sessions as then, the other sessions and days as now."""
+    if now is None or now is rules:
+        return containers
+    tagged_then = {f"session:{name}" for name, _, _, tags in rules.config.sessions if tags}
+    tagged_now = {f"session:{name}" for name, _, _, tags in now.config.sessions if tags}
+    kept = [name for name in containers if name.startswith(("slot:", "minute:")) or name == "total" or name in tagged_then]
+    present, _, _ = now.containers(event, livestream)
+    return kept + [name for name in present if name.startswith(("day:", "session:")) and name not in tagged_now]
 
 
 def read_event(payload: bytes) -> Event:

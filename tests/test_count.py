@@ -18,11 +18,11 @@ START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PARTITIONS = 2
 
 
-def config(country: str = "BR") -> Derivation:
+def config(country: str = "BR", minutes: int = 5) -> Derivation:
     return Derivation(
         timezone="UTC",
         day_start="00:00",
-        sessions=[("opening", START, START + timedelta(minutes=5), [])],
+        sessions=[("opening", START, START + timedelta(minutes=minutes), [])],
         topics=[("robots", {"*": ("robot",)}, {}, {})],
         cross=[("country", "topic")],
         outside_totals=[],
@@ -254,3 +254,21 @@ async def test_old_minutes_are_packed_and_late_events_are_added_beside_them(jour
     await count(reader)
     assert (await journal.minute(0, start))["total|comments"] == 2
     assert await journal.open_minutes(0) != []
+
+
+async def test_a_prolonged_session_is_made_anew_from_the_minutes(journal):
+    """What was said after its old end belongs to it now, also in the audit; a later retraction finds it there."""
+    counter = Counter(journal, config(minutes=2))
+    reader = Reader(journal, "count", counter)
+    await ingest(journal, message(10), message(200))
+    await count(reader)
+    counter.use(config(minutes=5))
+    await ingest(journal, message(11))
+    await count(reader)
+    session = await journal.redis.hgetall(key(0, "session:opening"))
+    assert session[b"total|comments"] == b"3"
+    assert any(change.rebased for _, change in (await journal.changes({0: ("", "")}, 0))[0])
+    await ingest(journal, removed(1, target="t:200"))
+    await count(reader)
+    assert (await journal.redis.hgetall(key(0, "session:opening")))[b"total|comments"] == b"2"
+    assert await agrees(journal)
