@@ -140,7 +140,9 @@ class Counter:
         removals = [entry for entry in entries if entry.kind == "removed"]
         if removals:
             originals = await self._find(work, state, entries, removals)
-        batch = self._deriver.batch(work.held.checkpoint.version + 1, entries, state.memory, originals)
+        batch = self._deriver.batch(
+            work.held.checkpoint.version + 1, entries, state.memory, originals, journal_ms=_milliseconds(work.pulled.position[0])
+        )
         before = work.held.checkpoint.config
         if not before or before == self._hash:
             return batch

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from monitor.config import KeywordRule, Session, Topic
+from monitor.config import Session, Topic
 from monitor.enrich.country import guess_country
 from monitor.enrich.topics import Matcher
 from monitor.schedule import Schedule
@@ -35,6 +35,7 @@ LATE_SECONDS = 30
 """Later than the end of its slot + 20 s."""
 MOST_REMEMBERED = 1_000_000
 AT_SAMPLES = 64
+LIVE_MS = 600_000
 
 COUNTED = {"reaction": "reactions", "share": "shares", "follow": "follows", "join": "joins", "gift": "gifts"}
 
@@ -315,8 +316,19 @@ class Deriver:
 
     # a batch
 
-    def batch(self, version: int, entries: Sequence[Entry], memory: Memory, originals: Originals = NO_ORIGINALS) -> Batch:
-        """Increments of these entries, in order. Changes ``memory``; drop it when the commit fails."""
+    def batch(
+        self,
+        version: int,
+        entries: Sequence[Entry],
+        memory: Memory,
+        originals: Originals = NO_ORIGINALS,
+        *,
+        journal_ms: int | None = None,
+    ) -> Batch:
+        """Increments of these entries, in order. Changes ``memory``; drop it when the commit fails.
+
+        ``journal_ms`` is when the journal got the last of them (Unix ms): what was received long before is a recording, not live.
+        """
         work = _Work(self, memory, originals)
         work.track = any(entry.kind == "removed" for entry in entries)
         cells, find, languages_of = work.cells, self._matcher.match, self._languages
@@ -349,7 +361,7 @@ class Deriver:
                     check = True
             if work.track:
                 work.earlier[entry.id] = entry
-        return work.result(version, entries)
+        return work.result(version, entries, journal_ms)
 
 
 CellKey = tuple[str, str, str | None, str, str, tuple[str, ...]]
@@ -524,7 +536,7 @@ class _Work:
 
     # the end
 
-    def result(self, version: int, entries: Sequence[Entry]) -> Batch:
+    def result(self, version: int, entries: Sequence[Entry], journal_ms: int | None) -> Batch:
         increments: dict[tuple[str, ...], dict[str, int]] = {}
         for (at, received_at, livestream, platform, form, topics), cell in self.cells.items():
             key: Key = (
@@ -546,7 +558,7 @@ class _Work:
             some = increments.setdefault(containers, {})
             some[f"country:{country}|guessed"] = some.get(f"country:{country}|guessed", 0) + units
         groups = [Group(list(containers), some) for containers, some in increments.items() if some]
-        change = Change(version, groups, self.samples, at_samples(entries), self.removed)
+        change = Change(version, groups, self.samples, at_samples(entries, journal_ms), self.removed)
         return Batch(change, [self.levels, self.places, self.marks], self.authors(), speakers(entries))
 
     @staticmethod
@@ -621,13 +633,12 @@ def milliseconds(time: str) -> int:
     return int(datetime.fromisoformat(time).timestamp() * 1000)
 
 
-def at_samples(entries: Sequence[Entry]) -> list[int]:
-    """Event times of a few live entries, spread over the batch; what was received long after it happened is not live."""
+def at_samples(entries: Sequence[Entry], journal_ms: int | None) -> list[int]:
+    """Event times of a few live entries, spread over the batch; recordings, told by their old times, are left out."""
     step = max(1, len(entries) // AT_SAMPLES)
     some = [(milliseconds(entry.at), milliseconds(entry.received_at)) for entry in entries[::step][:AT_SAMPLES]]
-    return [at for at, received in some if abs(received - at) < 600_000]
-
-
-def rules_matcher(topics: Sequence[Topic], rules: Sequence[KeywordRule]) -> Matcher:
-    """The matcher of moderation: topics and keyword rules in one automaton."""
-    return Matcher(topics, rules)
+    return [
+        at
+        for at, received in some
+        if abs(received - at) < LIVE_MS and (journal_ms is None or abs(journal_ms - received) < LIVE_MS)
+    ]

@@ -219,3 +219,10 @@ def test_a_session_moved_earlier_counts_what_came_before_it_was_moved():
     before, after = make_config(later=3), make_config()
     numbers = count_in_batches([[message("m", 90)], [message("n", 100)]], [Deriver(before), Deriver(after)], [False, False])
     assert numbers["session:opening"]["total|comments"] == 2
+
+
+def test_a_recording_with_its_own_old_times_gives_no_latency():
+    entries = [decode_entry(as_json(message("m")))]
+    journal_ms = int(START.timestamp() * 1000)
+    assert Deriver(make_config()).batch(1, entries, Memory(), journal_ms=journal_ms).change.at_samples == [journal_ms]
+    assert Deriver(make_config()).batch(1, entries, Memory(), journal_ms=journal_ms + 3_600_000).change.at_samples == []
