@@ -187,6 +187,19 @@ async def test_the_numbers_are_those_of_the_feed(opened: Any) -> None:
         assert f"{share:.1%}"[:-1] in await text(wall.part("zz"))
 
 
+async def test_viewers_that_became_unknown_are_a_dash_and_not_the_old_number(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        if tick > 2:
+            del state["totals"]["viewers"]["now"]
+        return state
+
+    async with opened(make) as wall:
+        await expect(wall.part("hero")).to_have_text("–")
+        assert "Watching now" in await wall.page.locator("main h2").first.inner_text()
+        assert "Peak 231,904" in await text(wall.part("viewers"))
+
+
 async def test_before_the_first_livestream_it_waits_and_then_begins(opened: Any) -> None:
     begun = False
 

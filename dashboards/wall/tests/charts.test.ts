@@ -34,7 +34,10 @@ describe("trend", () => {
     const line = trend(history(hour({ 0: 0, 59: 200 })), 100)!;
     expect(line.stretches[0]![0]).toEqual({ x: 0, y: 1 });
     expect(line.last).toEqual({ x: 59 / 60, y: 0 });
-    expect(line.running).toEqual([{ x: 59 / 60, y: 0 }, { x: 1, y: 0.5 }]);
+    expect(line.running).toEqual([
+      { x: 59 / 60, y: 0 },
+      { x: 1, y: 0.5 },
+    ]);
     expect(line.peak).toEqual({ value: 200, at: Date.parse(START) + 59 * 60_000 });
   });
 
@@ -58,7 +61,17 @@ describe("trend", () => {
     }
   });
 
-  test("path", () => expect(path([{ x: 0, y: 1 }, { x: 0.5, y: 0 }], 100, 10)).toBe("M0.0 10.0L50.0 0.0"));
+  test("path", () =>
+    expect(
+      path(
+        [
+          { x: 0, y: 1 },
+          { x: 0.5, y: 0 },
+        ],
+        100,
+        10,
+      ),
+    ).toBe("M0.0 10.0L50.0 0.0"));
 });
 
 describe("heat", () => {
@@ -94,7 +107,11 @@ describe("heat", () => {
 });
 
 test("a number rolls towards its aim, never past it, up or down, and arrives", () => {
-  for (const [from, to] of [[0, 1000], [1000, 990], [7, 7]] as const) {
+  for (const [from, to] of [
+    [0, 1000],
+    [1000, 990],
+    [7, 7],
+  ] as const) {
     let last: number = from;
     for (let t = 0; t <= ROLL_MS; t += 20) {
       const now = rolled(from, to, t);

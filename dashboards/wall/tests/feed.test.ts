@@ -39,7 +39,7 @@ class Room {
   }
   /** Lets time pass as the page does: it tends the feed five times a second. */
   pass(ms: number): void {
-    for (const end = this.time + ms; this.time < end; ) {
+    for (const end = this.time + ms; this.time < end;) {
       this.time += 200;
       this.feed.tend();
     }

@@ -69,6 +69,10 @@ test("small things", () => {
   ]);
   expect([times(3.14), times(2), times(12.4)]).toEqual(["3.1×", "2×", "12×"]);
   expect([seconds(620, "en"), seconds(12_400, "zh")]).toEqual([`0.6${THIN}s`, "12 秒"]);
-  expect([duration(41 * 60_000 + 12_999, "en"), duration(8_076_000, "zh"), duration(-5, "en")]).toEqual(["41:12", "2:14:36", "0:00"]);
+  expect([duration(41 * 60_000 + 12_999, "en"), duration(8_076_000, "zh"), duration(-5, "en")]).toEqual([
+    "41:12",
+    "2:14:36",
+    "0:00",
+  ]);
   expect([duration(273_120_000, "en"), duration(273_120_000, "zh")]).toEqual([`3${THIN}d 3:52`, "3 天 3:52"]);
 });

@@ -39,6 +39,12 @@ test("movement is against the oldest order remembered, ten minutes at most", () 
   const moved = movement(ranking);
   expect(moved.since).toBe(10 * REORDER_MS);
   expect([moved.of("b"), moved.of("a"), moved.of("c")]).toEqual([0, 0, 0]);
-  const early = movement(rank(rank(rank(undefined, values({ a: 2, b: 1 }), 0), values({ a: 1, b: 2, c: 9 }), REORDER_MS), values({ a: 1, b: 2, c: 9 }), 2 * REORDER_MS));
+  const early = movement(
+    rank(
+      rank(rank(undefined, values({ a: 2, b: 1 }), 0), values({ a: 1, b: 2, c: 9 }), REORDER_MS),
+      values({ a: 1, b: 2, c: 9 }),
+      2 * REORDER_MS,
+    ),
+  );
   expect([early.of("b"), early.of("a"), early.of("c")]).toEqual([0, -2, undefined]);
 });

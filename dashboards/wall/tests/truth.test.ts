@@ -6,7 +6,14 @@ import { judge, type Signs } from "../src/lib/truth";
 import { languageFor, wishes } from "../src/lib/view.svelte";
 
 const NOW = Date.parse("2026-11-20T12:03:48Z");
-const signs = (change: Partial<Signs>): Signs => ({ silence: 100, age: 60_000, now: NOW, asOf: NOW - 400, empty: false, ...change });
+const signs = (change: Partial<Signs>): Signs => ({
+  silence: 100,
+  age: 60_000,
+  now: NOW,
+  asOf: NOW - 400,
+  empty: false,
+  ...change,
+});
 
 describe("judge", () => {
   test.each([
@@ -22,7 +29,11 @@ describe("judge", () => {
 });
 
 describe("sessions", () => {
-  const session = (start: string, end: string): { name: { en: string }; start: string; end: string } => ({ name: { en: "x" }, start, end });
+  const session = (start: string, end: string): { name: { en: string }; start: string; end: string } => ({
+    name: { en: "x" },
+    start,
+    end,
+  });
 
   test("time left and progress; two at once in order of their start", () => {
     const now = {
@@ -36,7 +47,10 @@ describe("sessions", () => {
   });
 
   test("a session whose end has passed has nothing left, one with broken times is left out", () => {
-    expect(running({ now: { a: session("2026-11-20T10:00:00Z", "2026-11-20T12:00:00Z") } }, NOW)[0]).toMatchObject({ leftMs: 0, progress: 1 });
+    expect(running({ now: { a: session("2026-11-20T10:00:00Z", "2026-11-20T12:00:00Z") } }, NOW)[0]).toMatchObject({
+      leftMs: 0,
+      progress: 1,
+    });
     expect(running({ now: { a: session("soon", "2026-11-20T12:00:00Z") } }, NOW)).toEqual([]);
     expect([running(undefined, NOW), next(undefined)]).toEqual([[], undefined]);
   });

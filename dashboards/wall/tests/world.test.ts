@@ -57,7 +57,10 @@ test("fewer than three active livestreams: drawn in step 1 and not ranked", () =
 test("with fewer than three such countries everything with engagement is ranked by the minute, ZZ never", () => {
   const countries = { BR: country(2, 30), TH: country(1, 10), SA: country(0, 0), ZZ: country(5, 99) };
   expect(measureOf(countries)).toBe("per_minute");
-  expect([...rankable(countries, "per_minute")]).toEqual([["BR", 30], ["TH", 10]]);
+  expect([...rankable(countries, "per_minute")]).toEqual([
+    ["BR", 30],
+    ["TH", 10],
+  ]);
 });
 
 test("ZZ is shaded like a country when it can be compared like one", () => {

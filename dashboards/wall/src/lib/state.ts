@@ -44,9 +44,7 @@ export interface State {
   topics?: Record<string, Measures & { name?: Name; group?: string }>;
   platforms?: Record<string, Measures & { in_totals?: boolean }>;
   sessions?: Record<string, Measures & Session>;
-  livestreams?: Partial<
-    Record<"live" | "quiet" | "connecting" | "throttled" | "refused" | "broken" | "ended" | "total", number>
-  >;
+  livestreams?: Partial<Record<"live" | "quiet" | "connecting" | "throttled" | "refused" | "broken" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;
   history?: { slot_seconds: number; start: string; engagement: number[] };
   health?: {
