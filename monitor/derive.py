@@ -18,7 +18,7 @@ import msgspec
 
 from monitor.config import Session, Topic
 from monitor.enrich.country import guess_country
-from monitor.enrich.topics import Matcher
+from monitor.enrich.topics import Matcher, likely_languages
 from monitor.schedule import Schedule
 from monitor.windows import Change, Group, ViewerSample
 
@@ -242,8 +242,11 @@ class Deriver:
         return found
 
     def topics(self, entry: Entry) -> tuple[str, ...]:
-        languages = (entry.language,) if entry.language else self._languages.get(entry.livestream, ())
-        return self._matcher.match(entry.text, languages).topics
+        return self._matcher.match(entry.text, self.languages(entry.language, entry.livestream)).topics
+
+    def languages(self, hint: str | None, livestream: str | None) -> tuple[str, ...]:
+        """What a message is likely written in: what the platform says, unless that says nothing; else the roster."""
+        return likely_languages(hint, self._languages.get(livestream, ()))
 
     def country(self, livestream: str | None) -> str | None:
         place = self.config.livestreams.get(livestream) if livestream else None
@@ -341,7 +344,7 @@ class Deriver:
             if entry.kind == "message":
                 # The hot path: one look-up, one addition. Everything else happens once per cell, at the end.
                 language, livestream = entry.language, entry.livestream
-                languages = (language,) if language else languages_of.get(livestream, ())
+                languages = self.languages(language, livestream) if language else languages_of.get(livestream, ())
                 found = find(entry.text, languages).topics
                 key = (entry.at[:18], entry.received_at[:18], livestream, entry.platform, entry.form, found)
                 cell = cells.get(key)

@@ -28,7 +28,7 @@ from connectors.event import (
 from monitor.config import Topic
 from monitor.derive import make_schedule
 from monitor.enrich.country import guess_country
-from monitor.enrich.topics import Matcher
+from monitor.enrich.topics import Matcher, likely_languages
 from monitor.reschedule import changed
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Rules:
 
     def topics(self, message: Message) -> tuple[str, ...]:
         place = self.config.livestreams.get(message.livestream or "")
-        language = message.language or (place.language if place else None)
-        return self.matcher.match(message.text, (language,) if language else ()).topics
+        own = (place.language,) if place and place.language else ()
+        return self.matcher.match(message.text, likely_languages(message.language, own)).topics
 
     def country(self, livestream: str | None) -> str | None:
         place = self.config.livestreams.get(livestream or "")
