@@ -184,15 +184,18 @@ def test_some_people_write_in_more_than_one_livestream(half_hour):
 
 def test_busy_chats_have_waves_of_equal_texts_from_different_people():
     it = crowd(count=4, rate=24)
-    recent, repeats, total = defaultdict(list), 0, 0
+    recent, crests, repeats, total = defaultdict(list), 0, 0, 0
     for sent in run(it, 600):
         if sent.kind != "message" or it.rooms[sent.room].pace.mean < 1:
             continue
         total += 1
-        key = (sent.room, sent.text.text.casefold())
-        repeats += any(sent.at - at < 10_000 and who != sent.member.user_id for at, who in recent[key][-5:])
-        recent[key].append((sent.at, sent.member.user_id))
+        before = recent[sent.room, sent.text.text.casefold()]
+        others = {who for at, who in before[-30:] if sent.at - at < 10_000} - {sent.member.user_id}
+        repeats += bool(others)
+        crests += len(others) >= 4
+        before.append((sent.at, sent.member.user_id))
     assert 0.15 < repeats / total < 0.5
+    assert 0.08 < crests / total < 0.4
 
 
 def test_a_two_hundredth_is_deleted_within_a_minute(half_hour):
@@ -207,6 +210,7 @@ def test_a_two_hundredth_is_deleted_within_a_minute(half_hour):
 def test_nobody_who_gave_something_is_banned_and_the_banned_are_silent(half_hour):
     banned = {(sent.room, sent.member.user_id): sent.at for sent in half_hour if sent.kind == "ban"}
     assert banned
+    assert not any(sent.member.known for sent in half_hour if sent.kind == "ban")
     gave = {(sent.room, sent.member.user_id) for sent in half_hour if sent.kind not in ("message", "delete", "ban", "copy")}
     assert not gave & set(banned)
     for sent in half_hour:

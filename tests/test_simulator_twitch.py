@@ -278,6 +278,8 @@ async def test_one_who_does_not_read_is_cut_and_costs_the_others_nothing():
                 await reader.until(f"{count - 1:012x}")
             assert server.cuts == 1
             assert len(server.clients) == 1
+            with pytest.raises(ConnectionClosed):
+                await Reader(ws).until("never")
 
 
 async def test_without_capabilities_there_are_no_tags_and_no_notices():
