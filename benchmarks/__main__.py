@@ -71,10 +71,16 @@ def main() -> int:
         parser.error(f"no benchmark is called {unknown[0]}; there are {', '.join(NAMES)}")
     about = machine()
     rows: list[dict[str, object]] = []
+    failed: list[str] = []
     for number, name in enumerate(wanted, 1):
         print(f"[{number}/{len(wanted)}] {name} …", end=" ", file=sys.stderr, flush=True)
         begun = time.monotonic()
-        found = measured(name, quick=args.quick)
+        try:
+            found = measured(name, quick=args.quick)
+        except subprocess.SubprocessError as error:  # its traceback stands above; the others still count
+            failed.append(name)
+            print(f"    failed: {error}", file=sys.stderr)
+            continue
         print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
         for each in found:
             print("    {name}: {value:,} {unit} (limit {limit:,}, ratio {ratio})".format(**each), file=sys.stderr, flush=True)
@@ -83,7 +89,7 @@ def main() -> int:
     text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     (FOLDER / "results.json").write_text(text)
     print(text, end="")
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -5,50 +5,29 @@ The wall time depends on what else runs on the machine; the processor time of bo
 
 from __future__ import annotations
 
-import random
 import resource
 import time
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import NamedTuple
 
+from benchmarks.chat import chat, shipped
 from benchmarks.measure import PARTITIONS, Row, row, thrown_away
-from connectors.event import Message, as_json
-from monitor import config as configuration
+from connectors.event import as_json
 from monitor import reader as readers
 from monitor.count import Counter
 from monitor.derive import decode_entry, derivation
-from monitor.journal import START, Journal, digest, partition_of
-from monitor.roster import read_roster
+from monitor.journal import START, Journal, digest
+from monitor.produce import place
 
 SIZE, QUICK = 240_000, 8_000
 CATCH_UP, LIVE = 5000, 100
 """Entries of a commit when there is a backlog, and when there is none."""
-TEXTS = [
-    "robot dance 🔥🔥", "CHERY to the moon", "que lindo el híbrido", "hello from the factory", "奇瑞 加油", "สวัสดีครับ", "LUL", "first",
-    "когда в продаже?", "مرحبا من الرياض", "what is the price of the omoda", "ESG is the future", "wow", "hybrid range?", "ping ping ping",
-    "intelligent driving looks smooth today", "gg", "hahaha", "o carro é bonito demais", "where is the robot",
-]  # fmt: skip
 
 
 async def fill(journal: Journal, livestreams: list[str], entries: int) -> None:
-    """Chat of many livestreams over the last ten minutes, texts partly repeated, in ingest batches."""
-    dice = random.Random(1)
-    now = datetime.now(UTC)
+    """Chat of the last ten minutes, in ingest batches."""
     batches: dict[int, list[tuple[bytes, bytes]]] = {}
-    for number in range(entries):
-        livestream = (
-            livestreams[min(int(dice.paretovariate(1.0)) - 1, len(livestreams) - 1)] if number % 3 else dice.choice(livestreams)
-        )
-        at = now - timedelta(seconds=600 - number * 600 / entries, milliseconds=dice.randint(0, 900))
-        text = dice.choice(TEXTS) if dice.random() < 0.35 else f"{dice.choice(TEXTS)} {dice.choice(TEXTS)} {number % 5000}"
-        # A livestream's own crowd: few write often, most write once (CROWD: zeta, alpha 1.75; four messages each on average).
-        author = blake2b(f"{livestream} {min(int(dice.paretovariate(0.75)), 5000)}".encode(), digest_size=16).hexdigest()
-        event = Message(
-            id=f"twitch:{number:032x}", platform="twitch", livestream=livestream, at=at, received_at=at + timedelta(milliseconds=300),
-            author=author, author_name=f"viewer{number % 9999}", text=text, url=f"https://www.twitch.tv/{livestream}",
-        )  # fmt: skip
-        batches.setdefault(partition_of(livestream, PARTITIONS), []).append((digest(event.id), as_json(event)))
+    for event in chat(livestreams, entries, seconds=600):
+        batches.setdefault(place(event, PARTITIONS), []).append((digest(event.id), as_json(event)))
     for partition, pairs in batches.items():
         for start in range(0, len(pairs), 500):
             await journal.ingest(partition, pairs[start : start + 500], tail=None)
@@ -108,9 +87,7 @@ async def counted(journal: Journal, entries: int, most: int) -> Pace:
     for key in await journal.redis.keys("{*}:*"):
         if not key.endswith((b":s", b":seen:cur", b":meta")) and key != b"{meta}:partitions":
             await journal.redis.delete(key)
-    setup = configuration.load(None)
-    roster = read_roster(setup.roster_file)
-    reader = readers.Reader(journal, "count", Counter(journal, derivation(setup, roster)))
+    reader = readers.Reader(journal, "count", Counter(journal, derivation(*shipped())))
     readers.MOST_ENTRIES, before = most, readers.MOST_ENTRIES
     try:
         await reader._own(0.0)
@@ -127,7 +104,7 @@ async def counted(journal: Journal, entries: int, most: int) -> Pace:
 
 async def measure(size: int) -> list[Row]:
     async with thrown_away() as (_, _, journal):
-        await fill(journal, [channel.id for channel in read_roster(configuration.load(None).roster_file).channels], size)
+        await fill(journal, [channel.id for channel in shipped()[1].channels], size)
         raws, catch_ups = [], []
         for _ in range(2):  # by turns, so that both meet the same machine
             raws.append(await raw(journal))
