@@ -417,6 +417,7 @@ class Feed:
         """Turn after turn; whatever Redis does, with growing pauses. After doubt everything is loaded again."""
         failures = 0
         while True:
+            wait = pause
             try:
                 async with asyncio.timeout(15):
                     await turn()
@@ -426,13 +427,16 @@ class Feed:
                 self._stale = self._stale or what == "changes"
                 self.counts.read_failures += 1
                 failures += 1
+                wait = min(2.0, 0.1 * 2 ** min(failures, 10))
                 if what not in self._failing:
                     log.warning("Reading %s from Redis fails (%s); the wall keeps its last numbers", what, error)
                 self._failing.add(what)
-                await asyncio.sleep(min(2.0, 0.1 * 2 ** min(failures, 10)))
-                continue
-            if what in self._failing:
-                log.info("Reading %s from Redis works again", what)
-                self._failing.discard(what)
-            failures = 0
-            await asyncio.sleep(pause)
+            else:
+                failures = 0
+                if what in self._failing:
+                    log.info("Reading %s from Redis works again", what)
+                    self._failing.discard(what)
+            # The Redis client was seen to swallow a cancellation while it connects; without this look the role would never end.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError
+            await asyncio.sleep(wait)
