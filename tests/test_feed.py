@@ -31,7 +31,7 @@ CONFIG = Config(
     event=Event(name="Summit", timezone=ZoneInfo("Asia/Shanghai")),
     sessions=(Session(id="opening", name={"en": "Opening"}, start=START_AT, end=START_AT + timedelta(hours=1)),),
     topics=(Topic(id="hybrid", name={"en": "Hybrid"}),),
-    platforms={"twitch": Platform(name="twitch")},
+    platforms={"twitch": Platform(name="twitch"), "bilibili": Platform(name="bilibili", enabled=False)},
     partitions=2,
 )
 
