@@ -53,7 +53,8 @@ def measured(name: str, *, quick: bool) -> list[dict[str, object]]:
     """The rows of one benchmark, from a fresh interpreter: caches, collected garbage and the allocator's holes stay behind."""
     command = [sys.executable, "-m", "benchmarks", "--here", name, *(["--quick"] if quick else [])]
     answer = subprocess.run(command, stdout=subprocess.PIPE, cwd=FOLDER.parent, check=True, timeout=600)
-    return json.loads(answer.stdout)
+    rows: list[dict[str, object]] = json.loads(answer.stdout)
+    return rows
 
 
 def main() -> int:

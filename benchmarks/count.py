@@ -44,16 +44,17 @@ class Pace(NamedTuple):
 
 
 class Stopwatch:
-    """Wall and processor time of this process and of the server since it was made."""
+    """Wall and processor time of this process and of the server since it was started."""
 
-    @classmethod
-    async def started(cls, journal: Journal) -> Stopwatch:
-        watch = cls()
-        watch.journal = journal
-        watch.server = await _server_seconds(journal)
-        watch.own = _own_seconds()
-        watch.wall = time.perf_counter()
-        return watch
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.wall = self.own = self.server = 0.0
+
+    async def start(self) -> Stopwatch:
+        self.server = await _server_seconds(self.journal)
+        self.own = _own_seconds()
+        self.wall = time.perf_counter()
+        return self
 
     async def pace(self, entries: int) -> Pace:
         wall = time.perf_counter() - self.wall
@@ -68,12 +69,12 @@ def _own_seconds() -> float:
 
 async def _server_seconds(journal: Journal) -> float:
     info = await journal.redis.info("cpu")
-    return info["used_cpu_user_main_thread"] + info["used_cpu_sys_main_thread"]
+    return float(info["used_cpu_user_main_thread"]) + float(info["used_cpu_sys_main_thread"])
 
 
 async def raw(journal: Journal) -> Pace:
     """Pulling and decoding alone."""
-    watch, entries = await Stopwatch.started(journal), 0
+    watch, entries = await Stopwatch(journal).start(), 0
     for partition in range(PARTITIONS):
         position = START
         while (pulled := await journal.pull(partition, position, CATCH_UP)).payloads:
@@ -91,7 +92,7 @@ async def counted(journal: Journal, entries: int, most: int) -> Pace:
     readers.MOST_ENTRIES, before = most, readers.MOST_ENTRIES
     try:
         await reader._own(0.0)
-        watch = await Stopwatch.started(journal)
+        watch = await Stopwatch(journal).start()
         while reader.entries < entries:
             await reader.round(0.0)
         pace = await watch.pace(reader.entries)

@@ -19,6 +19,7 @@ import time
 import urllib.request
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -36,12 +37,13 @@ TICK_SECONDS = 0.25
 START_SECONDS = 90
 
 
-def asked(url: str) -> dict:
+def asked(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(url, timeout=5) as answer:
-        return json.loads(answer.read())
+        found: dict[str, Any] = json.loads(answer.read())
+        return found
 
 
-def flowing(url: str, river: subprocess.Popen) -> None:
+def flowing(url: str, river: subprocess.Popen[bytes]) -> None:
     """Return when the first events stood in a frame."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

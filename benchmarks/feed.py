@@ -10,6 +10,7 @@ import dataclasses
 import time
 from collections import defaultdict
 from statistics import median
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -18,11 +19,14 @@ from benchmarks.measure import PARTITIONS, Row, percentile, row
 from connectors.event import as_json
 from monitor.book import Book
 from monitor.config import Topic
-from monitor.derive import Deriver, Memory, decode_entry, derivation
+from monitor.derive import Deriver, Entry, Memory, decode_entry, derivation
 from monitor.feed import Ticker
 from monitor.journal import partition_of
 from monitor.snapshot import Around, Livestream, Picture
-from monitor.windows import Loaded
+from monitor.windows import Change, Loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 SIZE, QUICK = 240, 12
 """Ticks that are measured."""
@@ -36,7 +40,9 @@ MORE_TOPICS = [
 ]
 
 
-def commits(deriver: Deriver, entries, memories, versions):
+def commits(
+    deriver: Deriver, entries: Iterable[Entry], memories: list[Memory], versions: list[int]
+) -> Iterator[tuple[int, Change]]:
     """(partition, change) of these entries, as count would commit them at this tick."""
     shared = defaultdict(list)
     for entry in entries:
