@@ -42,6 +42,7 @@ from monitor.controls import switched_off
 from monitor.journal import Journal, LostTail, ready
 from monitor.produce import RETRIABLE, Producer
 from monitor.setup import Source, author_key
+from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -223,7 +224,7 @@ class Collector:
 
     async def _own_shares(self) -> None:
         expires = time.monotonic()
-        while True:
+        while not stopping():
             try:
                 mine = set(await self.journal.shares("collect", self.token, SHARE_TTL_MS, SHARES))
                 expires = time.monotonic() + SHARE_TTL_MS / 1000
@@ -240,7 +241,7 @@ class Collector:
             await asyncio.sleep(1.0)
 
     async def _follow(self, poll: Callable[[], Setup | None]) -> None:
-        while True:
+        while not stopping():
             await asyncio.sleep(1.0)
             new = poll()
             if new is not None:
@@ -317,7 +318,7 @@ class Collector:
     async def _keep_up(self, platform: str, number: int, watch: Watch) -> None:
         failures = 0
         kind = connectors.class_of(platform)
-        while True:
+        while not stopping():
             await self._take_turn(platform)
             watch.update(self._with_resumes(watch.targets.values()))
             started = time.monotonic()
@@ -375,7 +376,7 @@ class Collector:
     # from connectors to the spool
 
     async def _flush_all(self) -> None:
-        while True:
+        while not stopping():
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()
 
@@ -420,7 +421,7 @@ class Collector:
             self._note(event.livestream, "live" if event.state == "live" else "ended", event.reason or "")
 
     async def _store_cursors(self) -> None:
-        while True:
+        while not stopping():
             await asyncio.sleep(CURSOR_SECONDS)
             with suppress(*RETRIABLE):
                 await self.store_cursors()
@@ -452,7 +453,7 @@ class Collector:
 
     async def _write_states(self) -> None:
         everything = time.monotonic()
-        while True:
+        while not stopping():
             await asyncio.sleep(1.0)
             if time.monotonic() >= everything:
                 self._dirty.update(self._states)

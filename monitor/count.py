@@ -34,6 +34,7 @@ from monitor.journal import Checkpoint, Journal, author_key, key, pack, ready
 from monitor.reader import Reader
 from monitor.reschedule import changed, rebuild
 from monitor.setup import Source
+from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -296,7 +297,7 @@ async def run(settings: Settings) -> int:
 
 
 async def _follow(source: Source, counter: Counter) -> None:
-    while True:
+    while not stopping():
         await asyncio.sleep(1.0)
         new = source.poll()
         if new is not None:

@@ -22,9 +22,9 @@ from monitor.journal import START, Journal, key, ready
 from monitor.moderation.alerts import Outbox, Place, body, title
 from monitor.moderation.delivery import in_thread, make_sender
 from monitor.moderation.rules import Flag, decode_record
-from monitor.moderation.stopping import stopping
 from monitor.moderation.tally import Tally
 from monitor.setup import Source
+from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from connectors.event import Event, Removed, as_json
 from monitor.journal import Journal, LostTail, digest, make_nonce, partition_of
 from monitor.spool import KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
+from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -181,7 +182,7 @@ class Producer:
 
     async def _send_all(self) -> None:
         delay = 0.0
-        while True:
+        while not stopping():
             await self._wake.wait()
             rows = self._next_rows()
             if not rows:
@@ -268,7 +269,7 @@ class Producer:
     # house-keeping
 
     async def _keep_house(self) -> None:
-        while True:
+        while not stopping():
             await asyncio.sleep(VERIFY_SECONDS)
             try:
                 await self._in_writer(self._spool.append, (), self._take_acknowledged())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from redis.exceptions import RedisError
 
 from monitor.journal import Checkpoint, Doubt, Journal, Pulled
+from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ class Reader:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while True:
+            while not stopping():
                 started = loop.time()
                 try:
                     await self._own(started)

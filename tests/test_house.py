@@ -216,7 +216,7 @@ def test_composes_valkey_keeps_data_like_the_embedded_one():
 # --- contracts --------------------------------------------------------------------------------------------------------
 
 SHELLS = {
-    "__main__", "app", "check", "collect", "count", "engine", "journal", "log", "produce", "reader", "reload", "settings", "setup", "spool", "supervise", "controls",
+    "__main__", "app", "check", "collect", "count", "engine", "journal", "log", "produce", "reader", "reload", "settings", "setup", "spool", "supervise", "controls", "stopping",
     "feed", "web", "notify", "audit", "replay", "tools", "metrics", "moderation", "archive",
     "config", "config_file", "tables",  # they need Secret, which lives beside the connections' contract
 }  # fmt: skip

@@ -634,7 +634,7 @@ async def test_a_notice_under_way_when_told_to_stop_is_recorded(journal, river, 
 
 @pytest.mark.parametrize("steps", range(0, 40, 3))
 async def test_told_to_stop_in_the_middle_of_a_command_it_stops(journal, receivers, steps):
-    """redis-py loses a cancellation that comes while it sends; see monitor.moderation.stopping."""
+    """redis-py loses a cancellation that comes while it sends; see monitor.stopping."""
     running = asyncio.create_task(target(journal, receivers[0][1]).run())
     for _ in range(steps):
         await asyncio.sleep(0)

@@ -37,7 +37,8 @@ MARGIN = timedelta(seconds=5)
 SLACK = timedelta(seconds=1)
 BURST = 1_000
 """After so many events a mark is due before its time."""
-JOIN_WINDOW_SECONDS = 10.0
+JOIN_WINDOW_SECONDS = 10.5
+"""The server's ten seconds and a margin: its clock is not ours, and an event loop's clock may stand still for a moment."""
 LINE_CHARACTERS = 480
 """IRC allows 512 bytes a line, its ending included; logins are ASCII."""
 
