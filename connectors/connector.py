@@ -224,3 +224,60 @@ class Connector(ABC):
         ``livestreams`` maps the platform's channel key (Twitch login, Bluesky DID) to livestream ids; when None every channel is
         taken and ``livestream`` is ``platform:key``. Raises Unreadable and nothing else.
         """
+
+
+# --- what platforms send to us ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request that a platform made to ``/hooks/<name>``, as it came."""
+
+    body: bytes
+    """Raw, because that is what a signature covers."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+    method: str = "POST"
+    path: str = ""
+    """What follows ``/hooks/<name>``, without the slash at its beginning."""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What to reply, and what the request was worth. A 2xx is sent only once the events are on disk."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain"
+    events: tuple[Event, ...] = ()
+    reason: str = ""
+    """Why it was refused, from a small fixed set: for the log and the counters, never for the sender."""
+
+
+class Receiver(ABC):
+    """The other direction of a platform: it calls us. Pure: no waiting, no retries, nothing sent.
+
+    In this order: the signature over the raw bytes in constant time, the time window, then the content. Repeats are not its business:
+    a repeated delivery has the same event ids, and the journal knows those.
+    """
+
+    name: ClassVar[str]
+    """Name in the table of receivers; the request comes to ``/hooks/<name>``."""
+    options: ClassVar[type]
+    """Frozen dataclass; a string under each field is the user's manual."""
+
+    def __init__(self, options: Any, directory: Mapping[str, str], tools: Tools) -> None:
+        self.opts = options
+        self.directory = directory
+        """The platform's key of a channel → livestream id, of those who may be read; replaced when the roster changes."""
+        self.tools = tools
+
+    @property
+    def platform(self) -> str:
+        """Whose channels these are: the platform of the events, and of the roster's rows in ``directory``."""
+        return self.name
+
+    @abstractmethod
+    def receive(self, request: Request, now: datetime) -> Answer:
+        """Never raises: whatever is wrong with a request is an answer of 4xx with a reason."""
