@@ -25,6 +25,7 @@ from monitor.book import Behind, Book
 from monitor.journal import LostTail, is_doubt
 from monitor.patch import merge_patch
 from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, watched
+from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -436,7 +437,6 @@ class Feed:
                 if what in self._failing:
                     log.info("Reading %s from Redis works again", what)
                     self._failing.discard(what)
-            # The Redis client was seen to swallow a cancellation while it connects; without this look the role would never end.
-            if (task := asyncio.current_task()) is not None and task.cancelling():
+            if stopping():
                 raise asyncio.CancelledError
             await asyncio.sleep(wait)
