@@ -15,6 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 from urllib.request import urlopen
 
 import msgspec
@@ -43,7 +44,7 @@ class River:
     """Defences to switch off, for a test that must then fail."""
     killed: Tally = field(default_factory=Tally)
 
-    def __enter__(self) -> River:
+    def __enter__(self) -> Self:
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         # A copy, so that editing the configuration while a test runs does not change what it counts.
         shutil.copy(ROOT / "config.toml", self.folder / "config.toml")

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from river import River, arrived, compared, expected_totals, missing_outside_gaps, repeated
 
 pytestmark = pytest.mark.chaos
