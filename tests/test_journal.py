@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import pytest
 
 from monitor.derive import Memory
@@ -9,10 +12,34 @@ from monitor.journal import START, Checkpoint, Doubt, Journal, LostTail, digest,
 from monitor.windows import Change, Group, ViewerSample
 
 
+@pytest.fixture(scope="module")
+def redis7(tmp_path_factory):
+    """Debian's own Redis, another implementation of the same promise."""
+    server = shutil.which("redis-server")
+    if server is None:
+        pytest.skip("redis-server is not installed; apt-get install redis-server")
+    folder = tmp_path_factory.mktemp("redis7")
+    path = folder / "s.sock"
+    command = [server, "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not path.exists():
+        assert process.poll() is None
+    yield f"unix://{path}"
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(params=["valkey", pytest.param("redis7", marks=pytest.mark.peer)])
+def url(request):
+    """Valkey as shipped, and Redis 7."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
-async def journal(valkey, redis_client):
+async def journal(url):
     """An empty journal with its functions loaded."""
-    async with Journal(valkey).opened() as opened:
+    async with Journal(url).opened() as opened:
+        await opened.redis.flushall()
         await opened.prepare()
         yield opened
 
@@ -270,8 +297,8 @@ async def test_shares_are_split_evenly_and_follow_the_living(journal):
     assert len(await journal.shares("collect", "b", 10_000, 256)) == 256
 
 
-async def test_a_different_number_of_partitions_is_refused(journal, valkey):
-    async with Journal(valkey, partitions=8).opened() as other:
+async def test_a_different_number_of_partitions_is_refused(journal, url):
+    async with Journal(url, partitions=8).opened() as other:
         with pytest.raises(ValueError, match="16 partitions"):
             await other.prepare()
 
