@@ -162,42 +162,32 @@ local function add(key, fields, increments, flat)
   end
 end
 
-local function listed(sums)
+-- The sums of some groups (numbers joined by commas), as add wants them.
+local function listed(groups, which)
+  local sums = {}
+  for i in string.gmatch(which, '%d+') do
+    for field, increment in pairs(groups[tonumber(i)][2]) do sums[field] = (sums[field] or 0) + increment end
+  end
   local fields, increments, flat, n = {}, {}, {}, 0
   for field, increment in pairs(sums) do
     n = n + 1
     fields[n], increments[n] = field, increment
     flat[2 * n - 1], flat[2 * n] = field, ''
   end
-  return fields, increments, flat
+  return {fields, increments, flat}
 end
 
--- A batch of catch-up has many slots, whose groups meet in the same minutes, day and total: each of those is written once.
+-- A batch of catch-up has many slots, whose groups meet in the same minutes, day and total: each of those is written once,
+-- and containers that the same groups are for share their sums.
 local function apply(prefix, groups)
-  local uses = {}
-  for _, group in ipairs(groups) do
-    for _, container in ipairs(group[1]) do uses[container] = (uses[container] or 0) + 1 end
+  local used, made = {}, {}
+  for i, group in ipairs(groups) do
+    for _, container in ipairs(group[1]) do used[container] = (used[container] or '') .. i .. ',' end
   end
-  local shared = {}
-  for _, group in ipairs(groups) do
-    local fields, increments, flat
-    for _, container in ipairs(group[1]) do
-      if uses[container] > 1 then
-        local sums = shared[container]
-        if not sums then
-          sums = {}
-          shared[container] = sums
-        end
-        for field, increment in pairs(group[2]) do sums[field] = (sums[field] or 0) + increment end
-      else
-        if not fields then fields, increments, flat = listed(group[2]) end
-        add(prefix .. container, fields, increments, flat)
-      end
-    end
-  end
-  for container, sums in pairs(shared) do add(prefix .. container, listed(sums)) end
-  -- Slots serve the last hour only; minutes, days, sessions and totals are kept.
-  for container in pairs(uses) do
+  for container, which in pairs(used) do
+    made[which] = made[which] or listed(groups, which)
+    add(prefix .. container, unpack(made[which]))
+    -- Slots serve the last hour only; minutes, days, sessions and totals are kept.
     if string.sub(container, 1, 5) == 'slot:' then redis.call('EXPIRE', prefix .. container, 7200) end
     -- Open minutes are listed, so that their owner finds those to pack; a late event opens one again beside its packed part.
     if string.sub(container, 1, 7) == 'minute:' then
