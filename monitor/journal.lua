@@ -162,19 +162,24 @@ local function add(key, fields, increments, flat)
   end
 end
 
--- The sums of some groups (numbers joined by commas), as add wants them.
-local function listed(groups, which)
-  local sums = {}
-  for i in string.gmatch(which, '%d+') do
-    for field, increment in pairs(groups[tonumber(i)][2]) do sums[field] = (sums[field] or 0) + increment end
-  end
+-- Increments by field, as add wants them.
+local function listed(sums)
   local fields, increments, flat, n = {}, {}, {}, 0
   for field, increment in pairs(sums) do
     n = n + 1
     fields[n], increments[n] = field, increment
     flat[2 * n - 1], flat[2 * n] = field, ''
   end
-  return {fields, increments, flat}
+  return fields, increments, flat
+end
+
+-- Some groups (their numbers joined by commas) as one.
+local function together(groups, which)
+  local sums = {}
+  for i in string.gmatch(which, '%d+') do
+    for field, increment in pairs(groups[tonumber(i)][2]) do sums[field] = (sums[field] or 0) + increment end
+  end
+  return sums
 end
 
 -- A batch of catch-up has many slots, whose groups meet in the same minutes, day and total: each of those is written once,
@@ -185,7 +190,7 @@ local function apply(prefix, groups)
     for _, container in ipairs(group[1]) do used[container] = (used[container] or '') .. i .. ',' end
   end
   for container, which in pairs(used) do
-    made[which] = made[which] or listed(groups, which)
+    made[which] = made[which] or {listed(together(groups, which))}
     add(prefix .. container, unpack(made[which]))
     -- Slots serve the last hour only; minutes, days, sessions and totals are kept.
     if string.sub(container, 1, 5) == 'slot:' then redis.call('EXPIRE', prefix .. container, 7200) end
