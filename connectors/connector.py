@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -76,6 +76,20 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """One live video of a channel, where the platform gives each a new id; found by discovery or told by the attendee."""
+
+    native_id: str
+    chat_id: str | None = None
+    """The platform's id of its chat, where that is another one; None: not known yet."""
+    title: str = ""
+    started_at: datetime | None = None
+    scheduled_at: datetime | None = None
+    in_scope: bool = True
+    """Whether it belongs to the event; what does not is not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One channel to watch (what the feed calls a livestream), or one hashtag."""
 
@@ -85,6 +99,8 @@ class Target:
     """Login, @handle without the @, or ``#tag``."""
     native_id: str | None = None
     resume: Resume = Resume()
+    broadcasts: tuple[Broadcast, ...] = ()
+    """Its live videos of now and those announced, where the platform has them; a channel without one waits."""
 
 
 class Watch:
@@ -134,7 +150,7 @@ class Health:
 
     livestream: str
     state: str
-    """``connecting``, ``live`` (joined and delivering), ``throttled``, ``refused``, ``broken``, ``ended``."""
+    """``connecting``, ``live`` (joined and delivering), ``waiting`` (no broadcast now), ``throttled``, ``refused``, ``broken``, ``ended``."""
     reason: str = ""
 
 
@@ -180,6 +196,40 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Memory(Protocol):
+    """Small texts and sums by key that outlive a connection: what was spent of a quota, until when a platform is closed to us.
+
+    All collectors share it where collect backs it with Redis; ``add`` must be atomic there. When the store is away it answers from
+    what it knew, and never raises: a connector that cannot ask must not stop reading.
+    """
+
+    async def get(self, key: str) -> str | None: ...
+
+    async def put(self, key: str, value: str) -> None: ...
+
+    async def add(self, key: str, amount: int) -> int:
+        """Add to a sum that begins at 0, and return the new one."""
+        ...
+
+
+class ProcessMemory:
+    """The default: lives as long as the process."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        return self._values.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self._values[key] = value
+
+    async def add(self, key: str, amount: int) -> int:
+        total = int(self._values.get(key, "0")) + amount
+        self._values[key] = str(total)
+        return total
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What a connector gets from outside, so that a test can hand in its own."""
@@ -191,6 +241,8 @@ class Tools:
     sleep: Callable[[float], Any] = asyncio.sleep
     """Awaitable sleep; only for pacing that the protocol itself demands (JOIN buckets, pings)."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("connectors"))
+    memory: Memory = field(default_factory=ProcessMemory)
+    """Outlives the connection; see Memory."""
 
 
 class Connector(ABC):
@@ -202,6 +254,8 @@ class Connector(ABC):
     """Frozen dataclass; a string under each field is the user's manual."""
     capacity: ClassVar[int | None] = None
     """Most targets one connection may carry; None = no limit. An option of the same name overrides it."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Options that have a default but without which nothing works, such as a key; ``monitor check`` says where to get them."""
     resumes: ClassVar[bool] = False
     """Whether the platform can replay from a cursor; where not, the connector yields Gap."""
 
