@@ -537,8 +537,9 @@ async def test_a_withdrawn_flag_is_suppressed_and_counted(journal, river, receiv
 
 async def test_a_new_alert_is_not_told_what_happened_long_ago(journal, river, receivers):
     receiver, address = receivers[0]
-    await river.say("kill you long ago", at=NOW - timedelta(minutes=11))
-    await river.say("kill you just now", at=NOW - timedelta(minutes=9))
+    now = datetime.now(UTC)  # NOW is when this file was read, minutes ago in a long run
+    await river.say("kill you long ago", at=now - timedelta(minutes=11))
+    await river.say("kill you just now", at=now - timedelta(minutes=5))
     one = target(journal, address)
     await one.load()
     await turn(one)
