@@ -42,6 +42,15 @@ from monitor.reader import Reader
 from monitor.roster import Roster
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture(autouse=True)
+def _now() -> None:
+    """The present of each test: a long run must not make what it says old before it begins."""
+    global NOW  # noqa: PLW0603 - a constant for the tests
+    NOW = datetime.now(UTC).replace(microsecond=0)
+
+
 PLACE = Place("User Summit", ZoneInfo("Asia/Shanghai"), "http://127.0.0.1:8080/")
 WORD = "t0ps3cr3t"
 
@@ -366,15 +375,15 @@ class River:
         self.journal = journal
         self.reader = Reader(journal, ROLE, Moderator(journal, Rulebook(RULES, Roster())))
 
-    async def say(self, *texts: str, partition: int = 0, at: datetime = NOW) -> None:
+    async def say(self, *texts: str, partition: int = 0, at: datetime | None = None) -> None:
         for text in texts:
             await self._ingest(
                 Message(
                     id=f"t:{text}",
                     platform="twitch",
                     livestream="twitch:alice",
-                    at=at,
-                    received_at=at,
+                    at=at or NOW,
+                    received_at=at or NOW,
                     author="a",
                     text=text,
                 ),
