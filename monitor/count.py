@@ -8,6 +8,7 @@ at any time and is read again.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections import deque
@@ -30,7 +31,7 @@ from monitor.derive import (
     is_covered,
     speaker,
 )
-from monitor.journal import Checkpoint, Journal, author_key, key, pack, ready
+from monitor.journal import Checkpoint, Commit, Journal, author_key, key, pack, ready
 from monitor.reader import Reader
 from monitor.reschedule import changed, rebuild
 from monitor.setup import Source
@@ -123,9 +124,7 @@ class Counter:
                 authors.setdefault(place, set()).update(names)
         await self._remember_authors(authors)
         await self._pack_some(works)
-        return await asyncio.gather(
-            *(self._commit(work, batch) for work, batch in zip(works, batches, strict=True)), return_exceptions=True
-        )
+        return await self._commit_all(works, batches)
 
     # steps of a round
 
@@ -177,29 +176,46 @@ class Counter:
         await pipeline.execute()
         self._days |= days
 
-    async def _commit(self, work: Work, batch: Batch | BaseException) -> Checkpoint:
-        if isinstance(batch, BaseException):
-            raise batch
-        held, before = work.held, work.held.checkpoint
-        state = self._partitions[held.partition]
-        baseline = time.monotonic() - state.baseline_at > BASELINE_SECONDS
-        await self.journal.commit(
-            held.partition,
-            held.token,
-            before=before,
+    async def _commit_all(
+        self, works: Sequence[Work], batches: Sequence[Batch | BaseException]
+    ) -> list[Checkpoint | BaseException]:
+        results: list[Checkpoint | BaseException] = [
+            batch if isinstance(batch, BaseException) else work.held.checkpoint
+            for work, batch in zip(works, batches, strict=True)
+        ]
+        ready = [
+            (number, work, batch)
+            for number, (work, batch) in enumerate(zip(works, batches, strict=True))
+            if isinstance(batch, Batch)
+        ]
+        commits = [self._commit(work, batch) for _, work, batch in ready]
+        for (number, work, batch), one, refused in zip(ready, commits, await self.journal.commit_all(commits), strict=True):
+            results[number] = refused if refused is not None else self._committed(work, batch, one)
+        return results
+
+    def _commit(self, work: Work, batch: Batch) -> Commit:
+        state = self._partitions[work.held.partition]
+        return Commit(
+            partition=work.held.partition,
+            token=work.held.token,
+            before=work.held.checkpoint,
             position=work.pulled.position,
             change=pack(batch.change),
             extras=pack(batch.extras),
             config=self._hash,
             caught_up_ms=work.caught_up_ms,
-            baseline=baseline,
+            baseline=time.monotonic() - state.baseline_at > BASELINE_SECONDS,
         )
-        if baseline:
+
+    def _committed(self, work: Work, batch: Batch, done: Commit) -> Checkpoint:
+        """Remember what only a commit makes true."""
+        state, before = self._partitions[work.held.partition], done.before
+        if done.baseline:
             state.baseline_at = time.monotonic()
-        if before.config != self._hash:
-            state.configs.append((before.position[0], self._hash))
-        self._note_speakers(state, before.position[0], work.pulled.position[0], batch.speakers)
-        return Checkpoint(before.version + 1, work.pulled.position, self._hash, work.caught_up_ms or before.caught_up_ms)
+        if before.config != done.config:
+            state.configs.append((before.position[0], done.config))
+        self._note_speakers(state, before.position[0], done.position[0], batch.speakers)
+        return Checkpoint(before.version + 1, done.position, done.config, done.caught_up_ms or before.caught_up_ms)
 
     @staticmethod
     def _note_speakers(state: Partition, after: str, last: str, speakers: frozenset[int]) -> None:
@@ -287,6 +303,7 @@ def _milliseconds(entry_id: str) -> int:
 async def run(settings: Settings) -> int:
     """The role ``count``: owns its share of the partitions until it is stopped."""
     source = Source(settings)
+    spare_collector()
     async with Journal(settings.redis_url, partitions=source.setup.config.partitions).opened() as journal:
         await ready(journal)
         counter = Counter(journal, derivation(source.setup.config, source.setup.roster))
@@ -294,6 +311,13 @@ async def run(settings: Settings) -> int:
             tasks.create_task(Reader(journal, "count", counter).run())
             tasks.create_task(_follow(source, counter))
     return 0
+
+
+def spare_collector() -> None:
+    """What lives for the whole run is never looked at again; batches make no cycles, so looking seldom is enough (a fifth of the time)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _follow(source: Source, counter: Counter) -> None:

@@ -145,12 +145,12 @@ def make_client(url: str, *, connections: int = 32, timeout_seconds: float = 10.
     kinds: dict[str, type[Any]] = {"unix": _PackedUnix, "rediss": _PackedTLS}
     pool: Any = BlockingConnectionPool.from_url(
         url,
-        connection_class=kinds.get(parts.scheme, _PackedTCP),
         max_connections=connections,
         timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         retry=retry,
     )
+    pool.connection_class = kinds.get(parts.scheme, _PackedTCP)  # from_url would put its own in place of it
     return Redis.from_pool(pool)
 
 
@@ -185,6 +185,29 @@ class Checkpoint:
     config: str
     caught_up_ms: int
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Cursor and numbers move together or not at all; a repeat of the same commit is harmless."""
+
+    partition: int
+    token: str
+    before: Checkpoint
+    position: Position
+    change: bytes
+    """A packed Change."""
+    extras: bytes
+    """Packed [levels, places of viewer samples, marks, rebuilt containers]; see the server function."""
+    config: str
+    caught_up_ms: int | None = None
+    baseline: bool = False
+
+
+Call = tuple[str, list[str], tuple[Any, ...]]
+"""(server function, keys, arguments)."""
+
+SMALL_BYTES = 200_000
+"""Commits of a round that are smaller together go in one round trip."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _change_decoder = msgspec.msgpack.Decoder(Change)
@@ -246,6 +269,20 @@ class Journal:
         await self.load_functions()
         return await self.redis.fcall(function, len(keys), *keys, *args)
 
+    async def call_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Several calls in one round trip, not atomic together; an exception stands in the place of an answer that failed."""
+        if not hasattr(self.redis, "connection_pool"):  # a Cluster: its pipelines do not carry functions to the right shard
+            return await asyncio.gather(*(self.call(name, keys, *args) for name, keys, args in calls), return_exceptions=True)
+        pipeline = self.redis.pipeline(transaction=False)
+        for name, keys, args in calls:
+            pipeline.fcall(name, len(keys), *keys, *args)
+        answers = list(await pipeline.execute(raise_on_error=False))
+        for number, answer in enumerate(answers):
+            if isinstance(answer, ResponseError) and "unction not found" in str(answer):
+                name, keys, args = calls[number]
+                answers[number] = await self.call(name, keys, *args)
+        return answers
+
     # writing
 
     async def ingest(
@@ -272,10 +309,18 @@ class Journal:
     # reading
 
     async def pull(self, partition: int, position: Position, count: int) -> Pulled:
-        answer = await self.call(self._pull, [key(partition, "s")], *position, count)
-        if answer[0] == b"LOSTTAIL":
-            raise LostTail(partition)
-        return Pulled(server_ms=int(answer[0]), position=(_text(answer[1]), _text(answer[2])), payloads=answer[3:])
+        return _pulled(partition, await self.call(self._pull, [key(partition, "s")], *position, count))
+
+    async def pull_all(self, positions: Mapping[int, Position], count: int) -> list[Pulled | BaseException]:
+        """pull() of several partitions in one round trip."""
+        calls = [(self._pull, [key(partition, "s")], (*position, count)) for partition, position in positions.items()]
+        found: list[Pulled | BaseException] = []
+        for partition, answer in zip(positions, await self.call_all(calls), strict=True):
+            try:
+                found.append(answer if isinstance(answer, BaseException) else _pulled(partition, answer))
+            except Doubt as doubt:
+                found.append(doubt)
+        return found
 
     async def lookup(self, partition: int, ids: Sequence[str]) -> list[tuple[str, bytes]]:
         """Journal id and payload of each event id, as far as they are remembered; ("", b"") otherwise."""
@@ -308,41 +353,44 @@ class Journal:
         )
         return Checkpoint(int(version or 0), (_text(position), _text(nonce)), _text(config), int(caught_up or 0))
 
-    async def commit(
-        self,
-        partition: int,
-        token: str,
-        *,
-        before: Checkpoint,
-        position: Position,
-        change: bytes,
-        extras: bytes,
-        config: str,
-        caught_up_ms: int | None = None,
-        baseline: bool = False,
-    ) -> None:
-        """Cursor and numbers move together or not at all; a repeat of the same commit is harmless."""
+    async def commit(self, partition: int, token: str, **what: Any) -> None:
+        """One commit; see Commit. Raises Doubt when it was refused."""
+        (result,) = await self.commit_all([Commit(partition=partition, token=token, **what)])
+        if result is not None:
+            raise result
+
+    async def commit_all(self, commits: Sequence[Commit]) -> list[BaseException | None]:
+        """Commits of different partitions; None where it was done (or had been done before), else why not."""
+        calls = [self._commit_call(one) for one in commits]
+        if sum(len(one.change) for one in commits) < SMALL_BYTES:
+            answers = await self.call_all(calls)
+        else:  # large ones overlap better on connections of their own
+            answers = await asyncio.gather(*(self.call(name, keys, *args) for name, keys, args in calls), return_exceptions=True)
+        results: list[BaseException | None] = []
+        for one, answer in zip(commits, answers, strict=True):
+            results.append(answer if isinstance(answer, BaseException) else _refusal(answer, one.partition))
+        return results
+
+    def _commit_call(self, one: Commit) -> Call:
         names = ("lease:count", "ckpt:count", "s", "changes")
-        answer = await self.call(
-            "lm1_commit",
-            [key(partition, name) for name in names],
-            tag(partition) + ":",
-            token,
-            before.version,
-            before.version + 1,
-            *position,
-            change,
-            extras,
+        arguments = (
+            tag(one.partition) + ":",
+            one.token,
+            one.before.version,
+            one.before.version + 1,
+            *one.position,
+            one.change,
+            one.extras,
             make_nonce(),
-            caught_up_ms or "",
-            config,
-            before.position[0],
+            one.caught_up_ms or "",
+            one.config,
+            one.before.position[0],
             KEEP_JOURNAL_MS,
             most_entries(self.partitions),
-            "1" if baseline else "0",
+            "1" if one.baseline else "0",
             "1" if self.overlap_proof else "0",
         )
-        _check(answer, partition)
+        return "lm1_commit", [key(one.partition, name) for name in names], arguments
 
     async def publish(
         self,
@@ -369,7 +417,8 @@ class Journal:
             make_nonce(),
             *payloads,
         )
-        _check(answer, partition)
+        if (refusal := _refusal(answer, partition)) is not None:
+            raise refusal
 
     # minutes: history, packed when they are old
 
@@ -518,11 +567,17 @@ def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def _check(answer: bytes, partition: int) -> None:
-    if answer == b"LOSTTAIL":
+def _pulled(partition: int, answer: list[bytes]) -> Pulled:
+    if answer[0] == b"LOSTTAIL":
         raise LostTail(partition)
-    if answer not in (b"OK", b"DUP"):
-        raise Doubt(answer.decode(), partition)
+    return Pulled(server_ms=int(answer[0]), position=(_text(answer[1]), _text(answer[2])), payloads=answer[3:])
+
+
+def _refusal(answer: bytes, partition: int) -> Doubt | None:
+    """Why a commit was refused; None when it was done, now or before."""
+    if answer == b"LOSTTAIL":
+        return LostTail(partition)
+    return None if answer in (b"OK", b"DUP") else Doubt(answer.decode(), partition)
 
 
 def is_doubt(error: BaseException) -> bool:

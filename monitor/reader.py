@@ -29,6 +29,9 @@ ROUND_SECONDS = 0.125
 IDLE_RENEW_SECONDS = 0.5
 MOST_ENTRIES = 5000
 """Entries of one partition taken at once in catch-up."""
+MOST_AT_ONCE = 20_000
+"""Entries of all partitions between two looks at the leases."""
+LANES = 2
 
 DOUBTS = (Doubt, RedisError, OSError)
 
@@ -79,6 +82,7 @@ class Reader:
         self.doubts: dict[str, int] = {}
         self._member = secrets.token_hex(8)
         self._wanted: set[int] = set()
+        self._behind = True
         self._asked = 0.0
         self._former: dict[int, str] = {}
 
@@ -139,12 +143,29 @@ class Reader:
     # a round
 
     async def round(self, now: float) -> bool:
-        """Pull, work and commit once; returns whether some partition has more waiting."""
+        """Pull, work and commit once for every partition; returns whether some have more waiting.
+
+        In catch-up a few partitions at a time, so that no round takes longer than a lease lasts.
+        """
         holding = list(self.held.values())
-        pulls = await asyncio.gather(
-            *(self.journal.pull(held.partition, held.checkpoint.position, MOST_ENTRIES) for held in holding),
-            return_exceptions=True,
-        )
+        if not self._behind:
+            self._behind = await self._turn(holding, now)
+            return self._behind
+        size = max(1, MOST_AT_ONCE // MOST_ENTRIES // LANES)
+        chunks = [holding[start : start + size] for start in range(0, len(holding), size)]
+        # Two lanes: while the server commits for one, this process derives for the other.
+        self._behind = any(await asyncio.gather(*(self._lane(chunks[lane::LANES]) for lane in range(LANES))))
+        return self._behind
+
+    async def _lane(self, chunks: Sequence[list[Held]]) -> bool:
+        behind = False
+        for chunk in chunks:
+            some = [held for held in chunk if self.held.get(held.partition) is held]
+            behind = await self._turn(some, asyncio.get_running_loop().time()) or behind
+        return behind
+
+    async def _turn(self, holding: list[Held], now: float) -> bool:
+        pulls = await self.journal.pull_all({held.partition: held.checkpoint.position for held in holding}, MOST_ENTRIES)
         works: list[Work] = []
         behind = False
         for held, pulled in zip(holding, pulls, strict=True):
