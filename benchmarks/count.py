@@ -13,7 +13,7 @@ from benchmarks.chat import chat, shipped
 from benchmarks.measure import PARTITIONS, Row, row, thrown_away
 from connectors.event import as_json
 from monitor import reader as readers
-from monitor.count import Counter
+from monitor.count import Counter, spare_collector
 from monitor.derive import decode_entry, derivation
 from monitor.journal import START, Journal, digest
 from monitor.produce import place
@@ -88,6 +88,7 @@ async def counted(journal: Journal, entries: int, most: int) -> Pace:
     for key in await journal.redis.keys("{*}:*"):
         if not key.endswith((b":s", b":seen:cur", b":meta")) and key != b"{meta}:partitions":
             await journal.redis.delete(key)
+    spare_collector()  # as the role does
     reader = readers.Reader(journal, "count", Counter(journal, derivation(*shipped())))
     readers.MOST_ENTRIES, before = most, readers.MOST_ENTRIES
     try:
