@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 PLATFORMS: dict[str, str] = {
     "twitch": "connectors.twitch:Twitch",
     "bluesky": "connectors.bluesky:Bluesky",
+    "sse": "connectors.sse:Sse",
+    "websocket": "connectors.websocket:Websocket",
 }
 
 

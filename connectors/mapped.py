@@ -120,16 +120,8 @@ class _Documents:
         return _Documents(item, self._document, self._around)
 
     def at(self, where: Pointer) -> Any:
-        start, tokens = where
-        found: Any = self.item if not start else self._document if start == "^" else self._around
-        for token in tokens:
-            if isinstance(found, Mapping):
-                found = found.get(token)
-            elif isinstance(found, list) and token.isascii() and token.isdigit() and int(token[:9]) < len(found):
-                found = found[int(token[:9])]
-            else:
-                return None
-        return found
+        start, _ = where
+        return value_at(self.item if not start else self._document if start == "^" else self._around, where)
 
     def first(self, pointers: tuple[Pointer, ...]) -> Any:
         for one in pointers:
@@ -140,6 +132,18 @@ class _Documents:
 
     def fits(self, conditions: Conditions) -> bool:
         return any(_equal(self.at(where), wanted) for where, wanteds in conditions for wanted in wanteds)
+
+
+def value_at(found: Any, where: Pointer) -> Any:
+    """What a pointer points at in this document; None for nothing."""
+    for token in where[1]:
+        if isinstance(found, Mapping):
+            found = found.get(token)
+        elif isinstance(found, list) and token.isascii() and token.isdigit() and int(token[:9]) < len(found):
+            found = found[int(token[:9])]
+        else:
+            return None
+    return found
 
 
 def _equal(found: Any, wanted: Any) -> bool:

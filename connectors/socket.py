@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
 from connectors.connector import ConnectorFailure, Dropped, Refused, Throttled
 from connectors.pacing import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
 __all__ = ["ClientConnection", "connect", "failure", "frames", "send"]
@@ -38,8 +38,15 @@ async def connect(
     compression: Literal["deflate"] | None = None,
     max_bytes: int = 1 << 20,
     max_frames: int = 64,
+    subprotocols: Sequence[str] = (),
+    proxy: str | None = None,
+    address: str | None = None,
 ) -> AsyncGenerator[ClientConnection, None]:
-    """An open websocket, closed at the end. ``ping_seconds`` asks for protocol pings, for platforms that have none of their own."""
+    """An open websocket, closed at the end. ``ping_seconds`` asks for protocol pings, for platforms that have none of their own.
+
+    Without ``proxy`` that of the environment holds. ``address`` is connected to instead of what the name says now, past every proxy.
+    """
+    pinned: dict[str, Any] = {"host": address} if address else {}
     try:
         socket = await websocket_connect(
             url,
@@ -52,8 +59,11 @@ async def connect(
             ping_timeout=ping_seconds,
             max_size=max_bytes,
             max_queue=max_frames,
+            subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+            proxy=None if address else proxy or True,
+            **pinned,
         )
-    except (OSError, WebSocketException, TimeoutError, EOFError) as error:
+    except (OSError, WebSocketException, TimeoutError, EOFError, ValueError) as error:
         raise failure(error, now()) from error
     try:
         yield socket
@@ -93,6 +103,8 @@ def failure(error: Exception, now: datetime) -> ConnectorFailure:
             return Dropped(f"the platform answered HTTP {response.status_code}")
         case InvalidURI():
             return Refused("the address is not a websocket address; it must begin with ws:// or wss://")
+        case ValueError():  # also what websockets raises for a redirect that must not be followed
+            return Refused("the address cannot be used, or sends us to another one; check it")
         case InvalidHandshake():
             return Dropped("the platform does not speak websocket here")
         case ConnectionClosed(rcvd=None):

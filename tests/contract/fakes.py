@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FAKES = {
     "twitch": "fake_twitch:FakeTwitch",
     "bluesky": "fake_bluesky:FakeBluesky",
+    "sse": "fake_sse:FakeSse",
+    "websocket": "fake_websocket:FakeWebsocket",
 }
 
 

@@ -1,0 +1,319 @@
+"""What the generic connectors share: a connection whose pieces are JSON, mapped to events by the table in the configuration.
+
+Two ways to watch. An address with ``{handle}`` or ``{native_id}`` in it is a **room**: one connection per channel, and all it says
+is that channel's. Any other address is a **feed**: one connection for all channels of the section, told apart by ``channel`` of the
+map; what names no channel belongs to the feed itself, and what names a channel that is not in the roster is not read.
+
+Coverage. Where the server honours ids (``resumes``), the last id is handed on as cursor and reading goes on behind it. Without an id
+everything up to ``lateness_seconds`` ago counts as covered, and what lies between that and the next join becomes a Gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Refused, Target, Tools, Unreadable, Watch
+from connectors.event import Gap
+from connectors.mapped import Reading, decode, events_of, unreadable_event
+from connectors.mapping import OUR_OWN, Plan, compile_map
+from connectors.safehost import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from datetime import datetime
+
+    from connectors.connector import Secret
+    from connectors.event import Event
+
+FEED = "feed"
+"""Handle of the target that stands for a feed as a whole; see ``feeds``."""
+CLOCKS_DIFFER = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing that the server said."""
+
+    data: bytes
+    around: Mapping[str, Any] = field(default_factory=dict)
+    native: str | None = None
+    """The server's id of it, if it gives one."""
+    cursor: str | None = None
+    """Where reading goes on behind it, if the server can."""
+
+
+class Source:
+    """An open connection, as its connector reads and feeds it."""
+
+    cursor: str | None = None
+    """Where reading would go on now."""
+
+    @abstractmethod
+    async def next(self) -> list[Piece]:
+        """Wait for what is said next (may be nothing worth telling); raises one of the three failures at the end."""
+
+    def due(self, mono: float) -> float:
+        """When ``tick`` wants to be called next."""
+        return math.inf
+
+    async def tick(self, mono: float) -> None:
+        """Say what is to be said now; raises one of the three failures when the other side has been silent for too long."""
+
+    async def retarget(self, targets: Mapping[str, Target]) -> None:
+        """The channels of the feed changed."""
+
+
+def is_room(url: str) -> bool:
+    return "{handle}" in url or "{native_id}" in url
+
+
+def fill(template: str, target: Target | None, token: Secret | None = None) -> str:
+    """An address with its places filled in, escaped."""
+    if target is not None:
+        template = template.replace("{handle}", quote(target.handle, safe=""))
+        template = template.replace("{native_id}", quote(target.native_id or target.handle, safe=""))
+    return template.replace("{token}", quote(token.reveal(), safe="")) if token else template
+
+
+class Following(Connector):
+    """Base of the generic connectors. A subclass says how to open a connection; its options have the fields named here."""
+
+    named: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("url",)
+    usual_map: ClassVar[Mapping[str, Any]] = OUR_OWN
+
+    def __init__(self, options: Any, watch: Watch, tools: Tools) -> None:
+        super().__init__(options, watch, tools)
+        self.platform: str = options.section or self.name
+        self._plan = plan_of(options.map or self.usual_map)
+        self._room = is_room(options.url)
+        self._targets: Mapping[str, Target] = {}
+        self._livestreams: Mapping[str, str] = {}
+        self._heard = tools.now()
+        self._marked: str | None = None
+        self._passed_any = False
+
+    @classmethod
+    def feeds(cls, options: Mapping[str, Any]) -> bool:
+        """Whether these options are a feed that is read even when no channel of the roster is in it."""
+        url = options.get("url", "")
+        return bool(url) and not is_room(url)
+
+    # --- what a subclass says -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def open(self, url: str, address: str | None, cursor: str | None) -> contextlib.AbstractAsyncContextManager[Source]:
+        """Connect, closed at the end; raises one of the three failures."""
+
+    @classmethod
+    def pieces(cls, raw: bytes, options: Any) -> list[bytes]:  # noqa: ARG003 — for those that split
+        """The JSON documents of one frame, as a source would cut it."""
+        return [raw]
+
+    # --- one connection -----------------------------------------------------------------------------------------------
+
+    async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
+        self._aim()
+        target = next(iter(self._targets.values()), None)
+        if not self.opts.url:
+            raise Refused(f"no address is configured; fill in url in the section [{self.platform}]")
+        url = fill(self.opts.url, target if self._room else None, self.opts.token)
+        async with self.open(url, await self._address(url), self._position()) as source:
+            joined = self.tools.now()
+            for first in self._joined(self._targets, joined, source):
+                yield first
+            inbox: asyncio.Queue[tuple[datetime, list[Piece]] | Exception | None] = asyncio.Queue(64)
+            tasks = [asyncio.create_task(self._read(source, inbox)), asyncio.create_task(self._follow(inbox))]
+            try:
+                async for item in self._until_it_ends(source, inbox):
+                    yield item
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_it_ends(self, source: Source, inbox: asyncio.Queue[Any]) -> AsyncGenerator[Event | Mark | Health, None]:
+        loop = asyncio.get_running_loop()
+        mark_at = loop.time() + self.opts.mark_every_seconds
+        while self.watch.targets:
+            got: Any = ()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(None if inbox.qsize() else min(mark_at, source.due(loop.time()))):
+                    got = await inbox.get()
+            if isinstance(got, ConnectorFailure):
+                for mark in self._marks(source, drained=True):
+                    yield mark
+                raise got
+            if isinstance(got, Exception):
+                raise got
+            if got is None:
+                for item in self._retarget(source):
+                    yield item
+                await source.retarget(self._targets)
+            elif got:
+                self._heard, pieces = got
+                for piece in pieces:
+                    for event in self._events(piece):
+                        yield event
+                    self._passed(piece, source)
+            await source.tick(loop.time())
+            if loop.time() >= mark_at:
+                mark_at = loop.time() + self.opts.mark_every_seconds
+                for mark in self._marks(source, drained=inbox.empty()):
+                    yield mark
+
+    async def _read(self, source: Source, inbox: asyncio.Queue[Any]) -> None:
+        try:
+            while True:
+                pieces = await source.next()
+                await inbox.put((self.tools.now(), pieces))
+        except Exception as error:  # noqa: BLE001 — told in order, behind what came before it
+            await inbox.put(error)
+
+    async def _follow(self, inbox: asyncio.Queue[Any]) -> None:
+        while True:
+            await self.watch.changed()
+            await inbox.put(None)
+
+    async def _address(self, url: str) -> str | None:
+        """Looked at and pinned where the roster says which server it is; None where the configuration does."""
+        host = urlsplit(self.opts.url.split("?")[0]).netloc
+        if "{" not in host.replace("{token}", ""):
+            return None
+        parts = urlsplit(url)
+        try:
+            port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+        except ValueError:
+            raise Refused("the address in the roster has no valid port") from None
+        return await resolve(parts.hostname or "", port, allow_private=self.opts.allow_private)
+
+    # --- what it means ------------------------------------------------------------------------------------------------
+
+    def _aim(self) -> None:
+        self._targets = self.watch.targets
+        own = self._targets.values()
+        self._livestreams = {
+            **self.watch.directory,
+            **{target.handle: target.livestream for target in own if target.handle},
+            **{target.native_id: target.livestream for target in own if target.native_id},
+        }
+
+    def _retarget(self, source: Source) -> list[Event | Mark | Health]:
+        """What the change of targets means: those that are new are read from now on."""
+        before = self._targets
+        self._aim()
+        handles = [next(iter(targets.values())).handle for targets in (before, self._targets) if targets]
+        if self._room and len(set(handles)) > 1:
+            raise Dropped("the channel of this connection changed")
+        new = {name: target for name, target in self._targets.items() if name not in before}
+        if source.cursor is not None and any(target.resume.cursor not in (None, source.cursor) for target in new.values()):
+            raise Dropped("channels came from another collector; reading goes on from where it stopped")
+        return self._joined(new, self.tools.now(), source)
+
+    def _reading(self, around: Mapping[str, Any], native: str | None) -> Reading:
+        return Reading(
+            platform=self.platform, now=self._heard, pseudonym=self.tools.pseudonym, livestreams=self._livestreams,
+            livestream=next(iter(self._targets), None) if self._room else None, around=around, native=native,
+        )  # fmt: skip
+
+    def _events(self, piece: Piece) -> list[Event]:
+        found = read_or_tell(self._plan, piece.data, self._reading(piece.around, piece.native))
+        feed = f"{self.platform}:{FEED}"
+        # What is another collector's comes to that one too; what is nobody's is told by the one that has the feed.
+        return [event for event in found if (event.livestream or feed) in self._targets]
+
+    def _passed(self, piece: Piece, source: Source) -> None:
+        self._passed_any = True
+        if self.opts.resumes and piece.cursor is not None:
+            source.cursor = piece.cursor
+
+    # --- coverage -----------------------------------------------------------------------------------------------------
+
+    def _position(self) -> str | None:
+        """Where to go on: behind what is safe of every channel. Ids have no order, so the age of what is covered decides."""
+        known = [target.resume for target in self._targets.values() if target.resume.cursor and self.opts.resumes]
+        oldest = min(known, key=lambda resume: resume.covered_until.timestamp() if resume.covered_until else 0.0, default=None)
+        return oldest.cursor if oldest else None
+
+    def _joined(self, targets: Mapping[str, Target], now: datetime, source: Source) -> list[Event | Mark | Health]:
+        """These channels are read from now on, or from the cursor; what is missing before is owned up to."""
+        items: list[Event | Mark | Health] = [Health(livestream=name, state="live") for name in targets]
+        reach = now - timedelta(seconds=self.opts.lookback_seconds) if self.opts.lookback_seconds else None
+        for name, target in targets.items():
+            resume = target.resume
+            resumed = resume.cursor is not None and source.cursor is not None
+            until = reach if resumed else now + CLOCKS_DIFFER
+            if resume.covered_until is not None and until is not None and resume.covered_until < until:
+                items.append(self._gap(name, resume.covered_until, until, now, resumed=resumed))
+        return items
+
+    def _gap(self, livestream: str, since: datetime, until: datetime, now: datetime, *, resumed: bool) -> Gap:
+        reason = "The server no longer had what was said since the cursor." if resumed else "The server cannot resume."
+        return Gap(
+            id=f"{self.platform}:gap:{livestream}:{since.timestamp():.3f}", platform=self.platform, livestream=livestream, at=now,
+            received_at=now, from_=since, to=until, reason=reason,
+        )  # fmt: skip
+
+    def _marks(self, source: Source, *, drained: bool) -> list[Mark]:
+        if not self._targets:
+            return []
+        names = tuple(self._targets)
+        if source.cursor is not None:
+            if source.cursor == self._marked:
+                return []
+            self._marked = source.cursor
+            return [Mark(livestreams=names, cursor=source.cursor)]
+        if self.opts.resumes and not self._passed_any:
+            return []  # whether this server gives ids is not known yet, and a time is no place to go on from
+        until = (self.tools.now() if drained else self._heard) - timedelta(seconds=self.opts.lateness_seconds)
+        return [Mark(livestreams=names, covered_until=until)]
+
+    # --- monitor parse ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
+        return cls.parse_with(cls.options(), raw, tools, livestreams=livestreams)
+
+    @classmethod
+    def parse_with(cls, options: Any, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
+        """As ``parse``, with the map of a section of the configuration."""
+        plan = plan_of(options.map or cls.usual_map)
+        reading = Reading(
+            platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams
+        )  # fmt: skip
+        documents = cls.pieces(raw, options)
+        if len(documents) == 1:
+            return events_of(plan, decode(documents[0]), reading)
+        found = {event.id: event for document in documents for event in read_or_tell(plan, document, reading)}
+        if found and all(event.id.startswith(f"{reading.platform}:unreadable:") for event in found.values()):
+            raise Unreadable("not_json")
+        return list(found.values())
+
+
+def plan_of(table: Mapping[str, Any]) -> Plan:
+    """The compiled table; a thousand connections of one section share it."""
+    return _compiled(orjson.dumps(table))
+
+
+@lru_cache(maxsize=64)
+def _compiled(table: bytes) -> Plan:
+    return compile_map(orjson.loads(table))
+
+
+def read_or_tell(plan: Plan, document: bytes, reading: Reading) -> list[Event]:
+    """The events of a document; of one that cannot be read, that it came."""
+    try:
+        return events_of(plan, decode(document), reading)
+    except Unreadable as error:
+        return [unreadable_event(reading, hashlib.blake2b(document, digest_size=16).hexdigest(), error.reason)]
