@@ -83,8 +83,33 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--keep-time", action="store_true", help="keep the times of the file instead of shifting them to now")
     replay.add_argument("--again", action="store_true", help="also when the file was replayed to its end before")
 
+    _roster(commands)
     add("audit", "Recount the journal the slow, obvious way and compare with the committed numbers.", "monitor audit")
     return parser
+
+
+def _roster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    purpose = "The list of people: bring it in, check it, hand it out."
+    roster = commands.add_parser(
+        "roster",
+        help=purpose,
+        description=purpose,
+        epilog="every action also takes --config, --data-dir, --port and --log, behind its name\n\nexample:\n  monitor roster import registration.xlsx",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = roster.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def add(name: str, purpose: str) -> argparse.ArgumentParser:
+        found = actions.add_parser(name, help=purpose, description=purpose)
+        found.add_argument("--out", metavar="PATH", type=Path, help="write here instead of where the configuration says")
+        _common(found)
+        return found
+
+    bring = add("import", "Rows of a registration list (xlsx, csv) into the roster; a second time updates instead of doubling.")
+    bring.add_argument("file", metavar="FILE", type=Path)
+    bring.add_argument("--map", metavar="MAP.TOML", type=Path, help="what the columns mean, when the guess is wrong")
+    bring.add_argument("--yes", action="store_true", help="do not ask whether the guessed columns are right")
+    bring.add_argument("--verified", action="store_true", help="I vouch that all accounts in this list are the attendees' own")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

@@ -38,7 +38,7 @@ logger = logging.getLogger("monitor.app")
 
 REDIS_VARIABLE: Final = "MONITOR_REDIS_URL"
 READS_REDIS: Final = frozenset({"collect", "count", "moderate", "serve", "notify", "replay", "audit"})
-TOOLS: Final = frozenset({"replay", "audit", "check", "parse", "classify"})
+TOOLS: Final = frozenset({"replay", "audit", "check", "parse", "classify", "roster"})
 RIVER: Final = ("serve", "count", "moderate", "collect", "notify")
 """What ``run`` starts beside the simulator; serve first, because a person is waiting for the page."""
 
@@ -293,6 +293,7 @@ COMMANDS: Final[dict[str, Callable[[Settings], Awaitable[int]]]] = {
     "audit": _from("monitor.audit"),
     "replay": _from("monitor.replay"),
     "check": _from("monitor.check"),
+    "roster": _from("monitor.roster_command"),
     "parse": _from("monitor.tools", "parse"),
     "classify": _from("monitor.tools", "classify"),
 }

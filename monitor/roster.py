@@ -11,7 +11,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import connectors
 from monitor.config import ConfigError
@@ -26,6 +26,8 @@ COLUMNS = (
     "attendee", "name", "country", "language", "platform", "handle", "native_id", "live_url", "tags", "priority", "liaison",
     "show_name", "consent", "consent_at", "note",
 )  # fmt: skip
+MADE_COLUMNS = ("verified", "person")
+"""Written by the import and the liaisons' page; see docs/roster.md."""
 MANDATORY = ("attendee", "platform", "handle")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 LONGEST_RECORD = 20
@@ -65,6 +67,12 @@ class Channel:
     consent: str | None = None
     """What was agreed to: ``yes`` or the version of the notice such as ``v3``; None without consent."""
     consent_at: datetime | None = None
+    verified: bool = True
+    """False: nobody has said yet that the account is really this attendee's; a stranger's chat must not be read by mistake."""
+    person: str | None = None
+    """Keyed hash of an e-mail, written by the import: it joins the row with a sign-up."""
+    state: Literal["on", "paused", "withdrawn"] = "on"
+    """What the attendee said on the personal page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +105,28 @@ class Roster:
 
     def watchable(self, require_consent: bool) -> tuple[Channel, ...]:
         """The channels that may be read."""
-        return tuple(channel for channel in self.channels if channel.consent or not require_consent)
+        return tuple(channel for channel in self.channels if not why_not(channel, require_consent))
 
     def refused(self, require_consent: bool) -> tuple[Channel, ...]:
-        """The channels that must not be read; shown as refused for want of consent."""
-        return tuple(channel for channel in self.channels if require_consent and not channel.consent)
+        """The channels that must not be read; shown as refused, ``why_not`` says why."""
+        return tuple(channel for channel in self.channels if why_not(channel, require_consent))
 
     def by_id(self) -> dict[str, Channel]:
         """The readable channels by livestream id."""
         return {channel.id: channel for channel in self.channels}
+
+
+def why_not(channel: Channel, require_consent: bool) -> str:
+    """Why a channel must not be read, in words; empty when it may."""
+    if channel.state == "withdrawn":
+        return "the attendee has withdrawn consent"
+    if channel.state == "paused":
+        return "paused by the attendee"
+    if require_consent and not channel.consent:
+        return "no consent in the roster"
+    if require_consent and not channel.verified:
+        return "nobody has confirmed yet that this account is the attendee's; the liaison's page does it"
+    return ""
 
 
 def read_roster(path: Path, *, platforms: Collection[str] = tuple(connectors.PLATFORMS)) -> Roster:
@@ -130,8 +151,8 @@ def parse_roster(text: str, *, file: str = "roster.csv", platforms: Collection[s
     """A roster from the text of a CSV file; ``platforms`` are those that can be read."""
     lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
     separator = max(SEPARATORS, key=lines[0].count)
-    records = _records(lines, separator)
-    first = next(records, None)
+    rows = records(lines, separator)
+    first = next(rows, None)
     header = [tidy(name).casefold().replace(" ", "_") for name in first[1] or ()] if first else []
     missing = [name for name in MANDATORY if name not in header]
     if missing:
@@ -140,13 +161,13 @@ def parse_roster(text: str, *, file: str = "roster.csv", platforms: Collection[s
             f"expected at least {', '.join(MANDATORY)}, separated by {', '.join(SEPARATORS.values())}"
         )
     reader = _Reader(file, header, platforms)
-    for line, fields in records:
+    for line, fields in rows:
         reader.read(line, fields)
     return Roster(channels=tuple(reader.channels), unreachable=tuple(reader.unreachable), problems=tuple(reader.problems))
 
 
-def _records(lines: list[str], separator: str) -> Iterator[tuple[int, list[str] | None]]:
-    """(line number, fields) of each record; fields is None where a quote is wrong, and reading goes on with the next line."""
+def records(lines: list[str], separator: str) -> Iterator[tuple[int, list[str] | None]]:
+    """(line number, fields) of each record of a CSV; fields is None where a quote is wrong, and reading goes on with the next line."""
     at = 0
     while at < len(lines):
         fields, used = None, 1
@@ -181,7 +202,7 @@ class _Reader:
         for position, name in enumerate(header):
             if name in header[:position]:
                 self._problem(name, name, "each column once; the first one is used")
-            elif name not in COLUMNS:
+            elif name not in (*COLUMNS, *MADE_COLUMNS):
                 close = difflib.get_close_matches(name, COLUMNS, n=1)
                 hint = f'did you mean "{close[0]}"?' if close else f"the columns {', '.join(COLUMNS)}"
                 self._problem(name, name, f"{hint}{'' if close else ';'} this column is ignored")
@@ -241,6 +262,9 @@ class _Reader:
             show_name=self._yes("show_name", row.get("show_name", "")) is not None,
             consent=self._yes("consent", row.get("consent", "")),
             consent_at=self._time(row.get("consent_at", "")),
+            # A list without the column was made by somebody who knows the accounts; one with it asks for a tick per row.
+            verified="verified" not in row or self._yes("verified", row["verified"]) is not None,
+            person=row.get("person") or None,
         )
 
     def _is_repeated(self, channel: Channel) -> bool:
