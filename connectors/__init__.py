@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PLATFORMS: dict[str, str] = {
     "twitch": "connectors.twitch:Twitch",
     "bluesky": "connectors.bluesky:Bluesky",
+    "kick": "connectors.kick:Kick",
     "sse": "connectors.sse:Sse",
     "websocket": "connectors.websocket:Websocket",
 }

@@ -1,0 +1,254 @@
+"""Kick: chat, follows, subscriptions, gifts, bans and broadcasts by official webhooks; the public chat socket as a second source, off by default.
+
+Collected: chat messages and replies, follows, subscriptions (new, renewed, gifted), Kicks (gifts, in KICKS), live and ended,
+bans (as removals of what the author wrote in the ten minutes before). Deleted messages and cleared chats only with
+``pusher = true``: the official webhooks do not say them. Not collected: channel
+points, polls, pins, titles, hosts (except by Pusher, as shares). Viewers are discovery's.
+
+API: https://docs.kick.com (webhooks, channels, subscriptions; sources in KickEngineering/KickDevDocs), checked 2026-11-20. The public
+socket is Pusher protocol 7 as kick.com's own page uses it: undocumented, unauthenticated.
+
+Login: an app of one's own (kick.com, Settings, Developer): ``client_id`` and ``client_secret``, and in the app the webhook address
+``https://<our public address>/hooks/kick``. No broadcaster has to consent technically; the roster's consent holds. ``pusher`` needs no login.
+
+Limits: 1,000 chat subscriptions for an app that Kick has not verified, 10,000 for a verified one; status fifty channels a call, viewers
+refresh about once a minute. Kick ends all subscriptions of an address that failed for a day, so they are listed and mended every few minutes.
+
+Message loss and resume: Kick sends a webhook up to three times, has a record of delays and of silent loss in busy chats, and cannot resume.
+The webhooks are received by ``monitor serve``, so a restart of a collector loses none. The socket sends nothing again: while it is the only
+source each drop is a Gap; beside the webhooks it is not, because what it missed they bring.
+
+Quirks: one signing key for all apps of the world, so only broadcasters of the roster are taken. A message has the same id in both
+sources (the platform's documents do not promise it). The chatroom id that the socket needs is in no official answer: the roster's
+``native_id`` may be ``<broadcaster id>/<chatroom id>``. An unknown slug fails a whole batch, so slugs are asked one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from websockets.exceptions import ConnectionClosed
+
+from connectors import socket
+from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Refused, Secret
+from connectors.kick.channel import ids_of
+from connectors.kick.desk import Desk
+from connectors.kick.parse import Context, parse_any
+from connectors.kick.pusher import Session, closing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Mapping
+
+    from connectors.connector import Mark, Target, Tools, Watch
+    from connectors.event import Event
+
+PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAq/+l1WnlRrGSolDMA+A8
+6rAhMbQGmQ2SapVcGM3zq8ANXjnhDWocMqfWcTd95btDydITa10kDvHzw9WQOqp2
+MZI7ZyrfzJuz5nhTPCiJwTwnEtWft7nV14BYRDHvlfqPUaZ+1KR4OCaO/wWIk/rQ
+L/TjY0M70gse8rlBkbo2a8rKhu69RQTRsoaf4DVhDPEeSeI5jVrRDGAMGL3cGuyY
+6CLKGdjVEM78g3JfYOvDU/RvfqD7L89TZ3iN94jrmWdGz34JNlEI5hqK8dd7C5EF
+BEbZ5jgB8s8ReQV8H+MkuffjdAj3ajDDX3DOJMIut1lBrUVD1AaSrGCKHooWoL2e
+twIDAQAB
+-----END PUBLIC KEY-----
+"""
+"""Kick's, from its documentation of webhook security; the same for all apps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to read Kick. With ``client_id`` and ``client_secret`` everything official works."""
+
+    client_id: str = ""
+    """Of the app: kick.com, Settings, Developer."""
+    client_secret: Secret | None = None
+    """Of the app; as ``{ env = "KICK_CLIENT_SECRET" }``."""
+    public_key: str = PUBLIC_KEY
+    """The key that Kick signs webhooks with; only to be set when Kick changes it (``GET /public/v1/public-key`` tells it)."""
+    window_seconds: float = 300.0
+    """A webhook whose time is further from ours is refused, so that an old one cannot be played again."""
+    live_every_seconds: float = 60.0
+    """How often discovery asks which channels are live, with how many viewers; Kick refreshes viewers about once a minute."""
+    subscriptions_seconds: float = 300.0
+    """How often the subscriptions are listed and mended."""
+    pusher: bool = False
+    """Read the public chat socket too: an undocumented route, see docs/connectors.md for what it breaks."""
+    pusher_url: str = "wss://ws-us2.pusher.com/app/32cbd69e4b950bf97679?protocol=7&client=js&version=8.4.0&flash=false"
+    """The socket of kick.com's own page; the key in it may change."""
+    capacity: int = 100
+    """Channels per connection."""
+    answer_seconds: float = 20.0
+    """How long to wait for an answer of the socket or of the API."""
+    mark_every_seconds: float = 2.0
+    """How often the covered time of the channels is reported, so that a restart knows where its gap begins."""
+    api: str = "https://api.kick.com"
+    """Address of the API."""
+    login: str = "https://id.kick.com"
+    """Address of the login."""
+    proxy: str = ""
+    """HTTP proxy for the API; empty: HTTPS_PROXY of the environment."""
+
+
+_Received = socket.ClientConnection | bytes | list[Any] | Exception
+"""From the socket, that it is open, or a frame; what the API gave, as items; or why one of them ended."""
+
+
+class Kick(Connector):
+    """Keeps the webhooks of its channels subscribed; with ``pusher`` it also reads their chats."""
+
+    name = "kick"
+    options = Options
+    capacity: ClassVar[int | None] = 100
+    needs: ClassVar[tuple[str, ...]] = ("client_id", "client_secret")
+    resumes: ClassVar[bool] = False
+
+    opts: Options
+
+    def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
+        super().__init__(options, watch, tools)
+        self._official = bool(options.client_id and options.client_secret)
+        self._inbox: asyncio.Queue[_Received | None] = asyncio.Queue(256)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: Session | None = None
+        self._connection: socket.ClientConnection | None = None
+        self._desk = Desk(options, tools)
+
+    @classmethod
+    def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
+        """A webhook's body, a webhook with its headers, or a frame of the socket; the keys of ``livestreams`` are broadcaster ids."""
+        return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams))
+
+    async def events(self) -> AsyncGenerator[Event | Health | Mark, None]:
+        """States and, with ``pusher``, messages, until a connection ends; see the contract."""
+        if not self._official and not self.opts.pusher:
+            raise Refused("Kick needs client_id and client_secret of an app (kick.com, Settings, Developer)")
+        try:
+            for health in self._unreadable_targets():
+                yield health
+            self._start(self._follow_watch())
+            if self.opts.pusher:
+                self._start(self._read_socket())
+            if self._official:
+                self._start(self._read_api())
+            while self.watch.targets:
+                received = await self._next()
+                for item in self._take(received):
+                    yield item
+                for item in self._due():
+                    yield item
+                await self._settle()
+        except ConnectorFailure:
+            for mark in self._session.marks() if self._session else ():
+                yield mark
+            raise
+        finally:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- the tasks ----------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _follow_watch(self) -> None:
+        while True:
+            await self.watch.changed()
+            await self._inbox.put(None)
+
+    async def _read_socket(self) -> None:
+        now = self.tools.now
+        try:
+            url, seconds = self.opts.pusher_url, self.opts.answer_seconds
+            async with socket.connect(url, now=now, open_seconds=seconds, origin="https://kick.com") as connection:
+                await self._inbox.put(connection)
+                async for frame in socket.frames(connection, now=now):
+                    await self._inbox.put(frame)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
+            await self._inbox.put(_said_by_pusher(error, self.tools))
+
+    async def _read_api(self) -> None:
+        """One round after the other. Beside the socket a failed round is skipped, but not three in a row."""
+        failures = 0
+        try:
+            async with aclosing(self._desk.rounds(lambda: tuple(self.watch.targets.values()))) as rounds:
+                async for result in rounds:
+                    failures = failures + 1 if isinstance(result, ConnectorFailure) else 0
+                    if not isinstance(result, ConnectorFailure):
+                        await self._inbox.put(result)
+                    elif isinstance(result, Refused) or not self.opts.pusher or failures >= 3:
+                        await self._inbox.put(result)
+                        return
+        except Exception as error:  # noqa: BLE001 - as above
+            await self._inbox.put(error)
+
+    async def _next(self) -> _Received | None:
+        """What came in; None when the targets changed or something is due."""
+        due = self._session.wake if self._session else math.inf
+        try:
+            async with asyncio.timeout_at(due if due < math.inf else None):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    # --- the steps ----------------------------------------------------------------------------------------------------
+
+    def _take(self, received: _Received | None) -> list[Event | Health | Mark]:
+        mono = asyncio.get_running_loop().time()
+        match received:
+            case bytes():
+                return self._session.receive(received, mono, self.tools.now()) if self._session else []
+            case list():
+                return received
+            case Exception():
+                raise received
+            case None:
+                self._desk.hurry.set()
+                return [*self._session.update(self._rooms()), *self._unreadable_targets()] if self._session else []
+        self._connection = received
+        self._session = Session(
+            self.tools.pseudonym, mono, answer_seconds=self.opts.answer_seconds, mark_seconds=self.opts.mark_every_seconds,
+            alone=not self._official,
+        )  # fmt: skip
+        return list(self._session.update(self._rooms()))
+
+    def _due(self) -> list[Event | Health | Mark]:
+        mono = asyncio.get_running_loop().time()
+        if self._session is None or self._session.wake > mono or not self._inbox.empty():
+            return []  # a mark must not pass frames that wait
+        return self._session.tick(mono, self.tools.now())
+
+    async def _settle(self) -> None:
+        session = self._session
+        if session and self._connection and session.out:
+            texts, session.out = session.out, []
+            await socket.send(self._connection, texts)
+        if session and session.failure:
+            raise session.failure
+
+    def _rooms(self) -> dict[str, Target]:
+        found = ((ids_of(target).chatroom_id, target) for target in self.watch.targets.values())
+        return {room: target for room, target in found if room}
+
+    def _unreadable_targets(self) -> list[Health]:
+        """Without an app a channel can be read only by its chatroom id."""
+        if self._official:
+            return []
+        reason = "the chatroom id is missing; put <broadcaster id>/<chatroom id> into native_id of the roster, or set client_id"
+        targets = self.watch.targets.values()
+        return [Health(livestream=t.livestream, state="refused", reason=reason) for t in targets if not ids_of(t).chatroom_id]
+
+
+def _said_by_pusher(error: Exception, tools: Tools) -> Exception:
+    """The meaning of a close code is the protocol's, where there is one."""
+    cause = error.__cause__
+    if isinstance(error, Dropped) and isinstance(cause, ConnectionClosed) and cause.rcvd and 4000 <= cause.rcvd.code < 4300:
+        return closing(cause.rcvd.code, tools.now())
+    return error

@@ -1,0 +1,208 @@
+"""Kick's public API as values: what to ask, and what an answer means. Pure; sending is rest.py's.
+
+For discovery: ``resolve`` asks for slugs one by one, because one unknown slug fails a whole batch (400); ``status_asks`` asks for
+broadcaster ids fifty at a time; ``read_channels`` reads both answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from connectors.connector import Secret, Unreadable
+from connectors.rest import Ask, Reply
+from connectors.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+API = "https://api.kick.com"
+LOGIN = "https://id.kick.com"
+BATCH = 50
+"""Broadcaster ids in one call."""
+EVENTS = (
+    "chat.message.sent", "channel.followed", "channel.subscription.new", "channel.subscription.renewal", "channel.subscription.gifts",
+    "kicks.gifted", "livestream.status.updated", "moderation.banned",
+)  # fmt: skip
+"""What is subscribed for each channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An app access token."""
+
+    value: Secret
+    until: datetime
+
+    def good(self, now: datetime) -> bool:
+        return now + timedelta(minutes=5) < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """What Kick says about a channel now."""
+
+    user_id: str
+    slug: str
+    title: str = ""
+    live: bool = False
+    started_at: datetime | None = None
+    viewers: int | None = None
+    language: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One event of one broadcaster that Kick sends us."""
+
+    id: str
+    user_id: str
+    event: str
+
+
+def token_ask(login: str, client_id: str, secret: Secret) -> Ask:
+    """The app access token (client credentials)."""
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret.reveal()}
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    return Ask(method="POST", url=f"{login}/oauth/token", headers=headers, body=urlencode(form).encode())
+
+
+def read_token(reply: Reply, now: datetime) -> Token:
+    document = _document(reply.body)
+    value, seconds = document.get("access_token"), document.get("expires_in")
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
+        raise Unreadable("missing_token")
+    lasts = seconds if isinstance(seconds, int | float) and 0 < seconds < 1e9 else 3600
+    return Token(value=Secret(value), until=now + timedelta(seconds=lasts))
+
+
+def resolve(slugs: Iterable[str], token: Token, api: str = API) -> list[Ask]:
+    """One request for each slug."""
+    return [_get(f"{api}/public/v1/channels?slug={quote(slug.lstrip('@').casefold(), safe='')}", token) for slug in slugs]
+
+
+def status_asks(user_ids: Sequence[str], token: Token, api: str = API) -> list[Ask]:
+    """One request for each fifty broadcasters."""
+    batches = [user_ids[start : start + BATCH] for start in range(0, len(user_ids), BATCH)]
+    return [
+        _get(f"{api}/public/v1/channels?" + urlencode([("broadcaster_user_id", one) for one in batch]), token)
+        for batch in batches
+    ]
+
+
+def read_channels(body: bytes) -> list[Channel]:
+    """The channels of an answer; one that cannot be read is left out. Raises Unreadable when it is no answer at all."""
+    return [channel for row in _rows(body) if (channel := _channel(row)) is not None]
+
+
+def public_key_ask(api: str = API) -> Ask:
+    """The key that signs all webhooks; it needs no login."""
+    return Ask(url=f"{api}/public/v1/public-key")
+
+
+def read_public_key(body: bytes) -> str:
+    data = _document(body).get("data")
+    key = data.get("public_key") if isinstance(data, dict) else None
+    if not isinstance(key, str) or "BEGIN PUBLIC KEY" not in key:
+        raise Unreadable("missing_key")
+    return key
+
+
+def subscriptions_ask(token: Token, api: str = API) -> Ask:
+    """All subscriptions of the app: Kick ends them by itself when our address failed for a day."""
+    return _get(f"{api}/public/v1/events/subscriptions", token)
+
+
+def read_subscriptions(body: bytes) -> list[Subscription]:
+    return [
+        Subscription(id=row["id"], user_id=user, event=row["event"])
+        for row in _rows(body)
+        if isinstance(row.get("id"), str)
+        and isinstance(row.get("event"), str)
+        and (user := _user(row.get("broadcaster_user_id")))
+    ]
+
+
+def missing(user_ids: Iterable[str], have: Iterable[Subscription]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(broadcaster, events) that are not subscribed."""
+    known = {(one.user_id, one.event) for one in have}
+    for user in user_ids:
+        lacking = tuple(event for event in EVENTS if (user, event) not in known)
+        if lacking:
+            yield user, lacking
+
+
+def subscribe_ask(user: str, events: Iterable[str], token: Token, api: str = API) -> Ask:
+    body = {"broadcaster_user_id": int(user), "events": [{"name": name, "version": 1} for name in events], "method": "webhook"}
+    headers = {**_authorised(token), "content-type": "application/json"}
+    return Ask(method="POST", url=f"{api}/public/v1/events/subscriptions", headers=headers, body=orjson.dumps(body))
+
+
+def read_refusals(body: bytes) -> list[str]:
+    """Events that were not subscribed, with Kick's word for why; empty when all were."""
+    return [
+        f"{row.get('name')}: {row['error']}"[:200] for row in _rows(body) if isinstance(row.get("error"), str) and row["error"]
+    ]
+
+
+def _authorised(token: Token) -> dict[str, str]:
+    return {"authorization": f"Bearer {token.value.reveal()}"}
+
+
+def _get(url: str, token: Token) -> Ask:
+    return Ask(url=url, headers=_authorised(token))
+
+
+def _channel(row: dict[str, Any]) -> Channel | None:
+    user, slug = _user(row.get("broadcaster_user_id")), row.get("slug")
+    if not user:
+        return None
+    stream = row.get("stream")
+    stream = stream if isinstance(stream, dict) else {}
+    live = stream.get("is_live") is True
+    viewers = stream.get("viewer_count")
+    tags = stream.get("custom_tags")
+    return Channel(
+        user_id=user,
+        slug=slug.casefold() if isinstance(slug, str) else "",
+        title=_text(row.get("stream_title")),
+        live=live,
+        started_at=moment(stream.get("start_time")) if live else None,  # of an offline channel it is the year 1
+        viewers=viewers if live and isinstance(viewers, int) and not isinstance(viewers, bool) and 0 <= viewers < 2**53 else None,
+        language=_text(stream.get("language")),
+        tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+    )
+
+
+def _user(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return str(value)
+    return value[:30] if isinstance(value, str) and value.isascii() and value.isdigit() else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Unreadable("not_json") from None
+    if not isinstance(found, dict):
+        raise Unreadable("not_an_object")
+    return found
+
+
+def _rows(body: bytes) -> list[dict[str, Any]]:
+    data = _document(body).get("data")
+    if isinstance(data, dict):
+        data = [data]
+    if not isinstance(data, list):
+        raise Unreadable("missing_data")
+    return [row for row in data if isinstance(row, dict)]
