@@ -16,13 +16,14 @@ import time
 import zlib
 from collections import deque
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 import connectors
+from connectors import rest
 from connectors.connector import (
     Connector,
     Dropped,
@@ -30,6 +31,7 @@ from connectors.connector import (
     Mark,
     Refused,
     Resume,
+    Secret,
     Target,
     Throttled,
     Tools,
@@ -38,9 +40,14 @@ from connectors.connector import (
 )
 from connectors.event import Gap, Status, Unknown
 from connectors.pacing import backoff
+from monitor.channel_store import ChannelStore
+from monitor.channels import broadcasts_of, pass_of
 from monitor.controls import switched_off
+from monitor.discover import Discovery, fetcher
+from monitor.gate import Gate
 from monitor.journal import Journal, LostTail, ready
 from monitor.produce import RETRIABLE, Producer
+from monitor.roster import why_not
 from monitor.setup import Source, author_key
 from monitor.stopping import stopping
 
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from connectors.event import Event
+    from monitor.channels import Row
     from monitor.config import Config
     from monitor.reload import Setup
     from monitor.roster import Channel, Roster
@@ -97,30 +105,48 @@ class Wanted:
     """Platform → native id or handle → livestream id, of the whole roster."""
     refused: dict[str, str]
     """Livestream → reason in words."""
+    closed: dict[str, str] = field(default_factory=dict)
+    """Livestream → why it is not read at this time."""
 
 
-def plan(config: Config, roster: Roster, shares: set[int]) -> Wanted:
-    """Targets of these shares; every hashtag of the event is a target of its own on platforms that know hashtags."""
+def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Row] | None = None) -> Wanted:
+    """Targets of these shares; every hashtag of the event is a target of its own on platforms that know hashtags.
+
+    ``rows`` is what discovery knows; who is not in it is read as the roster says.
+    """
+    rows = rows or {}
     targets: dict[str, dict[str, Target]] = {}
     directory: dict[str, dict[str, str]] = {}
     refused: dict[str, str] = {}
+    closed: dict[str, str] = {}
     for channel in roster.channels:
-        directory.setdefault(channel.platform, {})[channel.native_id or channel.handle] = channel.id
+        row = rows.get(channel.id)
+        directory.setdefault(channel.platform, {})[(row and row.native_id) or channel.native_id or channel.handle] = channel.id
     for channel in roster.watchable(config.require_consent):
         if share_of(channel.id) in shares:
-            if config.platform(channel.platform).enabled:
-                target = Target(livestream=channel.id, handle=channel.handle, native_id=channel.native_id)
-                targets.setdefault(channel.platform, {})[channel.id] = target
-            else:
+            row = rows.get(channel.id)
+            if not config.platform(channel.platform).enabled:
                 refused[channel.id] = f"{channel.platform} is switched off in the configuration"
+            elif row is not None and row.reading == "closed":
+                closed[channel.id] = row.reason
+            else:
+                target = Target(livestream=channel.id, handle=channel.handle, native_id=channel.native_id)
+                if row is not None:
+                    target = replace(
+                        target,
+                        handle=row.handle,
+                        native_id=row.native_id or channel.native_id,
+                        broadcasts=broadcasts_of(row),
+                    )
+                targets.setdefault(channel.platform, {})[channel.id] = target
     for channel in roster.refused(config.require_consent):
         if share_of(channel.id) in shares:
-            refused[channel.id] = "no consent in the roster"
+            refused[channel.id] = why_not(channel, config.require_consent)
     for tag in config.event.hashtags:
         name = f"bluesky:{tag.casefold()}"
         if config.platform("bluesky").enabled and share_of(name) in shares:
             targets.setdefault("bluesky", {})[name] = Target(livestream=name, handle=tag)
-    return Wanted(targets, directory, refused)
+    return Wanted(targets, directory, refused, closed)
 
 
 def regroup(groups: Sequence[Group], platform: str, wanted: Mapping[str, Target], capacity: int | None) -> list[Group]:
@@ -205,8 +231,14 @@ class Collector:
         self._next_connect: dict[str, float] = {}
         self._named: set[str] = set()
         self._plan_lock = asyncio.Lock()
+        self.store = ChannelStore(journal.redis)
+        self.gate = Gate()
+        self._rows: dict[str, Row] = {}
+        self._rows_version = -1
 
     async def run(self, poll: Callable[[], Setup | None]) -> None:
+        with suppress(*RETRIABLE):
+            await self.look_at_channels()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._flush_all())
@@ -214,6 +246,7 @@ class Collector:
                 tasks.create_task(self._own_shares())
                 tasks.create_task(self._write_states())
                 tasks.create_task(self._follow(poll))
+                tasks.create_task(self._follow_channels())
         finally:
             await self._stop()
 
@@ -248,20 +281,41 @@ class Collector:
                 self.setup = new
                 await self.replan()
 
+    async def _follow_channels(self) -> None:
+        while not stopping():
+            await asyncio.sleep(1.0)
+            with suppress(*RETRIABLE):
+                if await self.look_at_channels():
+                    await self.replan()
+
+    async def look_at_channels(self) -> bool:
+        """Take over what discovery knows by now; True when it changes what is read."""
+        version = await self.store.version()
+        if version == self._rows_version:
+            return False
+        before, rows = self._rows, await self.store.rows()
+        self._rows, self._rows_version = rows, version
+        # What was held is older than what came since.
+        self._items[:0] = self.gate.update({name: pass_of(row) for name, row in rows.items()})
+        return before.keys() != rows.keys() or any(_view(row) != _view(before[name]) for name, row in rows.items())
+
     async def replan(self) -> None:
         """Start, change and stop connections so that exactly our targets are watched."""
         async with self._plan_lock:
-            wanted = plan(self.setup.config, self.setup.roster, self._shares)
+            wanted = plan(self.setup.config, self.setup.roster, self._shares, self._rows)
             await self._load_resumes([name for some in wanted.targets.values() for name in some if name not in self._resumes])
             for platform in self._groups.keys() | wanted.targets.keys():
                 await self._replan_platform(platform, wanted)
-            gone = self._states.keys() - wanted.refused.keys() - {name for some in wanted.targets.values() for name in some}
+            known = wanted.refused.keys() | wanted.closed.keys()
+            gone = self._states.keys() - known - {name for some in wanted.targets.values() for name in some}
             for name in gone:
                 self._states.pop(name, None)
                 self._dirty.discard(name)
                 self._resumes.pop(name, None)  # whoever owns it now stores newer ones
             for name, reason in wanted.refused.items():
                 self._note(name, "refused", reason)
+            for name, reason in wanted.closed.items():
+                self._note(name, "waiting", reason)
 
     async def _replan_platform(self, platform: str, wanted: Wanted) -> None:
         before = {group.number: group for group in self._groups.get(platform, [])}
@@ -277,7 +331,7 @@ class Collector:
                 watch = Watch((), wanted.directory.get(platform))
                 task = asyncio.create_task(self._keep_up(platform, group.number, watch), name=f"{platform} {group.number}")
                 running = self._running[platform, group.number] = Running(watch, task)
-            if running.watch.targets.keys() != group.targets.keys() or running.watch.directory != wanted.directory.get(platform):
+            if _bare(running.watch.targets) != group.targets or running.watch.directory != wanted.directory.get(platform):
                 running.watch.directory = wanted.directory.get(platform, {})
                 running.watch.update(self._with_resumes(group.targets.values()))
 
@@ -306,12 +360,7 @@ class Collector:
             await pipeline.execute()
 
     def _with_resumes(self, targets: Iterable[Target]) -> list[Target]:
-        return [
-            Target(
-                livestream=t.livestream, handle=t.handle, native_id=t.native_id, resume=self._resumes.get(t.livestream, Resume())
-            )
-            for t in targets
-        ]
+        return [replace(target, resume=self._resumes.get(target.livestream, Resume())) for target in targets]
 
     # keeping one connection up
 
@@ -382,9 +431,10 @@ class Collector:
 
     async def flush(self) -> None:
         """Everything yielded so far goes to disk; what it covers is noted to be stored once the journal has it."""
-        if not self._items:
+        if not self._items and not self.gate.holding:
             return
         items, self._items = self._items, []
+        items = self.gate.take(items, time.monotonic())
         events = [item for item in items if not isinstance(item, Mark)]
         resumes = self._covered(items)
         for event in events:
@@ -494,6 +544,16 @@ class Collector:
                 await self.journal.shares("collect", self.token, SHARE_TTL_MS, SHARES, leave=True)
 
 
+def _bare(targets: Mapping[str, Target]) -> dict[str, Target]:
+    """Without where they resume: that changes all the time, and wakes nobody."""
+    return {name: replace(target, resume=Resume()) for name, target in targets.items()}
+
+
+def _view(row: Row) -> tuple[Any, ...]:
+    """What of a row matters to a connection."""
+    return row.reading, row.reason, row.handle, row.native_id, broadcasts_of(row)
+
+
 def machine_token(spool_name: str) -> str:
     """Who this collector is: the same after a crash on the same machine (the spool's lock sees to it that there is only one)."""
     return f"{socket.gethostname()}:{spool_name}"
@@ -508,6 +568,13 @@ def simulated(data_dir: Any) -> dict[str, Any]:
     addresses: dict[str, Any] = {}
     if "twitch" in found:
         addresses["twitch"] = {"url": found["twitch"]}
+    if "helix" in found:
+        addresses["twitch"] = addresses.get("twitch", {}) | {
+            "helix_url": f"{found['helix']}/helix",
+            "login_url": f"{found['helix']}/oauth2",
+            "client_id": Secret("simulated"),
+            "client_secret": Secret("simulated-secret"),
+        }
     if "jetstream" in found:
         addresses["bluesky"] = {"url": found["jetstream"]}
     return addresses
@@ -529,13 +596,13 @@ async def run(settings: Settings) -> int:
             rewind="no-rewind" not in off,
             dedupe="no-dedupe" not in off,
         ) as producer:
-            collector = Collector(
-                journal,
-                producer,
-                source.setup,
-                tools,
-                token=machine_token(producer.name),
-                addresses=(lambda: simulated(settings.data_dir)) if simulator else dict,
-            )
-            await collector.run(source.poll)
+            token = machine_token(producer.name)
+            addresses = (lambda: simulated(settings.data_dir)) if simulator else dict
+            collector = Collector(journal, producer, source.setup, tools, token=token, addresses=addresses)
+            async with rest.client() as session, asyncio.TaskGroup() as tasks:
+                tasks.create_task(collector.run(source.poll))
+                discovery = Discovery(
+                    journal, producer.put, lambda: source.setup, fetcher(session), tools, token=token, addresses=addresses
+                )
+                tasks.create_task(discovery.run())
     return 0

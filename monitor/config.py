@@ -105,7 +105,9 @@ class Scope:
     """Which broadcasts of a roster channel count; used by discovery."""
 
     hours: Literal["event", "always"] = "event"
-    """``event``: only while the event runs."""
+    """``event``: only while the event runs, each day from its first session to its last."""
+    grace_minutes: int = 60
+    """So long before the first session and after the last one it is still the event."""
     phrases: tuple[str, ...] = ()
     """One of these in the title puts a broadcast in scope."""
     unsure: Literal["ask", "count", "ignore"] = "ask"

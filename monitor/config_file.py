@@ -176,6 +176,7 @@ def _roster(table: Table, public: Public) -> dict[str, Any]:
 def _scope(table: Table) -> Scope:
     return Scope(
         hours=cast("Any", table.choice("hours", ("event", "always"), "event")),
+        grace_minutes=table.integer("grace_minutes", USUAL.scope.grace_minutes, low=0, high=1440),
         phrases=table.texts("phrases", ()),
         unsure=cast("Any", table.choice("unsure", ("ask", "count", "ignore"), "ask")),
     )

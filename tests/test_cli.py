@@ -240,7 +240,10 @@ def marks(config, roster=NOBODY):
 
 def test_check_says_what_works_and_who_is_not_read():
     found = marks(CONFIG, parse_roster(ROSTER))
-    assert ("works", "twitch: 1 channels, without a key.") in found
+    assert (
+        "works",
+        "twitch: 1 channels, without a key; client_id and client_secret in [twitch] would add more, see docs/connectors.md.",
+    ) in found
     assert any(mark == "note" and sentence.startswith("1 channels without consent") for mark, sentence in found)
     assert "wrong" not in {mark for mark, _ in found}
 

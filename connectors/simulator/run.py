@@ -2,7 +2,7 @@
 
 ``run`` is the entry; ``Simulator`` is the same thing for a test that wants to hold it. Control by HTTP GET on either port:
 ``/control/drop``, ``/control/reconnect``, ``/control/pause`` (traffic stops, sockets stay, the ledger is complete), ``/control/resume``,
-``/control/status``.
+``/control/day`` (everybody ends, and begins under a new broadcast id), ``/control/status``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from connectors.simulator import irc
+from connectors.simulator.air import Airtime
 from connectors.simulator.crowd import Crowd
 from connectors.simulator.faults import MILD, Faults
+from connectors.simulator.helix import HelixServer
 from connectors.simulator.jetstream import JetstreamServer, Record
 from connectors.simulator.ledger import Ledger, Line
 from connectors.simulator.texts import load
@@ -52,6 +54,7 @@ class Simulator:
         hashtags: Sequence[str] = (),
         ledger_dir: Path | None = None,
         faults: Faults | None = None,
+        lively: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.clock = clock
@@ -80,6 +83,15 @@ class Simulator:
             faults=faults,
             clumped=clumped,
         )
+        self.air = Airtime(
+            [room.pace.mean for room in self.crowd.rooms],
+            random.Random(seed + 3),
+            started,
+            lively=lively,
+            tags=hashtags,
+            run=self.run_id,
+        )
+        self.helix = HelixServer(self.twitch.places, self.air, clock=clock)
         self.jetstream = JetstreamServer(
             channels,
             dice=random.Random(seed + 2),
@@ -90,12 +102,14 @@ class Simulator:
         )
 
     async def start(self, host: str = "127.0.0.1", twitch_port: int = 0, jetstream_port: int = 0) -> dict[str, object]:
-        """Listen on both ports; gives what the URLs file says."""
+        """Listen on all ports; gives what the URLs file says."""
         twitch = await self.twitch.start(host, twitch_port, process_request=self._answer)
         jetstream = await self.jetstream.start(host, jetstream_port, control=self.control)
+        helix = await self.helix.start(host)
         return {
             "twitch": f"ws://{host}:{twitch}",
             "jetstream": f"ws://{host}:{jetstream}/subscribe",
+            "helix": f"http://{host}:{helix}",
             "control": f"http://{host}:{twitch}/control",
             "pid": os.getpid(),
         }
@@ -118,6 +132,7 @@ class Simulator:
         """Close the sockets and the ledger."""
         await self.twitch.stop()
         await self.jetstream.stop()
+        await self.helix.stop()
         if self.ledger is not None:
             self.ledger.close()
 
@@ -142,10 +157,13 @@ class Simulator:
             case "resume":
                 self.paused = False
                 answer = self._status()
+            case "day":
+                self.air.new_day(self.clock())
+                answer = self._status()
             case "status":
                 answer = self._status()
             case _:
-                return HTTPStatus.NOT_FOUND, "drop, reconnect, pause, resume or status\n"
+                return HTTPStatus.NOT_FOUND, "drop, reconnect, pause, resume, day or status\n"
         return HTTPStatus.OK, json.dumps(answer) + "\n"
 
     def _status(self) -> dict[str, int]:
@@ -157,6 +175,8 @@ class Simulator:
             "too_slow": self.twitch.cuts,
             "ledger_lines": self.ledger.lines if self.ledger else 0,
             "paused": int(self.paused),
+            "on_air": sum(bool(air.id) for air in self.air.channels),
+            "helix_calls": sum(self.helix.calls.values()),
         }
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -250,11 +270,19 @@ async def run(
 ) -> None:
     """Simulate until cancelled; the URLs file is written, whole, when the servers listen.
 
-    Without ``faults`` they are mild, but none while a ledger is kept: a cut socket costs Twitch messages that the ledger has.
+    Without ``faults`` they are mild, but none while a ledger is kept: a cut socket costs Twitch messages that the ledger has. For the
+    same reason nobody goes offline then.
     """
     faults = faults or (Faults() if ledger_dir is not None else MILD)
     simulator = Simulator(
-        channels, rate=rate, seed=seed, sessions=sessions, hashtags=hashtags, ledger_dir=ledger_dir, faults=faults
+        channels,
+        rate=rate,
+        seed=seed,
+        sessions=sessions,
+        hashtags=hashtags,
+        ledger_dir=ledger_dir,
+        faults=faults,
+        lively=ledger_dir is None,
     )
     urls = await simulator.start(host, twitch_port, jetstream_port)
     if urls_file is not None:

@@ -1,13 +1,15 @@
 """Twitch chat, read anonymously over IRC.
 
 Collected: chat messages and ``/me``, replies, bits, paid pins, subscriptions and gifted subscriptions, raids (as shares),
-announcements, deleted messages, timeouts and bans (as removals). Not collected: viewers, live or offline, follows (IRC does not
-say them; they need Helix with a key), whispers, and copies that Shared Chat makes of messages written in other rooms.
+announcements, deleted messages, timeouts and bans (as removals). Viewers, live or offline, and renames are not said by IRC: discovery
+asks Helix for them when there is a key (helix.py). Not collected: follows, whispers, and copies that Shared Chat makes of messages
+written in other rooms.
 
 API: IRC over WebSocket with the capabilities twitch.tv/tags and twitch.tv/commands, https://dev.twitch.tv/docs/chat/irc/,
 checked 2026-11-20.
 
-Login: none. ``NICK justinfan<digits>`` reads without an account or a key; this is undocumented but has held since 2016.
+Login: none. ``NICK justinfan<digits>`` reads without an account or a key; this is undocumented but has held since 2016. With
+``client_id`` and ``client_secret`` of an application (dev.twitch.tv/console/apps, ten minutes, no review) discovery adds the rest.
 
 Limits: 100 channels per user, so 90 per connection; 20 JOINs in 10 seconds, one too many closes the connection, so 18. 1,000
 channels are 12 connections, complete after about 50 seconds. Whether anonymous connections share the JOIN limit per address is
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors import socket
-from connectors.connector import Connector, ConnectorFailure, Dropped
+from connectors.connector import Connector, ConnectorFailure, Dropped, Secret
 from connectors.twitch.parse import Context, parse_line
 from connectors.twitch.session import Rooms, Session
 
@@ -67,6 +69,16 @@ class Options:
     """After RECONNECT, how long the old connection is still read once the new one has joined everything."""
     mark_every_seconds: float = 2.0
     """How often the covered time of the channels is reported, so that a restart knows where its gap begins."""
+    client_id: Secret | None = None
+    """Of an application made at dev.twitch.tv/console/apps; with it live or offline, viewers and renames are known."""
+    client_secret: Secret | None = None
+    """Of the same application."""
+    live_every_seconds: float = 30.0
+    """How often each channel is asked for live or offline and its viewers; 1,000 channels are 10 calls, 800 a minute are allowed."""
+    helix_url: str = "https://api.twitch.tv/helix"
+    """Address of the Helix API."""
+    login_url: str = "https://id.twitch.tv/oauth2"
+    """Address that gives the token for it."""
 
 
 _Received = tuple["_Link", socket.ClientConnection | bytes | Exception]

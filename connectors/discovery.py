@@ -1,0 +1,168 @@
+"""The contract of discovery: how one platform is asked which account a handle is, and what of it is live. Pure.
+
+A ``Discoverer`` makes questions and reads answers; it sends nothing, waits for nothing and remembers nothing. The loop that sends, keeps
+to the quota, retries and remembers is ``monitor/discover.py``, once, for all platforms. What an answer does not mention is told as well:
+a channel that was asked about and is not in the answer is offline, an account that is not in it does not exist.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from connectors import rest
+from connectors.rest import Ask, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.connector import Broadcast, ConnectorFailure, Secret
+
+__all__ = ["Account", "Ask", "Discoverer", "Known", "Question", "Reply", "Sighting", "Token"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One request, and what it is about."""
+
+    what: Literal["token", "accounts", "status"]
+    ask: Ask
+    about: tuple[str, ...] = ()
+    """The handles or native ids that are asked about."""
+    cost: int = 1
+    """In the platform's own units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a platform lets us in with for a while."""
+
+    value: Secret
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a handle, or a native id, is."""
+
+    asked: str
+    """The handle or the native id of the question."""
+    native_id: str | None
+    """None: the platform knows no such account."""
+    handle: str = ""
+    """Its handle of now; another than the one asked for after a rename."""
+    title: str = ""
+    """As the platform shows it, so that a person can say whether it is the right one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a channel does at the time of an answer; without broadcasts it is offline."""
+
+    native_id: str
+    handle: str = ""
+    """Its handle of now, where the answer says it."""
+    broadcasts: tuple[Broadcast, ...] = ()
+    """Live ones have ``started_at``; announced ones only ``scheduled_at``."""
+    viewers: int | None = None
+    """Concurrent viewers of all its live broadcasts; None: unknown."""
+    candidates: tuple[str, ...] = ()
+    """Ids of broadcasts that may be live and must be confirmed by another question."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a discoverer is told about a channel that it may ask for."""
+
+    native_id: str
+    handle: str
+    broadcasts: tuple[Broadcast, ...] = ()
+    """Live or announced when it was last asked."""
+    candidates: tuple[str, ...] = ()
+    """Broadcast ids that were heard of (a pasted link, a push) and not confirmed."""
+
+
+class Discoverer(ABC):
+    """One platform; see the module docstring for what it must not do."""
+
+    name: ClassVar[str]
+    """Name in the table of platforms."""
+    title: ClassVar[str]
+    """As people write it."""
+    quota: ClassVar[tuple[int, float]]
+    """So many units in so many seconds, in any window."""
+    open_while_offline: ClassVar[bool] = False
+    """Whether its chats can be read while nothing is live."""
+    units_per_day: int | None = None
+    """Most units a day of the platform's calendar; None: no such limit."""
+    interval_seconds: float = 30.0
+    """Between two looks at the same channel, as long as the quota lasts."""
+
+    def __init__(self, options: Any) -> None:
+        self.opts = options
+
+    @classmethod
+    @abstractmethod
+    def missing(cls, options: Any) -> tuple[str, ...]:
+        """The options that are not given and without which the platform cannot be asked."""
+
+    # --- coming in ----------------------------------------------------------------------------------------------------
+
+    def enter(self) -> Question | None:
+        """The question for a token; None when the platform wants none."""
+        return None
+
+    def read_token(self, body: bytes, now: datetime) -> Token:
+        """Raises Unreadable."""
+        raise NotImplementedError
+
+    def signed(self, question: Question, token: Token | None) -> Ask:
+        """The request with what lets us in."""
+        if token is None:
+            return question.ask
+        return replace(question.ask, headers={**question.ask.headers, "Authorization": f"Bearer {token.value.reveal()}"})
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def resolve(self, handles: Sequence[str]) -> list[Question]:
+        """Which accounts these handles are."""
+
+    @abstractmethod
+    def recheck(self, native_ids: Sequence[str]) -> list[Question]:
+        """What these accounts are called by now."""
+
+    @abstractmethod
+    def discover(self, channels: Sequence[Known], now: datetime, budget: int) -> list[Question]:
+        """What these channels do, for at most ``budget`` units; those named first are asked first."""
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def read_resolved(self, question: Question, body: bytes) -> list[Account]:
+        """One for each that was asked about; raises Unreadable and nothing else."""
+
+    @abstractmethod
+    def read_status(self, question: Question, body: bytes) -> list[Sighting]:
+        """One for each that was asked about; raises Unreadable and nothing else."""
+
+    def failure(self, reply: Reply, now: datetime) -> ConnectorFailure:
+        """Which of the three ways to fail an answer is that is not 2xx."""
+        return rest.failure_of(reply, now, who=self.title)
+
+    # --- the calendar of the quota ------------------------------------------------------------------------------------
+
+    def day(self, now: datetime) -> str:
+        """The day of the platform's quota that this moment belongs to."""
+        return now.date().isoformat()
+
+    def next_day(self, now: datetime) -> datetime:
+        """When the next quota day begins."""
+        return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def batches(values: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    """In their order, at most ``size`` at once."""
+    return [tuple(values[start : start + size]) for start in range(0, len(values), size)]

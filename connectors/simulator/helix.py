@@ -1,0 +1,213 @@
+"""The server side of Twitch Helix and its login, as far as discovery meets it.
+
+Client credentials for a token that ends; users by login or id and streams by user id, at most 100 together, else 400; ``first`` is 20
+unless it is said, so that who forgets it misses eighty; an unknown login and an offline channel are simply not in the answer; a bucket of
+800 points a minute, refilled steadily, then 429 with ``Ratelimit-Reset``. Channels go live and offline, and change their login.
+
+The clock is handed in; what is on air is air.py's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from connectors.simulator.air import Airtime
+    from connectors.simulator.irc import Place
+
+AT_ONCE: Final = 100
+USUAL_FIRST: Final = 20
+CLIENT_ID: Final = "simulated"
+CLIENT_SECRET: Final = "simulated-secret"  # noqa: S105 — of the simulator itself
+
+
+class HelixServer:
+    """All channels of the simulated Twitch, as its API shows them."""
+
+    def __init__(
+        self,
+        places: Sequence[Place | None],
+        air: Airtime,
+        *,
+        clock: Callable[[], float],
+        points: int = 800,
+        token_seconds: int = 5_011_271,
+    ) -> None:
+        self.places = places
+        self.air = air
+        self.clock = clock
+        self.points = points
+        self.token_seconds = token_seconds
+        self.calls: dict[str, int] = {}
+        """Path → how often it was asked; refused questions too."""
+        self.throttled = 0
+        self.trouble: list[tuple[int, bytes]] = []
+        """Answers (status, body) that are given next instead of the right ones."""
+        self._level = float(points)
+        self._filled = clock()
+        self._tokens: dict[str, float] = {}
+        """Token → when it ends."""
+        self._issued = 0
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen; gives the port."""
+        app = web.Application()
+        app.router.add_post("/oauth2/token", self._token)
+        app.router.add_get("/helix/users", self._users)
+        app.router.add_get("/helix/streams", self._streams)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def expire_tokens(self) -> None:
+        """Every token that was given is worth nothing from now on."""
+        self._tokens.clear()
+
+    # --- what it answers ----------------------------------------------------------------------------------------------
+
+    async def _token(self, request: web.Request) -> web.Response:
+        if (answer := self._count("token")) is not None:
+            return answer
+        given = {**request.query, **{key: str(value) for key, value in (await request.post()).items()}}
+        if given.get("client_id") != CLIENT_ID:
+            return _json({"status": 400, "message": "invalid client"}, 400)
+        if given.get("client_secret") != CLIENT_SECRET:
+            return _json({"status": 403, "message": "invalid client secret"}, 403)
+        if given.get("grant_type") != "client_credentials":
+            return _json({"status": 400, "message": "missing grant type"}, 400)
+        self._issued += 1
+        token = hashlib.blake2b(f"{self._issued} {self.clock()}".encode(), digest_size=15).hexdigest()
+        self._tokens[token] = self.clock() + self.token_seconds
+        return _json({"access_token": token, "expires_in": self.token_seconds, "token_type": "bearer"})
+
+    async def _users(self, request: web.Request) -> web.Response:
+        if (answer := self._enter(request, "users")) is not None:
+            return answer
+        ids, logins = request.query.getall("id", []), request.query.getall("login", [])
+        if not 1 <= len(ids) + len(logins) <= AT_ONCE:
+            return _error(400, "The sum of the id and login query parameters must be between 1 and 100.")
+        wanted_ids, wanted_logins = set(ids), {login.lower() for login in logins}
+        rows = [
+            {
+                "id": place.room_id,
+                "login": place.login,
+                "display_name": place.login.capitalize(),
+                "type": "",
+                "broadcaster_type": "",
+                "description": "",
+                "profile_image_url": "",
+                "offline_image_url": "",
+                "view_count": 0,
+                "created_at": "2019-06-24T12:00:00Z",
+            }
+            for place in self.places
+            if place is not None and (place.room_id in wanted_ids or place.login in wanted_logins)
+        ]
+        return self._answer({"data": rows})
+
+    async def _streams(self, request: web.Request) -> web.Response:
+        if (answer := self._enter(request, "streams")) is not None:
+            return answer
+        ids, logins = request.query.getall("user_id", []), request.query.getall("user_login", [])
+        first = request.query.get("first", str(USUAL_FIRST))
+        if len(ids) > AT_ONCE or len(logins) > AT_ONCE:
+            return _error(400, "The number of user_id or user_login query parameters must not exceed 100.")
+        if not first.isdigit() or not 1 <= int(first) <= AT_ONCE:
+            return _error(400, 'The parameter "first" was malformed: the value must be between 1 and 100')
+        now = self.clock()
+        self.air.advance(now)
+        wanted = {*ids, *(login.lower() for login in logins)}
+        rows = [
+            self._stream(index, place, now)
+            for index, place in enumerate(self.places)
+            if place is not None and (place.room_id in wanted or place.login in wanted) and self.air.channels[index].id
+        ]
+        rows.sort(key=lambda row: -row["viewer_count"])
+        return self._answer({"data": rows[: int(first)], "pagination": {"cursor": "eyJiIjp7"} if len(rows) > int(first) else {}})
+
+    def _stream(self, index: int, place: Place, now: float) -> dict[str, Any]:
+        air = self.air.channels[index]
+        return {
+            "id": air.id,
+            "user_id": place.room_id,
+            "user_login": place.login,
+            "user_name": place.login.capitalize(),
+            "game_id": "509658",
+            "game_name": "Just Chatting",
+            "type": "live",
+            "title": air.title,
+            "viewer_count": self.air.viewers(index, now),
+            "started_at": f"{datetime.fromtimestamp(air.started, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "language": "en",
+            "thumbnail_url": "",
+            "tag_ids": [],
+            "tags": [],
+            "is_mature": False,
+        }
+
+    # --- who may ask --------------------------------------------------------------------------------------------------
+
+    def _enter(self, request: web.Request, path: str) -> web.Response | None:
+        """The refusal, or None; a refused question costs a point as well."""
+        if (answer := self._count(path)) is not None:
+            return answer
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if not token or kind != "Bearer":
+            return _error(401, "OAuth token is missing")
+        if self._tokens.get(token, 0.0) <= self.clock():
+            return _error(401, "Invalid OAuth token")
+        if request.headers.get("Client-Id") != CLIENT_ID:
+            return _error(401, "Client ID and OAuth token do not match")
+        if not self._take():
+            self.throttled += 1
+            return _error(429, "Too Many Requests", self._limits())
+        return None
+
+    def _count(self, path: str) -> web.Response | None:
+        self.calls[path] = self.calls.get(path, 0) + 1
+        if self.trouble:
+            status, body = self.trouble.pop(0)
+            return web.Response(status=status, body=body, content_type="application/json")
+        return None
+
+    def _take(self) -> bool:
+        now = self.clock()
+        self._level = min(self.points, self._level + (now - self._filled) * self.points / 60)
+        self._filled = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True
+
+    def _limits(self) -> dict[str, str]:
+        full = self.clock() + (self.points - self._level) * 60 / self.points
+        return {
+            "Ratelimit-Limit": str(self.points),
+            "Ratelimit-Remaining": str(int(self._level)),
+            "Ratelimit-Reset": str(int(full) + 1),
+        }
+
+    def _answer(self, content: Mapping[str, Any]) -> web.Response:
+        return _json(content, headers=self._limits())
+
+
+def _json(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=json.dumps(content).encode(), status=status, content_type="application/json", headers=headers)
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    names = {400: "Bad Request", 401: "Unauthorized", 429: "Too Many Requests"}
+    return _json({"error": names[status], "status": status, "message": message}, status, headers)
