@@ -132,7 +132,7 @@ def _watched(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-simulator", action="store_true", help="whatever the configuration says")
     group.add_argument("--livestreams", metavar="N", type=_count, help="how many the simulator runs")
     group.add_argument("--rate", metavar="EVENTS_PER_SECOND", type=_positive, help="of all simulated livestreams together")
-    group.add_argument("--seed", metavar="N", type=int, help="another seed, another crowd")
+    group.add_argument("--seed", metavar="N", type=_seed, help="a whole number: another seed, another crowd")
     group.add_argument("--ledger", metavar="DIR", type=Path, help="the simulator writes here what it really sent; tests compare")
 
 
@@ -145,7 +145,10 @@ def _served(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
     return value
@@ -154,6 +157,12 @@ def _positive(text: str) -> float:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {text}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text}")
     return int(text)
 
 

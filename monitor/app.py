@@ -145,7 +145,12 @@ def _from(module: str, function: str = "run") -> Callable[[Settings], Awaitable[
 
 async def run(settings: Settings) -> int:
     """Everything on this machine: Valkey, the simulator when it is on, and each role in its own process."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # it will hold what people wrote
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # it will hold what people wrote
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.data_dir} cannot be made ({error.strerror}); choose another folder with --data-dir"
+        ) from error
     lock = hold(settings.data_dir / "run.lock")
     if lock is None:
         raise EngineBusy(
@@ -166,9 +171,11 @@ async def run(settings: Settings) -> int:
         )
         said = asyncio.create_task(_say_where(settings))
         try:
-            return await supervisor.run()
+            code = await supervisor.run()
         finally:
             said.cancel()
+        logger.info("Stopped; the next start on %s goes on with the same numbers.", settings.data_dir)
+        return code
 
 
 def _roles(settings: Settings) -> list[Role]:

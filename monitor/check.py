@@ -53,7 +53,7 @@ def _of_the_roster(config: Config, roster: Roster) -> Iterator[Finding]:
         yield Finding("wrong" if problem.skipped else "note", str(problem))
     refused = len(roster.refused(config.require_consent))
     if refused:
-        yield Finding("note", f"{refused} channels without consent are never read; fill in the column consent to read them.")
+        yield Finding("note", f"Never read for want of consent: {_channels(refused)}; the column consent says who agreed.")
 
 
 def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
     for platform, number in sorted(Counter(channel.platform for channel in roster.unreachable).items()):
         yield Finding(
             "wrong",
-            f"{platform}: {number} channels of the roster cannot be read, this version has no connector for it; "
+            f"{platform}: {_channels(number)} of the roster out of reach, this version has no connector for it; "
             f"there are {', '.join(PLATFORMS)}. They are shown as unreachable.",
         )
     if not watched and not config.event.hashtags:
@@ -79,16 +79,20 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
 def _of_one_platform(config: Config, name: str, number: int) -> Finding:
     platform = config.platform(name)
     if not platform.enabled:
-        return Finding("note", f"{name}: switched off, so {number} channels are not read; [{name}] enabled = true reads them.")
+        return Finding("note", f"{name}: switched off, so nothing is read of {_channels(number)}; [{name}] enabled = true reads.")
     missing, optional = _secrets(class_of(name).options, platform.options)
     if missing:
         return Finding(
             "wrong",
-            f"{name}: {number} channels need {' and '.join(missing)} in [{name}]; docs/connectors.md says where to get it.",
+            f"{name}: for {_channels(number)} it needs {' and '.join(missing)} in [{name}]; docs/connectors.md says where to get it.",
         )
     more = f"; {' and '.join(optional)} in [{name}] would add more, see docs/connectors.md" if optional else ""
     key = "with the key that is configured" if platform.options and not optional else "without a key"
-    return Finding("works", f"{name}: {number} channels, {key}{more}.")
+    return Finding("works", f"{name}: {_channels(number)}, {key}{more}.")
+
+
+def _channels(number: int) -> str:
+    return "1 channel" if number == 1 else f"{number:,} channels"
 
 
 def _secrets(options: type, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:

@@ -276,7 +276,11 @@ class Notifier:
             pass  # it may still be ours, until the time that we know of
         active = now < self._held_until
         if active != self.active:
-            log.info("this process delivers the alerts" if active else "another process delivers the alerts, this one stands by")
+            log.info(
+                "this process delivers the alerts"
+                if active
+                else "another process has the lease for the alerts (a dead one keeps it for some seconds); this one stands by"
+            )
             self.active = active
         await self._reconcile(self._wanted if active else {})
         await self.tally.write(self.journal.redis)

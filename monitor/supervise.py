@@ -87,6 +87,8 @@ class Supervisor:
         """Begin to stop; called a second time, stop waiting and kill."""
         if self._stopping.is_set():
             self._hurry.set()
+        else:  # what follows, such as collect losing the simulator, is part of it
+            log.info("Stopping, upstream first, so that what is on its way is still counted; once more (Ctrl-C) stops at once.")
         self._code = self._code or code
         self._stopping.set()
 

@@ -82,6 +82,8 @@ def test_help_loads_nothing_heavy():
         (["run", "--port", "70000"], "expected a port"),
         (["run", "--livestreams", "0"], "expected a whole number above 0"),
         (["run", "--rate", "-1"], "expected a number above 0"),
+        (["run", "--rate", "many"], "expected a number above 0, found many"),
+        (["run", "--seed", "x"], "expected a whole number, found x"),
         (["parse"], "PLATFORM"),
         (["fly"], "invalid choice"),
         ([], "COMMAND"),
@@ -99,6 +101,13 @@ def test_a_file_that_is_not_there_is_named(config):
     done = monitor("classify", "nowhere.txt", "--config", str(config))
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "nowhere.txt" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/data"])
+def test_a_data_folder_that_cannot_be_made_is_named(place, config):
+    done = monitor("run", "--config", str(config), "--data-dir", place)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert f"{place} cannot be made" in done.stderr
 
 
 def test_the_sample_roster_is_never_asked_for_on_real_platforms(tmp_path):
@@ -242,9 +251,9 @@ def test_check_says_what_works_and_who_is_not_read():
     found = marks(CONFIG, parse_roster(ROSTER))
     assert (
         "works",
-        "twitch: 1 channels, without a key; client_id and client_secret in [twitch] would add more, see docs/connectors.md.",
+        "twitch: 1 channel, without a key; client_id and client_secret in [twitch] would add more, see docs/connectors.md.",
     ) in found
-    assert any(mark == "note" and sentence.startswith("1 channels without consent") for mark, sentence in found)
+    assert any(mark == "note" and sentence.startswith("Never read for want of consent: 1 channel;") for mark, sentence in found)
     assert "wrong" not in {mark for mark, _ in found}
 
 
@@ -293,7 +302,7 @@ def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_pat
         "--watch",
         "twitch:a",
     ]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as first:
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True) as first:
         assert first.stdout is not None
         assert first.stdout.readline().startswith("Wall: http://127.0.0.1:")
         second = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -301,4 +310,5 @@ def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_pat
         assert first.wait(60) == 0
     assert second.returncode == 2
     assert "another monitor already runs" in second.stderr
+    assert f"Stopped; the next start on {folder} goes on with the same numbers." in (tmp_path / "log").read_text()
     assert not (folder / "run.json").exists()

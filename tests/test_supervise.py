@@ -70,13 +70,15 @@ def is_alive(pid):
         return False
 
 
-async def test_roles_stop_in_the_order_of_the_river_whatever_the_order_of_starting(diary):
+async def test_roles_stop_in_the_order_of_the_river_whatever_the_order_of_starting(diary, caplog):
+    caplog.set_level("INFO")
     supervisor = Supervisor([child(name, diary) for name in sorted(STOP_ORDER)])
     running = asyncio.create_task(supervisor.run())
     await until(lambda: len(lines(diary)) == len(STOP_ORDER))
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running == 0
     assert lines(diary)[len(STOP_ORDER) :] == [f"stop {name}" for name in STOP_ORDER]
+    assert [record.message for record in caplog.records if record.message.startswith("Stopping")] != []
 
 
 async def test_a_killed_role_comes_back_and_the_others_are_left_alone(diary):
