@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connectors.connector import (
@@ -46,10 +47,10 @@ from connectors.connector import (
     Unreadable,
 )
 from connectors.event import Status
-from connectors.pacing import Bucket, backoff
 from connectors.youtube.aim import OVER, Aim, Chat, Known, aim, is_far
 from connectors.youtube.answers import parse_answer
 from connectors.youtube.api import Api
+from connectors.youtube.gate import Gate
 from connectors.youtube.parse import Context, read_page, unreadable
 from connectors.youtube.places import Place, Places, gap_before
 from connectors.youtube.problems import WORDS, Problem, Refusal, judge_error
@@ -98,7 +99,7 @@ class Options:
     opens_per_second: int = 4
     """How many chats are opened in a second."""
     broken_reads: int = 8
-    """So many broken answers in a row, with nothing received between them from any chat, mean that the network is broken and not a chat."""
+    """So many calls in a row that bring nothing, with nothing received between them from any chat, mean that the network is broken and not a chat."""
     retry_seconds: float = 1.0
     """A broken chat is opened again after so long, then after twice as long, up to two minutes."""
     retry_refused_seconds: float = 1800.0
@@ -136,13 +137,14 @@ class YouTube(Connector):
         self._places = Places()
         self._chats: dict[tuple[str, str], tuple[Chat, asyncio.Task[None]]] = {}
         self._begun_once: set[str] = set()
-        self._open = 0
-        """Chats that are being read."""
-        self._closed: Problem | None = None
-        """Why nothing may be asked now."""
-        self._broken = 0
-        """Broken answers since something was received."""
-        self._bucket = Bucket(options.opens_per_second, 1.0)
+        self._gate = Gate(
+            tools,
+            opens_per_second=options.opens_per_second,
+            broken_reads=options.broken_reads,
+            retry_seconds=options.retry_seconds,
+        )
+        self._fruitful: set[str] = set()
+        """Videos whose chat brought something since it was last opened."""
         self._wake = asyncio.Event()
         self._shown: dict[str, Health] = {}
 
@@ -209,13 +211,13 @@ class YouTube(Connector):
                 failures = 0
             except Refusal as refusal:
                 if refusal.problem.meaning in ("day", "slow", "key"):
-                    not_before = now + self._shut(refusal)
+                    not_before = now + self._gate.shut(refusal, self.tools.now())
                     continue
                 failures += 1
-                not_before = now + self._count_broken(Dropped(refusal.problem.words), failures)
+                not_before = now + self._gate.broke(Dropped(refusal.problem.words), failures)
             except Dropped as dropped:
                 failures += 1
-                not_before = now + self._count_broken(dropped, failures)
+                not_before = now + self._gate.broke(dropped, failures)
 
     async def _retarget(self) -> Aim:
         reading = {place: chat for place, (chat, task) in self._chats.items() if not task.done()}
@@ -253,7 +255,7 @@ class YouTube(Connector):
             except Unreadable as problem:
                 await self._inbox.put(unreadable(problem, body, self._context()))
                 raise Dropped(f"YouTube's answer about the videos cannot be read ({problem.reason})") from problem
-            self._broken = 0
+            self._gate.heard()
             for name in some:
                 self._videos[name] = videos.get(name)
                 if name in videos:
@@ -292,17 +294,18 @@ class YouTube(Connector):
         loop = asyncio.get_running_loop()
         await self._show(Health(livestream=chat.livestream, state="connecting"))
         while not self._is_over(chat):
-            await self._permit(chat)
+            await self._gate.enter(partial(self._throttled, chat))
             began = loop.time()
             wait = 0.0
+            self._fruitful.discard(chat.video)
             try:
                 await (self._poll(chat) if polled else self._hold(chat))
                 failures = 0 if loop.time() - began >= SETTLED_SECONDS else failures + 1
-                wait = self._pause(failures)
+                wait = self._gate.pause(failures)
             except Refusal as refusal:
                 match refusal.problem.meaning:
                     case "day" | "slow" | "key":
-                        self._shut(refusal)
+                        self._gate.shut(refusal, self.tools.now())
                     case "ended":
                         break
                     case "token" if self._lose_token(chat):
@@ -322,42 +325,12 @@ class YouTube(Connector):
         video = self._videos.get(chat.video)
         return chat.video in self._over or (video is not None and video.state == "ended")
 
-    async def _permit(self, chat: Chat) -> None:
-        """Wait until a call may be made. While nothing is open there is nothing to lose, and the whole connection fails instead."""
-        loop = asyncio.get_running_loop()
-        while True:
-            problem, now = self._closed, self.tools.now()
-            if problem and problem.until and problem.until > now:
-                if not self._open:
-                    raise Throttled(problem.words, problem.until)
-                await self._show(Health(livestream=chat.livestream, state="throttled", reason=problem.words))
-                await self.tools.sleep(min(60.0, (problem.until - now).total_seconds()))
-            elif wait := self._bucket.take(loop.time()):
-                await asyncio.sleep(wait)
-            else:
-                return
-
-    def _shut(self, refusal: Refusal) -> float:
-        """Ask nothing more for so many seconds; open chats are read on. Raises when there are none, or when a person must act."""
-        now = self.tools.now()
-        failure = refusal.failure(now)
-        if not isinstance(failure, Throttled) or not self._open:
-            raise failure
-        self._closed = Problem(refusal.problem.meaning, failure.reason, failure.until)
-        return max(1.0, (failure.until - now).total_seconds())
-
-    def _count_broken(self, dropped: Dropped, failures: int) -> float:
-        """How long to wait after the so manieth failure in a row; raises when everything is broken."""
-        self._broken += 1
-        if self._broken >= self.opts.broken_reads:
-            raise dropped
-        return self._pause(failures)
-
-    def _pause(self, failures: int) -> float:
-        return self.opts.retry_seconds * backoff(failures, self.tools.dice, cap=120.0)
+    async def _throttled(self, chat: Chat, reason: str) -> None:
+        await self._show(Health(livestream=chat.livestream, state="throttled", reason=reason))
 
     async def _break(self, chat: Chat, dropped: Dropped, failures: int) -> float:
-        wait = self._count_broken(dropped, failures)
+        # A chat that was read and then cut says nothing about the network yet: many are cut at once when a server goes.
+        wait = self._gate.pause(failures) if chat.video in self._fruitful else self._gate.broke(dropped, failures)
         await self._show(Health(livestream=chat.livestream, state="broken", reason=dropped.reason))
         return wait
 
@@ -391,7 +364,7 @@ class YouTube(Connector):
         scanner = Scanner()
         async with self._api.held("liveChat/messages/stream", self._query(chat)) as body:
             await self._begun(chat)
-            self._open += 1
+            self._gate.open += 1
             try:
                 heard = complete = loop.time()
                 while (data := await _within(body.readany(), min(LOOK_SECONDS, self.opts.stall_seconds))) != b"":
@@ -409,7 +382,7 @@ class YouTube(Connector):
             except Unreadable as problem:
                 raise Dropped("YouTube sent an object without an end") from problem
             finally:
-                self._open -= 1
+                self._gate.open -= 1
         if scanner.pending:
             raise Dropped("the connection was cut in the middle of an answer")
 
@@ -421,12 +394,12 @@ class YouTube(Connector):
                 raw = await self._api.get("liveChat/messages", self._query(chat) | {"maxResults": "2000"})
                 if not opened:
                     opened = 1
-                    self._open += 1
+                    self._gate.open += 1
                     await self._begun(chat)
                 page = await self._read(chat, raw)
                 await self.tools.sleep(max(self.opts.poll_chat_seconds, (page and page.wait_seconds) or 0.0))
         finally:
-            self._open -= opened
+            self._gate.open -= opened
 
     async def _read(self, chat: Chat, raw: bytes) -> Page | None:
         """Hand on what one object brings; raises Refusal when it says that the chat is over, or an error."""
@@ -438,7 +411,8 @@ class YouTube(Connector):
             return None
         if page.error is not None:
             raise Refusal(judge_error(page.error, context.received_at))
-        self._broken = 0
+        self._gate.heard()
+        self._fruitful.add(chat.video)
         places = self._places.of(chat.livestream, self.watch.targets)
         place = places.get(chat.video)
         if place is None or not place.token:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FAKES = {
     "twitch": "fake_twitch:FakeTwitch",
     "bluesky": "fake_bluesky:FakeBluesky",
+    "youtube": "fake_youtube:FakeYouTube",
     "kick": "fake_kick:FakeKick",
     "sse": "fake_sse:FakeSse",
     "websocket": "fake_websocket:FakeWebsocket",
