@@ -26,7 +26,7 @@ from monitor import log as logs
 from monitor.config import ConfigError
 from monitor.engine import Engine, EngineBusy, EngineFailed, find_url, hold
 from monitor.settings import Settings, read
-from monitor.supervise import Supervisor, end_with_parent, role
+from monitor.supervise import Supervisor, end_with_parent, has_supervisor, role
 
 if TYPE_CHECKING:
     import argparse
@@ -85,7 +85,16 @@ def settings_of(args: argparse.Namespace) -> Settings:
             raise ConfigError(
                 f"no Valkey runs on {data_dir}; start `monitor run` with the same --data-dir, or name a Redis in [redis] url"
             )
-    return Settings(config=config, data_dir=data_dir, redis_url=url, port=port, log=args.log, args=args, watched=watched)
+    return Settings(
+        config=config,
+        data_dir=data_dir,
+        redis_url=url,
+        port=port,
+        log=args.log,
+        args=args,
+        speaks=args.command == "collect" or not has_supervisor(),
+        watched=watched,
+    )
 
 
 def _usual_data_dir() -> Path:
@@ -145,6 +154,8 @@ def _from(module: str, function: str = "run") -> Callable[[Settings], Awaitable[
 
 async def run(settings: Settings) -> int:
     """Everything on this machine: Valkey, the simulator when it is on, and each role in its own process."""
+    from monitor.reload import log_problems  # noqa: PLC0415
+
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # it will hold what people wrote
     except OSError as error:
@@ -159,6 +170,7 @@ async def run(settings: Settings) -> int:
     with lock:
         for note in settings.config.notes:
             logger.info("%s", note)
+        log_problems(settings.roster())  # the roles read it too; here a mistake is said once, before anything starts
         settings = dataclasses.replace(settings, port=_free_port(settings.config.host, settings.port))
         engine = None if settings.redis_url else Engine(settings.data_dir)
         url = settings.redis_url or (await engine.start() if engine else "")

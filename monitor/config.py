@@ -174,11 +174,11 @@ class Config:
         return self.platforms.get(name) or Platform(name=name)
 
 
-def load(path: Path | None = None) -> Config:
-    """Read a configuration file, or the default one; raises ConfigError with one sentence."""
+def load(path: Path | None = None, *, tells: bool = True) -> Config:
+    """Read a configuration file, or the default one; raises ConfigError with one sentence. ``tells``: see config_file.read."""
     from monitor.config_file import read  # noqa: PLC0415  (the reader needs these types; who needs only the types loads no reader)
 
-    return read(path)
+    return read(path, tells=tells)
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

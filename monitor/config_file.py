@@ -53,8 +53,11 @@ def default_path() -> Path:
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def read(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> Config:
-    """Read a configuration file, or the default one; raises ConfigError with one sentence."""
+def read(path: Path | None = None, *, environment: Mapping[str, str] | None = None, tells: bool = True) -> Config:
+    """Read a configuration file, or the default one; raises ConfigError with one sentence.
+
+    ``tells``: whoever reads delivers alerts, so an alert whose address is not to be had is a mistake.
+    """
     file = path or default_path()
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -62,10 +65,10 @@ def read(path: Path | None = None, *, environment: Mapping[str, str] | None = No
         raise ConfigError(f"{file}: cannot be read ({error.strerror}); name another file with --config") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text; save it again as UTF-8") from error
-    return parse(text, file=file, environment=os.environ if environment is None else environment)
+    return parse(text, file=file, environment=os.environ if environment is None else environment, tells=tells)
 
 
-def parse(text: str, *, file: Path, environment: Mapping[str, str]) -> Config:
+def parse(text: str, *, file: Path, environment: Mapping[str, str], tells: bool = True) -> Config:
     """A configuration from its text; ``file`` is named in errors, and relative paths start in its folder."""
     try:
         values = tomllib.loads(text)
@@ -86,7 +89,7 @@ def parse(text: str, *, file: Path, environment: Mapping[str, str]) -> Config:
         rules=_list(root, "rule", _rule),
         cross=_cross(root),
         moderation=_section(root, "moderation", _moderation),
-        alerts=tuple(alert for alert in _list(root, "alert", _alert) if alert is not None),
+        alerts=tuple(alert for alert in _list(root, "alert", lambda table: _alert(table, tells=tells)) if alert is not None),
         privacy=_section(root, "privacy", _privacy),
         simulator=_section(root, "simulator", _simulator),
         path=file,
@@ -242,9 +245,9 @@ def _moderation(table: Table) -> Moderation:
     return Moderation(show="clean", clean_after_seconds=int(clean[1]))
 
 
-def _alert(table: Table) -> Alert | None:
+def _alert(table: Table, *, tells: bool) -> Alert | None:
     enabled = table.flag("enabled", default=True)
-    to = table.secret("to", needed=enabled)
+    to = table.secret("to", needed=enabled and tells)
     severity = table.integer("severity", 3, low=1, high=4)
     text = table.choice("text", ("full", "snippet", "none"), "snippet")
     return Alert(to=to, severity=severity, text=cast("Any", text)) if enabled and to is not None else None

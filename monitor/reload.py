@@ -95,6 +95,8 @@ class Reloader:
         adapt: Callable[[Config], Config] = lambda config: config,
         adapt_roster: Callable[[Roster, Config], Roster] = lambda roster, _: roster,
         environment: Mapping[str, str] | None = None,
+        tells: bool = True,
+        speaks: bool = True,
     ) -> None:
         self._path = path or config_file.default_path()
         self._adapt = adapt
@@ -102,46 +104,66 @@ class Reloader:
         self._adapt_roster = adapt_roster
         """What the simulator makes of the roster."""
         self._environment = environment
+        self._tells = tells
+        """See config_file.read."""
+        self._speaks = speaks
+        """False: another process of this run says the same."""
         # Watched before it is read: what is written in between is noticed as a change.
         self._watcher = FileWatcher([self._path], now)
         self.setup = self._load()
+        self._started = self.setup.config
         self._complaint = ""
 
     def poll(self) -> Setup | None:
         """The new setup, or None when nothing changed or what changed is broken (said once, the old ones stay)."""
         if not self._watcher.changed():
             return None
-        old = self.setup
         try:
             new = self._load()
         except ConfigError as error:
-            if str(error) != self._complaint:
+            if str(error) != self._complaint and self._speaks:
                 log.error("%s; the previous settings stay in force", error)  # noqa: TRY400  (a person's mistake has no traceback)
             self._complaint = str(error)
             return None
-        self._complaint = ""
-        if new == old:
+        mended, self._complaint = bool(self._complaint), ""
+        if new == self.setup:
+            if mended and self._speaks:
+                log.info("configuration and roster are in order again, and as before")
             return None
         self.setup = new
-        late = needs_restart(old.config, new.config)
-        if late:
-            log.warning("%s changed, which takes effect at the next start of the monitor", ", ".join(late))
-        log.info("configuration and roster read again: %d livestreams", len(new.roster.channels))
-        log_problems(new.roster)
+        if self._speaks:
+            self._say(new)
         return new
 
+    def _say(self, new: Setup) -> None:
+        late = needs_restart(self._started, new.config)
+        if late:
+            log.warning("%s changed, which takes effect at the next start of the monitor", ", ".join(late))
+        if new.config.partitions != self._started.partitions:
+            log.warning(
+                "[redis] partitions is fixed at the first start: with this number the next start is refused, so put it back"
+            )
+        log.info("configuration and roster read again: %d livestreams", len(new.roster.channels))
+        log_problems(new.roster)
+
     def _load(self) -> Setup:
-        config = self._adapt(config_file.read(self._path, environment=self._environment))
+        config = self._adapt(config_file.read(self._path, environment=self._environment, tells=self._tells))
         files = [self._path] + ([config.roster_file] if config.roster_file else [])
         self._watcher.watch(files)
         roster = read_roster(config.roster_file) if config.roster_file else Roster()
         return Setup(config=config, roster=self._adapt_roster(roster, config))
 
 
-def needs_restart(old: Config, new: Config) -> tuple[str, ...]:
-    """Names of the settings that differ and are read only at the start."""
-    fixed = ("redis_url", "partitions", "host", "port", "data_dir", "simulator")
-    return tuple(name for name in fixed if getattr(old, name) != getattr(new, name))
+def needs_restart(started: Config, new: Config) -> tuple[str, ...]:
+    """What is in the file now and takes effect only at the next start."""
+    fixed = {
+        "redis_url": "[redis] url",
+        "host": "[server] host",
+        "port": "[server] port",
+        "data_dir": "[server] data_dir",
+        "simulator": "[simulator]",
+    }
+    return tuple(words for name, words in fixed.items() if getattr(started, name) != getattr(new, name))
 
 
 def log_problems(roster: Roster) -> None:

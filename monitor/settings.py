@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from monitor.roster import Roster
 
 SAMPLE_ROSTER: Final = "roster-sample.csv"
+TELLS: Final = frozenset({"run", "notify", "check"})
+"""Commands that need the addresses of the alerts: an audit in another terminal must not ask for their secrets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class Settings:
     log: str
     """``text`` or ``json``."""
     args: argparse.Namespace
+    speaks: bool = True
+    """Whether this process says that a file changed: of the roles of one run, one does."""
     watched: Roster | None = None
     """Whom ``--watch`` names; None: ``config.roster_file`` says it."""
 
@@ -51,7 +55,14 @@ class Settings:
 
         if self.watched is not None or self.config.path is None:
             return None
-        return Reloader(self.config.path, now, adapt=lambda config: adapt(config, self.args), adapt_roster=with_simulated)
+        return Reloader(
+            self.config.path,
+            now,
+            adapt=lambda config: adapt(config, self.args),
+            adapt_roster=with_simulated,
+            tells=self.args.command in TELLS,
+            speaks=self.speaks,
+        )
 
 
 def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
@@ -60,8 +71,9 @@ def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
     ``--watch`` needs no file. With ``--config`` beside it, the file still says what the topics, sessions and machines are.
     """
     specs = getattr(args, "watch", None)
+    tells = args.command in TELLS
     if not specs:
-        config = adapt(load(args.config), args)
+        config = adapt(load(args.config, tells=tells), args)
         sample = config.roster_file is not None and config.roster_file.name == SAMPLE_ROSTER
         if sample and not config.simulator.enabled and args.command in {"run", "collect"}:
             raise ConfigError(
@@ -73,7 +85,7 @@ def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
 
     config, roster = config_from_watch(specs)
     if args.config is not None:
-        file = load(args.config)
+        file = load(args.config, tells=tells)
         platforms = {
             name: dataclasses.replace(file.platform(name), enabled=table.enabled) for name, table in config.platforms.items()
         }

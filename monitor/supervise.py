@@ -191,6 +191,11 @@ def role(name: str, options: Sequence[str] = ()) -> Role:
     return Role(name=name, command=(sys.executable, "-m", "monitor", name, *options))
 
 
+def has_supervisor() -> bool:
+    """Whether this process is a role of a ``monitor run``."""
+    return bool(os.environ.get(PARENT_PIPE))
+
+
 def end_with_parent(grace_seconds: float = GRACE_SECONDS) -> None:
     """In a role: when the supervisor is gone, end like after SIGTERM, and by force if that takes too long.
 

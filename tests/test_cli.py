@@ -103,6 +103,13 @@ def test_a_file_that_is_not_there_is_named(config):
     assert "nowhere.txt" in done.stderr
 
 
+def test_a_tool_in_another_terminal_does_not_ask_for_the_secrets_of_alerts(config):
+    config.write_text(TINY + '[[alert]]\nto = { env = "NOWHERE" }\n')
+    assert monitor("classify", "/dev/null", "--config", str(config)).returncode == 0
+    done = monitor("check", "--config", str(config))
+    assert (done.returncode, "NOWHERE is not set" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/data"])
 def test_a_data_folder_that_cannot_be_made_is_named(place, config):
     done = monitor("run", "--config", str(config), "--data-dir", place)
@@ -285,6 +292,15 @@ def test_check_ends_with_1_when_something_is_wrong_and_0_when_not(config, tmp_pa
 # --- a run ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_roster_that_is_none_is_said_once_and_before_anything_starts(config, tmp_path):
+    (tmp_path / "roster.csv").write_text("name,account\n")
+    config.write_text(TINY + '[roster]\nfile = "roster.csv"\n[simulator]\nenabled = false\n')
+    done = monitor("run", "--config", str(config), "--data-dir", str(tmp_path / "data"), "--port", "0")
+    assert done.returncode == 2
+    assert done.stderr.count("the first line must name the columns") == 1
+    assert not (tmp_path / "data" / "valkey").exists()
+
+
 @pytest.mark.slow
 def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_path):
     folder = tmp_path / "data"
@@ -299,9 +315,9 @@ def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_pat
         str(folder),
         "--port",
         "0",
-        "--watch",
-        "twitch:a",
     ]
+    (tmp_path / "roster.csv").write_text(ROSTER + "3,twitch,not a handle!,yes\n")
+    config.write_text(TINY + '[roster]\nfile = "roster.csv"\n[simulator]\nlivestreams = 2\n')
     with (tmp_path / "log").open("w") as log, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True) as first:
         assert first.stdout is not None
         assert first.stdout.readline().startswith("Wall: http://127.0.0.1:")
@@ -311,4 +327,5 @@ def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_pat
     assert second.returncode == 2
     assert "another monitor already runs" in second.stderr
     assert f"Stopped; the next start on {folder} goes on with the same numbers." in (tmp_path / "log").read_text()
+    assert (tmp_path / "log").read_text().count("roster.csv line 4, column handle") == 1, "a bad line is named, and once"
     assert not (folder / "run.json").exists()

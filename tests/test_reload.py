@@ -136,7 +136,51 @@ def test_what_waits_for_the_next_start_is_said(folder, clock, reloader, caplog):
     clock.write(folder / "config.toml", CONFIG.format(name="Summit") + "[server]\nport = 9000\n")
     reloader.poll()
     assert reloader.poll().config.port == 9000
-    assert "port changed, which takes effect at the next start" in caplog.text
+    assert "[server] port changed, which takes effect at the next start" in caplog.text
+    caplog.clear()
+    clock.now += LATER
+    clock.write(folder / "config.toml", CONFIG.format(name="Put back"))
+    reloader.poll()
+    assert reloader.poll().config.event.name == "Put back"
+    assert "next start" not in caplog.text, "what waits is told against what is in force, not against the file before"
+
+
+def test_another_number_of_partitions_is_said_to_be_refused(folder, clock, reloader, caplog):
+    clock.write(folder / "config.toml", CONFIG.format(name="Summit") + "[redis]\npartitions = 32\n")
+    reloader.poll()
+    assert reloader.poll().config.partitions == 32
+    assert "with this number the next start is refused" in caplog.text
+
+
+def test_a_mended_file_is_said_to_be_in_order_even_when_nothing_changed(folder, clock, reloader, caplog):
+    caplog.set_level(logging.INFO)
+    clock.write(folder / "config.toml", "[evnt]\n")
+    reloader.poll()
+    reloader.poll()
+    clock.now += LATER
+    clock.write(folder / "config.toml", CONFIG.format(name="Summit"))
+    reloader.poll()
+    assert reloader.poll() is None
+    assert caplog.messages[-1] == "configuration and roster are in order again, and as before"
+
+
+def test_of_several_processes_only_the_one_that_speaks_says_anything(folder, clock, caplog):
+    caplog.set_level(logging.INFO)
+    silent = Reloader(folder / "config.toml", clock, environment={}, speaks=False)
+    for text in ("[evnt]\n", CONFIG.format(name="Mended")):
+        clock.now += LATER
+        clock.write(folder / "config.toml", text)
+        silent.poll()
+        setup = silent.poll()
+    assert setup.config.event.name == "Mended"
+    assert caplog.records == []
+
+
+def test_who_delivers_no_alerts_does_not_ask_for_their_secret(folder, clock):
+    clock.write(folder / "config.toml", CONFIG.format(name="Summit") + '[[alert]]\nto = { env = "NOWHERE" }\n')
+    assert Reloader(folder / "config.toml", clock, environment={}, tells=False).setup.config.alerts == ()
+    with pytest.raises(ConfigError, match="NOWHERE is not set"):
+        Reloader(folder / "config.toml", clock, environment={})
 
 
 def test_what_the_command_line_says_stays_on_top(folder, clock):
