@@ -22,6 +22,7 @@ import msgspec
 import orjson
 
 from monitor.book import Behind, Book
+from monitor.coverage import age_seconds, pending_list, with_discovery
 from monitor.journal import LostTail, is_doubt
 from monitor.patch import merge_patch
 from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, watched
@@ -30,6 +31,8 @@ from monitor.stopping import stopping
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from monitor.channel_store import ChannelStore, Desk
+    from monitor.channels import Row
     from monitor.config import Config
     from monitor.journal import Position
     from monitor.roster import Roster
@@ -200,11 +203,18 @@ class Feed:
         roster: Roster,
         source: Source,
         *,
+        discovered: ChannelStore | None = None,
         ticks: float = 4.0,
         now_ms: Callable[[], int] = unix_ms,
     ) -> None:
         self.roster = roster
         self.source = source
+        self.discovered = discovered
+        """Where discovery writes what it knows; None: nobody discovers."""
+        self.rows: dict[str, Row] = {}
+        self.desks: dict[str, Desk] = {}
+        self.delays: dict[str, tuple[list[int], int]] = {}
+        """Platform → (broadcasts by discovery delay, sum of seconds)."""
         self.book = Book(source.partitions)
         self.ticker = Ticker(Picture(config), secrets.token_hex(8))
         self.around = Around()
@@ -221,6 +231,7 @@ class Feed:
         """Everything must be loaded again."""
         self._wanted, self._read = asyncio.Event(), asyncio.Event()
         self._failing: set[str] = set()
+        self._rows_version = -1
 
     @property
     def config(self) -> Config:
@@ -276,8 +287,15 @@ class Feed:
         self._raw = {name: known for name, known in self._raw.items() if name in rows}
         states = {name: state for name, raw in rows.items() if (state := self._read_state(name, raw)) is not None}
         livestreams = watched(self.config, self.roster, states, self._now_ms())
+        await self._look_at_discovery()
+        livestreams = with_discovery(livestreams, self.rows)
         counters = await self.source.ingest_counters()
-        self.around = replace(self.around, livestreams=livestreams, duplicates=counters.get("duplicates", 0))
+        self.around = replace(
+            self.around,
+            livestreams=livestreams,
+            duplicates=counters.get("duplicates", 0),
+            pending=len(pending_list(self.rows, livestreams)["pending"]),
+        )
         for name, value in counters.items():
             # Redis may lose the tail of its history: then the counter stands still until it has caught up.
             before = max(self._ingest.get(name, value), value)
@@ -290,6 +308,16 @@ class Feed:
             peaks = self.ticker.picture.peaks
             known = await self.source.peak({head: peaks.get(head, 0) for head in sorted(heads)})
             self.around = replace(self.around, peaks={head: value for head, value in known.items() if value > 0})
+
+    async def _look_at_discovery(self) -> None:
+        """Rows are read again only when one has changed."""
+        if self.discovered is None:
+            return
+        version = await self.discovered.version()
+        if version != self._rows_version:
+            self.rows, self.desks = await self.discovered.rows(), await self.discovered.desks()
+            self.delays = await self.discovered.delays()
+            self._rows_version = version
 
     async def look_at_authors(self) -> None:
         """Unique authors of the event and the current day, and of each session. One turn."""
@@ -343,7 +371,11 @@ class Feed:
         """One state, one encoding, every client."""
         now_ms = self._now_ms()
         self.latency.add(self.book.take_samples(), now_ms)
-        around = replace(self.around, event_to_wall_ms=self.latency.percentiles(now_ms))
+        around = replace(
+            self.around,
+            event_to_wall_ms=self.latency.percentiles(now_ms),
+            discovery_age_seconds=age_seconds(self.desks.values(), from_ms(now_ms)),
+        )
         delta = self.ticker.tick(self.book, now_ms, around)
         frame = text_frame(delta) if delta is not None else None
         snapshot: bytes | None = None

@@ -31,7 +31,7 @@ QUIET_SECONDS = 60
 SILENT_SECONDS = 35
 """Collectors repeat each state every 10 s; an older one has nobody behind it."""
 SHOWN_KINDS = (*KINDS, "engagement")
-STATES = ("live", "quiet", "connecting", "throttled", "refused", "broken", "ended")
+STATES = ("live", "quiet", "waiting", "announced", "connecting", "throttled", "refused", "unreachable", "broken", "ended")
 _EXACT = 2**53
 
 
@@ -51,6 +51,12 @@ class Livestream(msgspec.Struct, frozen=True):
     """A hashtag that is watched like a livestream; it is none."""
     reachable: bool = True
     """Not written by collectors: whether this configuration can collect it at all."""
+    known_live: bool | None = None
+    """Of discovery, like what follows: whether a broadcast of the event is live. None: nobody knows, so the collector's word holds."""
+    broadcast: str | None = None
+    viewers: int | None = None
+    discovered_at: str | None = None
+    """When the platform was last asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,10 @@ class Around:
     """Head → most concurrent viewers of the event."""
     event_to_wall_ms: Mapping[str, int] = field(default_factory=dict)
     duplicates: int | None = None
+    discovery_age_seconds: int | None = None
+    """How old the knowledge is of who is live; None where no platform can be asked."""
+    pending: int = 0
+    """Broadcasts that somebody must decide about."""
 
 
 def iso(at_ms: int) -> str:
@@ -294,15 +304,18 @@ class Picture:
         self._cells[head] = (row, column, cell)
 
     def _health(self, book: Book, now_ms: int, around: Around, counts: Mapping[str, int]) -> dict[str, Any]:
-        collected = counts["live"] + counts["quiet"]
         result: dict[str, Any] = {
             "coverage": {
-                "collected": collected,
-                "known_live": collected + counts["throttled"] + counts["refused"] + counts["broken"],
+                "collected": counts["live"] + counts["quiet"],
+                "known_live": sum(_is_known_live(livestream) for livestream in around.livestreams.values()),
                 "reachable": sum(livestream.reachable for livestream in around.livestreams.values()),
                 "consented": counts["total"],
             },
         }
+        if around.discovery_age_seconds is not None:
+            result["coverage"]["discovery_age_seconds"] = around.discovery_age_seconds
+        if around.pending:
+            result["coverage"]["pending"] = around.pending
         if book.complete:
             for name in ("late", "clamped", "removed", "gaps"):
                 result[name] = book.totals.get(f"total|{name}", 0)
@@ -345,6 +358,13 @@ def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], no
     return result
 
 
+def _is_known_live(livestream: Livestream) -> bool:
+    """By discovery; where nobody can be asked, whoever is connected counts as live, and whoever should be and is not."""
+    if livestream.known_live is not None:
+        return livestream.known_live
+    return livestream.state in ("live", "throttled", "refused", "broken")
+
+
 def is_quiet(livestream: Livestream, last_event: int | None, as_of_ms: int | None) -> bool:
     """Live by its collector, but nothing was counted for a minute; relative to as_of, so that a slow count silences nobody."""
     if livestream.state != "live" or as_of_ms is None:
@@ -377,7 +397,7 @@ def cells(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dic
             "platform": livestream.platform,
             "country": livestream.country,
         }
-        for key in ("handle", "reason", "since", "attendee"):
+        for key in ("handle", "reason", "since", "attendee", "broadcast", "viewers", "discovered_at"):
             if value := getattr(livestream, key):
                 cell[key] = value
         if book.complete:

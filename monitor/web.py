@@ -23,14 +23,16 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 from prometheus_client.exposition import choose_encoder
 
+from monitor.channel_store import ChannelStore
 from monitor.config import ConfigError
+from monitor.coverage import pending_list
 from monitor.feed import Feed, unix_ms
 from monitor.journal import Journal, ready
 from monitor.metrics import make_registry
 from monitor.snapshot import cells
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from monitor.reload import Reloader
     from monitor.settings import Settings
@@ -43,6 +45,8 @@ SOCKET_BUFFER: Final = 256 * 1024
 """What the kernel may hold for one wall: about one picture, so that a slow wall does not see old ones."""
 PING_SECONDS: Final = 20.0
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+"""What a proxy says about whom it speaks for."""
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -58,6 +62,8 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Server": "livestream-monitor",
 }
+
+DECISIONS: Final = {"accept": True, "ignore": False, "ask": None}
 
 FEED: Final = web.AppKey("feed", Feed)
 SOCKETS: Final = web.AppKey("sockets", set[web.WebSocketResponse])
@@ -96,6 +102,13 @@ def own_names(host: str, origins: Iterable[str]) -> frozenset[str] | None:
     if not is_loopback(host):
         return None
     return LOOPBACK_NAMES | {host} | {name for origin in origins if (name := urlsplit(origin).hostname)}
+
+
+def is_at_the_desk(peer: str | None, host: str, headers: Mapping[str, str]) -> bool:
+    """Whether a request comes from this machine itself, and not through a proxy on it: until there are tokens, only that may decide."""
+    if peer is None or not is_loopback(peer) or _name(host) not in LOOPBACK_NAMES:
+        return False
+    return not any(name in headers for name in FORWARDED)
 
 
 def _name(host: str) -> str:
@@ -149,6 +162,27 @@ def make_app(
     async def state(_: web.Request) -> web.Response:
         return _json(feed.ticker.snapshot())
 
+    async def pending(request: web.Request) -> web.Response:
+        if not is_at_the_desk(request.remote, request.host, request.headers):
+            return web.Response(status=403, text="Pending broadcasts are shown on the machine of the monitor only.\n")
+        return _json(orjson.dumps(pending_list(feed.rows, feed.around.livestreams)))
+
+    async def decide(request: web.Request) -> web.Response:
+        origin = request.headers.get("Origin")
+        if not is_at_the_desk(request.remote, request.host, request.headers) or (
+            origin is not None and not origin_allowed(origin, request.host, ())
+        ):
+            return web.Response(status=403, text="Broadcasts are accepted or ignored on the machine of the monitor only.\n")
+        said = read_decision(await request.read())
+        if said is None or feed.discovered is None or said[0] not in feed.around.livestreams:
+            return web.Response(
+                status=400,
+                text='Expected {"livestream": …, "broadcast": …, "decision": "accept", "ignore" or "ask"} of a livestream that is watched.\n',
+            )
+        livestream, broadcast, count = said
+        await feed.discovered.decide("producer", livestream, broadcast, count)
+        return _json(b'{"decided":true}')
+
     async def healthy(_: web.Request) -> web.Response:
         return _json(b'{"alive":true}')
 
@@ -170,6 +204,8 @@ def make_app(
     app.router.add_get("/feed", follow)
     app.router.add_get("/api/state", state)
     app.router.add_get("/api/livestreams", livestreams)
+    app.router.add_get("/api/pending", pending)
+    app.router.add_post("/api/pending", decide)
     app.router.add_get("/healthz", healthy)
     app.router.add_get("/readyz", is_ready)
     app.router.add_get("/metrics", metrics)
@@ -207,6 +243,23 @@ def is_resync(text: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(found, dict) and found.get("type") == "resync"
+
+
+def read_decision(body: bytes) -> tuple[str, str, bool | None] | None:
+    """Livestream, broadcast, and whether it counts (None: ask again); None when it is no such thing."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    livestream, broadcast, decision = (found.get(key) for key in ("livestream", "broadcast", "decision"))
+    if not isinstance(livestream, str) or not isinstance(broadcast, str) or decision not in DECISIONS:
+        return None
+    # Both become part of a key whose parts are divided by spaces; no id of a platform has one.
+    if not 1 <= len(broadcast) <= 200 or any(char.isspace() for char in livestream + broadcast):
+        return None
+    return livestream, broadcast, DECISIONS[decision]
 
 
 def static(folder: Path, path: str) -> web.StreamResponse:
@@ -248,7 +301,7 @@ async def run(settings: Settings) -> int:
         )
     origins = [*(getattr(settings.args, "origin", None) or ()), *([config.public.url] if config.public.url else [])]
     async with Journal(settings.redis_url, partitions=config.partitions).opened() as journal:
-        feed = Feed(config, settings.roster(), journal)
+        feed = Feed(config, settings.roster(), journal, discovered=ChannelStore(journal.redis))
         runner = web.AppRunner(
             make_app(feed, host=config.host, allowed_origins=origins), access_log=None, keepalive_timeout=10, shutdown_timeout=3
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -460,9 +461,27 @@ def test_states_of_livestreams_add_up_and_a_silent_live_one_is_quiet():
     found |= {state: livestream(state) for state in ("connecting", "throttled", "refused", "broken", "ended")}
     state = picture(caught_up(book, NOW), NOW, Around(livestreams=found))
     counts = state["livestreams"]
-    assert counts == {"live": 2, "quiet": 2, "connecting": 1, "throttled": 1, "refused": 1, "broken": 1, "ended": 1, "total": 9}
+    expected = {"live": 2, "quiet": 2, "connecting": 1, "throttled": 1, "refused": 1, "broken": 1, "ended": 1, "total": 9}
+    assert counts == expected | {"waiting": 0, "announced": 0, "unreachable": 0}
     assert state["health"]["coverage"] == {"collected": 4, "known_live": 7, "reachable": 9, "consented": 9}
     assert state["countries"]["BR"]["livestreams"] == 4
+
+
+def test_known_live_is_what_discovery_says_and_the_collectors_word_where_nobody_can_be_asked():
+    found = {
+        "here": msgspec.structs.replace(livestream("live"), known_live=True),
+        "offline": msgspec.structs.replace(livestream("waiting"), known_live=False),
+        "live but broken": msgspec.structs.replace(livestream("broken"), known_live=True),
+        "broken while offline": msgspec.structs.replace(livestream("broken"), known_live=False),
+        "no such handle": msgspec.structs.replace(livestream("unreachable"), known_live=False, reachable=False),
+        "cannot be asked": livestream("broken"),
+    }
+    around = Around(livestreams=found, discovery_age_seconds=38, pending=2)
+    state = picture(caught_up(empty_book(), NOW), NOW, around)
+    assert state["health"]["coverage"] == {
+        "collected": 1, "known_live": 3, "reachable": 5, "consented": 6, "discovery_age_seconds": 38, "pending": 2,
+    }  # fmt: skip
+    assert state["livestreams"]["waiting"] == state["livestreams"]["unreachable"] == 1
 
 
 @pytest.mark.parametrize(("ago", "quiet"), [(69, False), (70, True)])

@@ -44,13 +44,13 @@ export interface State {
   topics?: Record<string, Measures & { name?: Name; group?: string }>;
   platforms?: Record<string, Measures & { in_totals?: boolean }>;
   sessions?: Record<string, Measures & Session>;
-  livestreams?: Partial<Record<"live" | "quiet" | "connecting" | "throttled" | "refused" | "broken" | "ended" | "total", number>>;
+  livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;
   history?: { slot_seconds: number; start: string; engagement: number[] };
   health?: {
     as_of?: string;
     event_to_wall_ms?: { p50?: number; p95?: number; p99?: number };
-    coverage?: { collected?: number; known_live?: number; reachable?: number; consented?: number };
+    coverage?: { collected?: number; known_live?: number; reachable?: number; consented?: number; discovery_age_seconds?: number; pending?: number };
     late?: number;
     duplicates?: number;
     clamped?: number;
