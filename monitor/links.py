@@ -10,13 +10,16 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from monitor.handles import BadHandle, is_native_id, normalise, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+Code = Literal["other", "video", "short", "name", "email", "platform", "host", "private", "handle"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class NotFound:
     what: str
     reason: str
     suggestion: str
+    code: Code
+    """For pages in other languages than these sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +64,9 @@ class _Path:
 
 
 class _NoChannelError(ValueError):
-    def __init__(self, reason: str, suggestion: str) -> None:
+    def __init__(self, code: Code, reason: str, suggestion: str) -> None:
         super().__init__(reason)
-        self.reason, self.suggestion = reason, suggestion
+        self.code, self.reason, self.suggestion = code, reason, suggestion
 
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -164,7 +169,7 @@ def find_channels(cell: str, platform: str | None = None) -> tuple[list[Found], 
         try:
             channel = _channel(part, its_platform)
         except _NoChannelError as no:
-            problems.append(NotFound(what=part, reason=no.reason, suggestion=no.suggestion))
+            problems.append(NotFound(what=part, reason=no.reason, suggestion=no.suggestion, code=no.code))
         else:
             if channel not in found:
                 found.append(channel)
@@ -199,7 +204,7 @@ def _channel(part: str, platform: str | None) -> Found:
             raise _unknown_host(part)
         platform, path = its, _read(its, part)
         if path.handle is None:
-            raise _NoChannelError("this is the address of one video, not of a channel", _example(platform))
+            raise _NoChannelError("video", "this is the address of one video, not of a channel", _example(platform))
         handle, native_id = path.handle, path.native_id
     else:
         handle = part
@@ -207,21 +212,23 @@ def _channel(part: str, platform: str | None) -> Found:
             if re.fullmatch(r"@[\w.-]+@[\w.-]+\.\w+", part):
                 platform = "mastodon"
             elif EMAIL.fullmatch(part):
-                raise _NoChannelError("this is an e-mail address, not a channel", "paste the address of the channel")
+                raise _NoChannelError("email", "this is an e-mail address, not a channel", "paste the address of the channel")
             else:
-                raise _NoChannelError("no platform is named for it", "paste the address of the channel, or name the platform")
+                raise _NoChannelError(
+                    "platform", "no platform is named for it", "paste the address of the channel, or name the platform"
+                )
     return _checked(platform, handle, native_id)
 
 
 def _checked(platform: str, pasted: str, native_id: str | None) -> Found:
     if EMAIL.fullmatch(pasted) and platform != "mastodon":
-        raise _NoChannelError("this is an e-mail address, not a channel", _example(platform))
+        raise _NoChannelError("email", "this is an e-mail address, not a channel", _example(platform))
     bare = pasted.strip().strip("/").lstrip("@").casefold()
     pattern, words = HANDLES.get(platform, (r".+", ""))
     if platform in HANDLES and not re.fullmatch(pattern, bare):
         if " " in bare:
-            raise _NoChannelError("this looks like a name that is shown, not like a handle", f"{_example(platform)}")
-        raise _NoChannelError(f"not a handle of {platform}: expected {words}", _example(platform))
+            raise _NoChannelError("name", "this looks like a name that is shown, not like a handle", f"{_example(platform)}")
+        raise _NoChannelError("handle", f"not a handle of {platform}: expected {words}", _example(platform))
     if platform == "youtube" and re.fullmatch(r"UC[\w-]{22}", pasted.strip()):
         native_id = pasted.strip()
     if platform == "bilibili" and bare.isdecimal():
@@ -229,7 +236,7 @@ def _checked(platform: str, pasted: str, native_id: str | None) -> Found:
     try:
         handle = normalise(platform, pasted)
     except BadHandle as bad:
-        raise _NoChannelError(f"expected {bad.expected}", _example(platform)) from None
+        raise _NoChannelError("handle", f"expected {bad.expected}", _example(platform)) from None
     return Found(
         platform=platform, handle=handle, native_id=native_id if native_id and is_native_id(platform, native_id) else None
     )
@@ -312,7 +319,9 @@ def _read(platform: str, link: str, *, whole: bool = False) -> _Path:
     host = _host(link)
     if host in SHORT and not whole:
         raise _NoChannelError(
-            "a short address says nothing until it is opened", f"open it, then copy the long address; {_example(platform)}"
+            "short",
+            "a short address says nothing until it is opened",
+            f"open it, then copy the long address; {_example(platform)}",
         )
     words = [unquote(word) for word in parts.path.split("/") if word]
     query = {key: values[0] for key, values in parse_qs(parts.query).items()}
@@ -331,7 +340,7 @@ def _youtube(host: str, words: list[str], query: dict[str, str]) -> _Path:
         return _Path(broadcast=_id(second, r"[\w-]{6,20}"))
     if first == "watch":
         return _Path(broadcast=_id(query.get("v", ""), r"[\w-]{6,20}"))
-    raise _NoChannelError("an address of this old form does not say which channel it is", _example("youtube"))
+    raise _NoChannelError("other", "an address of this old form does not say which channel it is", _example("youtube"))
 
 
 def _tiktok(_: str, words: list[str], __: dict[str, str]) -> _Path:
@@ -389,7 +398,9 @@ def _telegram(_: str, words: list[str], __: dict[str, str]) -> _Path:
     words = words[1:] if words[:1] == ["s"] else words
     first = (*words, "")[0]
     if first.startswith("+") or first in {"joinchat", "c"}:
-        raise _NoChannelError("an invitation to a private group does not name it", "make the group public, or add our bot to it")
+        raise _NoChannelError(
+            "private", "an invitation to a private group does not name it", "make the group public, or add our bot to it"
+        )
     if not first:
         raise _not_a_channel("telegram")
     return _Path(handle=first)
@@ -434,7 +445,7 @@ def _owncast(host: str, words: list[str], _: dict[str, str]) -> _Path:
 
 def _wechat(_: str, __: list[str], ___: dict[str, str]) -> _Path:
     raise _NoChannelError(
-        "an address of WeChat Channels does not name the account", "write the name of the account (视频号) instead"
+        "other", "an address of WeChat Channels does not name the account", "write the name of the account (视频号) instead"
     )
 
 
@@ -478,12 +489,14 @@ def _example(platform: str) -> str:
 
 
 def _not_a_channel(platform: str) -> _NoChannelError:
-    return _NoChannelError("this address is not the one of a channel", _example(platform))
+    return _NoChannelError("other", "this address is not the one of a channel", _example(platform))
 
 
 def _unknown_host(link: str) -> _NoChannelError:
     host = _host(link)
     close = difflib.get_close_matches(host, HOSTS, n=1, cutoff=0.75)
     if close:
-        return _NoChannelError(f"{host} is no platform that we know", f"did you mean {link.replace(host, close[0], 1)}?")
-    return _NoChannelError(f"{host or 'this'} is no platform that we know", "paste the address of the channel on its platform")
+        return _NoChannelError("host", f"{host} is no platform that we know", f"did you mean {link.replace(host, close[0], 1)}?")
+    return _NoChannelError(
+        "host", f"{host or 'this'} is no platform that we know", "paste the address of the channel on its platform"
+    )

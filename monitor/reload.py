@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from monitor.signup import Signups
+
 RACY_SECONDS = 2.0
 """A file written so shortly ago may change again without a new time or size (coarse clocks of file systems)."""
 
@@ -97,12 +99,16 @@ class Reloader:
         environment: Mapping[str, str] | None = None,
         tells: bool = True,
         speaks: bool = True,
+        signups: Callable[[], Signups] | None = None,
     ) -> None:
         self._path = path or config_file.default_path()
         self._adapt = adapt
         """What the command line puts on top, each time again."""
         self._adapt_roster = adapt_roster
         """What the simulator makes of the roster."""
+        self._signups = signups
+        """What people said on the sign-up page; it never blocks for long, and the same object means that nothing changed."""
+        self._merged: Signups | None = None
         self._environment = environment
         self._tells = tells
         """See config_file.read."""
@@ -116,7 +122,7 @@ class Reloader:
 
     def poll(self) -> Setup | None:
         """The new setup, or None when nothing changed or what changed is broken (said once, the old ones stay)."""
-        if not self._watcher.changed():
+        if not self._watcher.changed() and (self._signups is None or self._signups() is self._merged):
             return None
         try:
             new = self._load()
@@ -151,6 +157,11 @@ class Reloader:
         files = [self._path] + ([config.roster_file] if config.roster_file else [])
         self._watcher.watch(files)
         roster = read_roster(config.roster_file) if config.roster_file else Roster()
+        if self._signups is not None:
+            from monitor.signup import merged  # noqa: PLC0415 — only with sign-up
+
+            self._merged = self._signups()
+            roster = merged(roster, self._merged)
         return Setup(config=config, roster=self._adapt_roster(roster, config))
 
 

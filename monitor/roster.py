@@ -71,8 +71,10 @@ class Channel:
     """False: nobody has said yet that the account is really this attendee's; a stranger's chat must not be read by mistake."""
     person: str | None = None
     """Keyed hash of an e-mail, written by the import: it joins the row with a sign-up."""
-    state: Literal["on", "paused", "withdrawn"] = "on"
-    """What the attendee said on the personal page."""
+    state: Literal["on", "paused", "withdrawn", "unknown"] = "on"
+    """What the attendee said on the personal page; ``unknown`` while that cannot be read."""
+    signed_up: bool = False
+    """It came by the sign-up page and is not in the roster's file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,9 @@ class Roster:
 def why_not(channel: Channel, require_consent: bool) -> str:
     """Why a channel must not be read, in words; empty when it may."""
     if channel.state == "withdrawn":
-        return "the attendee has withdrawn consent"
+        return "the attendee does not agree that it is read"
+    if channel.state == "unknown":
+        return "the sign-ups cannot be read yet, so nobody knows who has withdrawn"
     if channel.state == "paused":
         return "paused by the attendee"
     if require_consent and not channel.consent:
@@ -129,7 +133,7 @@ def why_not(channel: Channel, require_consent: bool) -> str:
     return ""
 
 
-def read_roster(path: Path, *, platforms: Collection[str] = tuple(connectors.PLATFORMS)) -> Roster:
+def read_roster(path: Path, *, platforms: Collection[str] = connectors.KNOWN) -> Roster:
     """Read the file; raises ConfigError when it is missing or is no roster."""
     try:
         data = path.read_bytes()
@@ -147,7 +151,7 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def parse_roster(text: str, *, file: str = "roster.csv", platforms: Collection[str] = tuple(connectors.PLATFORMS)) -> Roster:
+def parse_roster(text: str, *, file: str = "roster.csv", platforms: Collection[str] = connectors.KNOWN) -> Roster:
     """A roster from the text of a CSV file; ``platforms`` are those that can be read."""
     lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
     separator = max(SEPARATORS, key=lines[0].count)

@@ -7,8 +7,6 @@ roster_import.py and its neighbours; here are the files, the questions and the w
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import os
 import signal
 import sys
@@ -17,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from monitor import signup
 from monitor.config import ConfigError
 from monitor.roster_columns import Columns, from_map, guess, letter
 from monitor.roster_import import Updated, csv_text, entries_of, read_rows, rejects_text, update
@@ -82,7 +81,7 @@ def roster_path(settings: Settings) -> Path:
 def person_hash(settings: Settings) -> Callable[[str], str]:
     """The keyed hash that joins a row with a sign-up; the key never leaves the data folder."""
     key = author_key(settings.data_dir)
-    return lambda text: hmac.new(key, b"person:" + text.encode(), hashlib.sha256).hexdigest()[:32]
+    return lambda text: signup.person_hash(key, text)
 
 
 def describe(table: Table, columns: Columns, name: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.reload import Reloader
     from monitor.roster import Roster
+    from monitor.signup import Signups
 
 SAMPLE_ROSTER: Final = "roster-sample.csv"
 TELLS: Final = frozenset({"run", "notify", "check"})
@@ -46,6 +47,10 @@ class Settings:
         if self.watched is not None:
             return self.watched
         roster = read_roster(self.config.roster_file) if self.config.roster_file else Roster()
+        if (signups := self._signups()) is not None:
+            from monitor.signup import merged  # noqa: PLC0415 — only with sign-up
+
+            roster = merged(roster, signups())
         return with_simulated(roster, self.config)
 
     def reloader(self, now: Callable[[], float]) -> Reloader | None:
@@ -62,7 +67,16 @@ class Settings:
             adapt_roster=with_simulated,
             tells=self.args.command in TELLS,
             speaks=self.speaks,
+            signups=self._signups(),
         )
+
+    def _signups(self) -> Callable[[], Signups] | None:
+        """What people said on the sign-up page; None where there is none, or no Redis to ask."""
+        if not (self.config.sign_up and self.config.public.url and self.redis_url):
+            return None
+        from monitor.signup_store import follower  # noqa: PLC0415 — only with sign-up
+
+        return follower(self.redis_url).newest
 
 
 def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
