@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import connectors
 from monitor.config import Config, ConfigError, Event, Platform
 from monitor.handles import BadHandle, normalise, tidy
+from monitor.links import broadcast_link
 from monitor.roster import Channel, Roster
 from monitor.tables import nearest
 
@@ -58,9 +59,17 @@ def _split(spec: str) -> tuple[str, list[str]]:
     return platform, handles
 
 
+def _video(platform: str, pasted: str) -> str | None:
+    """The id in a YouTube video's address, or a bare id: one broadcast is watched, and no discovery is needed. Its letters keep their case."""
+    if platform != "youtube":
+        return None
+    live = broadcast_link(pasted)
+    return live.broadcast if live else pasted if re.fullmatch(r"[A-Za-z0-9_-]{11}", pasted) else None
+
+
 def _channel(spec: str, platform: str, pasted: str) -> Channel:
     try:
-        handle = normalise(platform, pasted)
+        handle = _video(platform, pasted) or normalise(platform, pasted)
     except BadHandle as bad:
         raise ConfigError(f'--watch {spec}: expected {bad.expected}, found "{pasted}"') from None
     native_id = handle if handle.startswith("did:") else None

@@ -42,6 +42,7 @@ from connectors.youtube.problems import judge, judge_error
 from connectors.youtube.quota import Ledger, cost_of, midnight_after, pacific_day, poll_seconds
 from connectors.youtube.stream import Scanner
 from connectors.youtube.videos import Video, read_videos, video_id
+from monitor.watch import config_from_watch
 
 sys.path.insert(0, str(Path(__file__).parent / "contract"))
 from fake_youtube import FakeYouTube, refusal
@@ -970,3 +971,12 @@ async def test_removed_reaches_the_reader_as_it_is(server, start):
     said = await server.say("ana", "spam")
     await server.remove(said)
     await heard.until(lambda heard: [one.target for one in heard.of(Removed)] == [said.id])
+
+
+@pytest.mark.parametrize(
+    "pasted", ["6p_JM-I7EVg", "https://www.youtube.com/watch?v=6p_JM-I7EVg&t=3s", "https://youtu.be/6p_JM-I7EVg"]
+)
+def test_a_broadcast_can_be_watched_without_any_file(pasted):
+    """``--watch youtube:…`` keeps the case of the id, which the connector then asks about itself."""
+    _, roster = config_from_watch([f"youtube:{pasted}"])
+    assert [(channel.handle, channel.native_id) for channel in roster.channels] == [("6p_JM-I7EVg", None)]
