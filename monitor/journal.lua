@@ -25,9 +25,18 @@ local function milliseconds(id)
   return tonumber(string.match(id, '^(%d+)'))
 end
 
+local function is_later(id, other)
+  if other == '' then return true end
+  local a, b = string.match(id, '^(%d+)-(%d+)$')
+  local c, d = string.match(other, '^(%d+)-(%d+)$')
+  a, b, c, d = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
+  return a > c or (a == c and b > d)
+end
+
 -- KEYS journal, seen:cur, seen:prev, meta
 -- ARGV nonce, previous id, previous nonce, window ms, resend flag, then digest and payload of each event
--- → {'OK', added, last id, duplicates} | {'LOSTTAIL'}
+-- → {'OK', added, last id, duplicates, nonce of last id} | {'LOSTTAIL'}
+-- When all was known the answer is the newest of the known entries: without it the caller could not find out that it was lost.
 local function ingest(keys, args)
   local journal, current, previous, meta = keys[1], keys[2], keys[3], keys[4]
   local nonce = args[1]
@@ -42,7 +51,7 @@ local function ingest(keys, args)
     redis.call('RENAME', current, previous)
     redis.call('HSET', meta, 'rotated', number(now))
   end
-  local added, duplicates, last = 0, 0, ''
+  local added, duplicates, last, known = 0, 0, '', ''
   for start = 6, #args, 2 * CHUNK do
     local stop = math.min(start + 2 * CHUNK - 1, #args)
     local digests = {}
@@ -51,8 +60,10 @@ local function ingest(keys, args)
     local in_previous = redis.call('HMGET', previous, unpack(digests))
     local mine, fresh = {}, {}
     for i, digest in ipairs(digests) do
-      if in_current[i] or in_previous[i] or mine[digest] then
+      local entry = in_current[i] or in_previous[i]
+      if entry or mine[digest] then
         duplicates = duplicates + 1
+        if entry and is_later(entry, known) then known = entry end
       else
         last = redis.call('XADD', journal, '*', 'n', nonce, 'd', args[start + 2 * i - 1])
         mine[digest] = true
@@ -65,7 +76,11 @@ local function ingest(keys, args)
   end
   if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
   if duplicates > 0 then redis.call('HINCRBY', meta, args[5] == '1' and 'resent' or 'duplicates', duplicates) end
-  return {'OK', added, last, duplicates}
+  if added == 0 and known ~= '' then
+    local found = redis.call('XRANGE', journal, known, known, 'COUNT', 1)
+    if #found == 1 then last, nonce = known, found[1][2][2] end
+  end
+  return {'OK', added, last, duplicates, nonce}
 end
 
 -- KEYS journal; ARGV position, nonce, count → {server ms, last id, last nonce, payload…} | {'LOSTTAIL'}
@@ -238,12 +253,7 @@ end
 local function trim(prefix, journal, position, keep_ms, most)
   local floor = position
   local function lower(id)
-    if id and id ~= '' then
-      local a, b = string.match(id, '^(%d+)-(%d+)$')
-      local c, d = string.match(floor, '^(%d+)-(%d+)$')
-      a, b, c, d = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
-      if a < c or (a == c and b < d) then floor = id end
-    end
+    if id and id ~= '' and is_later(floor, id) then floor = id end
   end
   lower(redis.call('HGET', prefix .. 'ckpt:moderate', 'pos'))
   lower(redis.call('HGET', prefix .. 'base:meta', 'pos'))

@@ -164,7 +164,7 @@ class Ingested:
     added: int
     duplicates: int
     tail: Position | None
-    """None when nothing was added."""
+    """The newest entry of these events, also of those that were known; None when there were none, or none is kept any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +304,8 @@ class Journal:
         )
         if answer[0] == b"LOSTTAIL":
             raise LostTail(partition)
-        return Ingested(added=answer[1], duplicates=answer[3], tail=(_text(answer[2]), nonce.decode()) if answer[1] else None)
+        tail = (_text(answer[2]), _text(answer[4])) if answer[2] else None
+        return Ingested(added=answer[1], duplicates=answer[3], tail=tail)
 
     # reading
 

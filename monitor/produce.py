@@ -2,7 +2,10 @@
 
 Promises: when ``put`` returns, the events are on this machine's disk. They reach the journal once, in the order in which they were put
 (per partition), whatever is killed: an unanswered batch is sent again, a lost tail is found by proof and the last R seconds are sent
-again, and ingest knows what it has seen.
+again, and ingest knows what it has seen. A ``put`` that is cancelled has either done nothing or goes on by itself.
+
+Not promised: a machine that was cut off for longer than ingest remembers ids (30 minutes), while others wrote to the same partition,
+counts twice the one batch whose answer it had not heard. tests/test_protocol_model.py is the model of all this.
 """
 
 from __future__ import annotations
@@ -14,14 +17,15 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from redis.exceptions import RedisError
 
 from connectors.event import Event, Removed, as_json
-from monitor.journal import Journal, LostTail, digest, make_nonce, partition_of
-from monitor.spool import KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
+from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, make_nonce, partition_of
+from monitor.spool import KEEP_SECONDS, MOST_KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -40,6 +44,10 @@ RETRIABLE = (RedisError, OSError)
 """Whatever Redis answers (out of memory, read-only, loading) or does not answer, the events stay in the spool and go again."""
 VERIFY_SECONDS = 1.0
 """How often the tails of idle partitions are proven."""
+DISK_SECONDS = 1.0
+"""How often a disk that refuses is tried again."""
+CLOCKS_SECONDS = 300.0
+"""How far this machine's clock and the server's may differ."""
 
 
 def place(event: Event, partitions: int) -> int:
@@ -49,6 +57,31 @@ def place(event: Event, partitions: int) -> int:
     if isinstance(event, Removed) and event.target is not None:
         return partition_of(event.target, partitions)
     return partition_of(event.id, partitions)
+
+
+@dataclass(slots=True)
+class Lane:
+    """What is remembered of one partition."""
+
+    tail: Position | None = None
+    """The newest entry that is ours, to be proven with every call."""
+    tail_at: float = 0.0
+    sent: int = 0
+    """The last row that the journal has, as far as we know."""
+    proven_at: float = 0.0
+    """When we last heard that it has all of them (Unix time)."""
+    rewound: int | None = None
+    """The last row sent again in a rewind that is not finished; an interrupted one goes on, or what is behind it is lost."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def heard(self, tail: Position | None, now: float) -> None:
+        """An answer proved the old tail and named the newest of the entries it was about."""
+        self.proven_at = now
+        # Never back: an older tail may stand when ours is lost. What was proven for so long is safe, and may be trimmed.
+        if tail is not None and (self.tail is None or _order(tail) > _order(self.tail)):
+            self.tail, self.tail_at = tail, now
+        elif self.tail is not None and now - self.tail_at > MOST_KEEP_SECONDS:
+            self.tail = None
 
 
 class Producer:
@@ -82,7 +115,8 @@ class Producer:
         self._queue: deque[Row] = deque()
         self._resent_up_to = 0
         """Rows up to this number may have been sent before: repeats of them are ours, not the platform's."""
-        self._tails: dict[int, Position] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._storing: set[asyncio.Task[int]] = set()
         self._acknowledged: list[tuple[float, int]] = []
         self._last_put = 0
         self._last_acknowledged = 0
@@ -94,17 +128,17 @@ class Producer:
 
     async def __aenter__(self) -> Self:
         self._spool = await self._in_writer(claim, self._folder, self._name)
-        left = await self._in_writer(self._reopen, self._spool)
-        self._take(left)
+        self._take(await self._in_writer(self._spool.rows))
         self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._keep_house())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._storing]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(Exception):  # closing must not hide the reason for closing; what is not noted is only sent again
-            await self._in_writer(self._spool.append, (), self._take_acknowledged())
+            await self._write(())
         await self._in_writer(self._spool.close)
         self._writer.shutdown()
         await self._journal.close()
@@ -119,12 +153,21 @@ class Producer:
         for event in events:
             mark = digest(event.id) if self._dedupe else make_nonce()
             pairs.setdefault(place(event, self.partitions), []).append((mark, as_json(event)))
-        self.waiting += len(events)
-        batches = [(partition, encode_pairs(some)) for partition, some in pairs.items()]
-        numbers = await self._append(batches)
+        # Shielded: a write that is under way ends in the file, so it must end in the queue as well.
+        storing = asyncio.create_task(self._store(pairs))
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        return await asyncio.shield(storing)
+
+    async def _store(self, pairs: dict[int, list[Pair]], *, ours: bool = False) -> int:
+        count = sum(len(some) for some in pairs.values())
+        self.waiting += count
+        numbers = await self._append([(partition, encode_pairs(some)) for partition, some in pairs.items()])
         for number, (partition, some) in zip(numbers, pairs.items(), strict=True):
             self._queue.append(Row(number, partition, some))
         self._last_put = numbers[-1]
+        if ours:
+            self._resent_up_to = self._last_put
         self._wake.set()
         return self._last_put
 
@@ -135,10 +178,18 @@ class Producer:
                 if task.done():  # our own fault, never the platform's: say so instead of filling the disk
                     raise RuntimeError("the producer's sender has stopped") from task.exception()
             try:
-                return await self._in_writer(self._spool.append, batches, self._take_acknowledged())
+                return await self._write(batches)
             except sqlite3.OperationalError as error:
                 log.warning("the spool cannot be written (%s); collecting waits", error)
-                await asyncio.sleep(1)
+                await asyncio.sleep(DISK_SECONDS)
+
+    async def _write(self, batches: Sequence[tuple[int, bytes]]) -> list[int]:
+        acknowledged, self._acknowledged = self._acknowledged, []
+        try:
+            return await self._in_writer(self._spool.append, batches, acknowledged)
+        except sqlite3.Error:
+            self._acknowledged[:0] = acknowledged  # a row that is never noted is sent again at some later start
+            raise
 
     @property
     def name(self) -> str:
@@ -161,11 +212,6 @@ class Producer:
     async def _in_writer(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *args)
 
-    @staticmethod
-    def _reopen(spool: Spool) -> list[Row]:
-        """Everything in a claimed file is sent again: what its last owner knew of acknowledgements may not be true any more."""
-        return spool.reset()
-
     def _take(self, rows: Sequence[Row]) -> None:
         if rows:
             log.info("sending %d batches again that were left in the spool", len(rows))
@@ -173,10 +219,6 @@ class Producer:
             self.waiting += sum(len(row.pairs) for row in rows)
             self._last_put = self._resent_up_to = rows[-1].number
             self._wake.set()
-
-    def _take_acknowledged(self) -> list[tuple[float, int]]:
-        taken, self._acknowledged = self._acknowledged, []
-        return taken
 
     # the sender
 
@@ -190,7 +232,7 @@ class Producer:
                 continue
             try:
                 await self._send(rows)
-            except RETRIABLE as error:
+            except (*RETRIABLE, sqlite3.OperationalError) as error:
                 self._note_unreachable(error)
                 # An unanswered batch may have been stored: what comes again is our repeat.
                 self._resent_up_to = max(self._resent_up_to, rows[-1].number)
@@ -225,41 +267,59 @@ class Producer:
                 raise result
 
     async def _send_partition(self, partition: int, rows: Sequence[Row]) -> None:
+        lane = self._lanes.setdefault(partition, Lane())
         ours = rows[0].number <= self._resent_up_to
-        pairs = [pair for row in rows for pair in row.pairs]
-        while True:
-            try:
-                answer = await self._journal.ingest(partition, pairs, tail=self._tails.get(partition), resent=ours)
-            except LostTail:
-                ours = True
-                await self._send_again(partition, before=rows[0].number)
-                continue
-            if answer.tail is not None:
-                self._tails[partition] = answer.tail
-            self.added += answer.added
-            self.duplicates += 0 if ours else answer.duplicates
-            return
+        async with lane.lock:
+            if any(row.acknowledged is not None for row in rows):
+                known = await self._still_known(partition, rows)
+                await self._in_writer(self._spool.drop, {row.number for row in rows} - {row.number for row in known})
+                rows = known
+            pairs = [pair for row in rows for pair in row.pairs]
+            while pairs:
+                await self._finish_rewind(partition, lane)
+                try:
+                    answer = await self._journal.ingest(partition, pairs, tail=lane.tail, resent=ours)
+                except LostTail:
+                    ours = True
+                    self._lose(partition, lane)
+                    continue
+                lane.heard(answer.tail, time.time())
+                lane.sent = rows[-1].number
+                self.added += answer.added
+                self.duplicates += 0 if ours else answer.duplicates
+                return
 
-    async def _send_again(self, partition: int, *, before: int) -> None:
-        """Redis lost the newest part of this partition: everything that is kept goes again, in order; known ids cost nothing."""
+    async def _still_known(self, partition: int, rows: Sequence[Row]) -> Sequence[Row]:
+        """Without the rows that a former process had delivered so long ago that ingest may have forgotten them since."""
+        rotated = float(await self._journal.redis.hget(key(partition, "meta"), "rotated") or 0)
+        since = (rotated - SEEN_WINDOW_MS) / 1000 + CLOCKS_SECONDS
+        return [row for row in rows if row.acknowledged is None or row.acknowledged >= since]
+
+    def _lose(self, partition: int, lane: Lane) -> None:
+        """Redis lost the newest part of this partition: everything that is kept must go again."""
         self.lost_tails += 1
-        self._tails.pop(partition, None)
-        if not self._rewind:
-            return
-        log.warning("partition %d lost its tail: sending the last %d seconds again", partition, KEEP_SECONDS)
-        after = 0
-        while True:
-            rows = await self._in_writer(partial(self._spool.kept, partition, after=after, limit=64))
-            kept = [row for row in rows if row.number < before]
+        lane.tail = None
+        if self._rewind:
+            lane.rewound = 0
+            log.warning("partition %d lost its tail: sending the last %d seconds again", partition, KEEP_SECONDS)
+
+    async def _finish_rewind(self, partition: int, lane: Lane) -> None:
+        """Send again what is kept, in order; known ids cost nothing. Its parts prove each other, for Redis may lose those too."""
+        while lane.rewound is not None:
+            kept = await self._in_writer(partial(self._spool.kept, partition, after=lane.rewound, up_to=lane.sent, limit=64))
             if not kept:
+                lane.rewound = None
                 return
             pairs = [pair for row in kept for pair in row.pairs]
-            answer = await self._journal.ingest(partition, pairs, tail=None, resent=True)
-            if answer.tail is not None:
-                self._tails[partition] = answer.tail
+            try:
+                answer = await self._journal.ingest(partition, pairs, tail=lane.tail, resent=True)
+            except LostTail:
+                self._lose(partition, lane)
+                continue
+            lane.heard(answer.tail, time.time())
+            lane.rewound = kept[-1].number
             self.added += answer.added
             self.rewound += answer.added
-            after = kept[-1].number
 
     def _note_unreachable(self, error: Exception) -> None:
         if self._reachable:  # once per outage
@@ -271,32 +331,44 @@ class Producer:
     async def _keep_house(self) -> None:
         while not stopping():
             await asyncio.sleep(VERIFY_SECONDS)
-            try:
-                await self._in_writer(self._spool.append, (), self._take_acknowledged())
-                await self._in_writer(self._spool.forget, time.time() - KEEP_SECONDS, self.partitions)
-            except sqlite3.Error as error:  # a full disk: acknowledgements not noted are only sent again
-                log.warning("the spool cannot be written: %s", error)
+            await self.keep_house()
+
+    async def keep_house(self) -> None:
+        """Prove idle tails, note what is acknowledged, forget what is safe, deliver what dead producers left."""
+        try:
             with suppress(*RETRIABLE):
                 await self._verify()
                 await self._adopt()
+            await self._write(())
+            proven = {p: (lane.sent, lane.proven_at) for p, lane in self._lanes.items() if lane.rewound is None}
+            await self._in_writer(self._spool.forget, proven)
+        except sqlite3.Error as error:  # a full disk: what is not noted is only sent again
+            log.warning("the spool cannot be written: %s", error)
 
     async def _verify(self) -> None:
         """A partition that gets no events must not hide that its tail is gone."""
-        for partition, tail in list(self._tails.items()):
-            if self._queue:
-                return  # the sender is proving tails by itself
-            try:
-                await self._journal.ingest(partition, (), tail=tail)
-            except LostTail:
-                if self._tails.get(partition) == tail:
-                    await self._send_again(partition, before=self._last_acknowledged + 1)
+        for partition, lane in list(self._lanes.items()):
+            if lane.lock.locked():
+                continue  # the sender is proving this tail by itself
+            async with lane.lock:
+                try:
+                    lane.heard((await self._journal.ingest(partition, (), tail=lane.tail)).tail, time.time())
+                except LostTail:
+                    self._lose(partition, lane)
+                await self._finish_rewind(partition, lane)
 
     async def _adopt(self) -> None:
-        """Deliver what dead producers of this machine left behind, then remove their files."""
+        """Take over what dead producers of this machine left behind, through our own spool, and remove their files."""
         for orphan in await self._in_writer(orphans, self._folder, self._spool.path):
-            rows = await self._in_writer(orphan.reset)
+            rows = await self._in_writer(orphan.rows)
             log.info("delivering %d batches that a dead producer left in %s", len(rows), orphan.path.name)
-            for row in rows:
-                answer = await self._journal.ingest(row.partition, row.pairs, tail=None, resent=True)
-                self.added += answer.added
+            for partition in sorted({row.partition for row in rows}):
+                mine = [row for row in rows if row.partition == partition]
+                for row in await self._still_known(partition, mine):
+                    await self._store({partition: row.pairs}, ours=True)
             await self._in_writer(orphan.remove)
+
+
+def _order(position: Position) -> tuple[int, int]:
+    head, _, tail = position[0].partition("-")
+    return int(head), int(tail)

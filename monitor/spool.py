@@ -9,6 +9,7 @@ One SQLite file per producer, claimed by flock; the file of a dead producer is c
 from __future__ import annotations
 
 import fcntl
+import logging
 import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,16 +18,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+log = logging.getLogger("monitor.spool")
 
 Pair = tuple[bytes, bytes]
 """(digest of the event id, event JSON)."""
 
 KEEP_SECONDS = 30.0
-"""R: acknowledged rows younger than this are sent again when Redis lost its tail."""
+"""R: rows acknowledged less than this before the last proof of the tail are sent again when Redis lost it."""
 KEEP_ROWS = 64
-"""… and at least so many newest rows of each partition, so that a quiet partition is covered for longer."""
+"""… and so many newest rows of each partition, so that a quiet partition is covered for longer."""
+MOST_KEEP_SECONDS = 300.0
+"""… but none for longer than this: a row that is sent again must still be among the seen ids, which are kept for 30 minutes."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]]).decode
@@ -45,6 +50,8 @@ class Row:
     number: int
     partition: int
     pairs: list[Pair]
+    acknowledged: float | None = None
+    """Unix time at which a former owner of the file heard that the journal has it."""
 
 
 def encode_pairs(pairs: Sequence[Pair]) -> bytes:
@@ -64,21 +71,19 @@ class Spool:
         except OSError as error:
             self._lock.close()
             raise SpoolTaken(f"{path.name} belongs to a living process") from error
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        # NORMAL survives every kill of the process; only a power failure can take the last commits.
-        self._database.executescript(
-            """
-            PRAGMA journal_mode = WAL;
-            PRAGMA synchronous = NORMAL;
-            CREATE TABLE IF NOT EXISTS rows (
-                number INTEGER PRIMARY KEY AUTOINCREMENT,
-                partition INTEGER NOT NULL,
-                acknowledged REAL,
-                body BLOB NOT NULL
-            );
-            CREATE INDEX IF NOT EXISTS by_partition ON rows (partition, number);
-            """
-        )
+        try:
+            self._database = _open(path)
+        except sqlite3.OperationalError:
+            self._lock.close()
+            raise
+        except sqlite3.DatabaseError:
+            # Somebody wrote over it. It is kept for a person to look at, and must not keep the collector from starting.
+            path.replace(path.with_suffix(".damaged"))
+            log.exception(
+                "%s cannot be read: it is kept as %s, and a new one is begun", path.name, path.with_suffix(".damaged").name
+            )
+            _remove(path)
+            self._database = _open(path)
 
     def close(self) -> None:
         self._database.close()
@@ -89,23 +94,21 @@ class Spool:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield self._database
+            self._database.execute("COMMIT")  # a full disk may refuse this too
         except BaseException:
             with suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
-    def reset(self) -> list[Row]:
-        """Called once after claiming: forget acknowledgements (they may not be true any more) and return every row, by number."""
-        self._database.execute("UPDATE rows SET acknowledged = NULL")
-        rows = self._database.execute("SELECT number, partition, body FROM rows ORDER BY number")
-        return [Row(number, partition, _decode(body)) for number, partition, body in rows]
+    def rows(self) -> list[Row]:
+        """Every row, by number: what goes again after the file was claimed, because acknowledgements may not be true any more."""
+        rows = self._database.execute("SELECT number, partition, body, acknowledged FROM rows ORDER BY number")
+        return [Row(number, partition, _decode(body), acknowledged) for number, partition, body, acknowledged in rows]
 
     def remove(self) -> None:
-        """Close and delete a file whose rows were all delivered."""
+        """Close and delete a file whose rows are all in another."""
         self._database.close()
-        for suffix in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        _remove(self.path)
         self._lock.close()
 
     def append(self, batches: Sequence[tuple[int, bytes]], acknowledged: Iterable[tuple[float, int]] = ()) -> list[int]:
@@ -118,29 +121,37 @@ class Spool:
             database.executemany("UPDATE rows SET acknowledged = ? WHERE number = ?", acknowledged)
         return numbers
 
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Take out rows that must not be sent again."""
+        with self._transaction() as database:
+            database.executemany("DELETE FROM rows WHERE number = ?", [(number,) for number in numbers])
+
     def is_empty(self) -> bool:
         return self._database.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is None
 
-    def kept(self, partition: int, *, after: int, limit: int) -> list[Row]:
+    def kept(self, partition: int, *, after: int, up_to: int, limit: int) -> list[Row]:
         """Rows of a partition, acknowledged or not, by number: what is sent again after a lost tail."""
         rows = self._database.execute(
-            "SELECT number, partition, body FROM rows WHERE partition = ? AND number > ? ORDER BY number LIMIT ?",
-            (partition, after, limit),
+            "SELECT number, partition, body FROM rows WHERE partition = ? AND number > ? AND number <= ? ORDER BY number LIMIT ?",
+            (partition, after, up_to, limit),
         )
         return [Row(number, partition, _decode(body)) for number, partition, body in rows]
 
-    def forget(self, before: float, partitions: int) -> int:
-        """Drop rows acknowledged before this Unix time, but never the newest KEEP_ROWS of a partition."""
+    def forget(self, proven: Mapping[int, tuple[int, float]]) -> int:
+        """Drop what is safe; returns how many rows. For each partition: up to which row, and when its tail was last seen in the journal.
+
+        Time passes by proofs, not by the clock: after an outage Redis may have lost what it acknowledged long ago.
+        """
         dropped = 0
         with self._transaction() as database:
-            for partition in range(partitions):
-                floor = database.execute(
+            for partition, (up_to, at) in proven.items():
+                newest = database.execute(
                     "SELECT number FROM rows WHERE partition = ? ORDER BY number DESC LIMIT 1 OFFSET ?", (partition, KEEP_ROWS)
                 ).fetchone()
-                if floor is not None:
-                    dropped += database.execute(
-                        "DELETE FROM rows WHERE partition = ? AND number <= ? AND acknowledged < ?", (partition, floor[0], before)
-                    ).rowcount
+                dropped += database.execute(
+                    "DELETE FROM rows WHERE partition = ? AND number <= ? AND ((number <= ? AND acknowledged < ?) OR acknowledged < ?)",
+                    (partition, up_to, newest[0] if newest else 0, at - KEEP_SECONDS, at - MOST_KEEP_SECONDS),
+                ).rowcount
         return dropped
 
     def size_bytes(self) -> int:
@@ -149,6 +160,34 @@ class Spool:
         (free,) = self._database.execute("PRAGMA freelist_count").fetchone()
         (size,) = self._database.execute("PRAGMA page_size").fetchone()
         return int((pages - free) * size)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        # NORMAL survives every kill of the process; only a power failure can take the last commits.
+        database.executescript(
+            """
+            PRAGMA journal_mode = WAL;
+            PRAGMA synchronous = NORMAL;
+            CREATE TABLE IF NOT EXISTS rows (
+                number INTEGER PRIMARY KEY AUTOINCREMENT,
+                partition INTEGER NOT NULL,
+                acknowledged REAL,
+                body BLOB NOT NULL
+            );
+            CREATE INDEX IF NOT EXISTS by_partition ON rows (partition, number);
+            """
+        )
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def claim(folder: Path, name: str) -> Spool:
