@@ -15,7 +15,7 @@ import msgspec
 from tqdm import tqdm
 
 from monitor.derive import decode_derivation
-from monitor.journal import Journal, key
+from monitor.journal import Journal, key, unpack_minute
 from monitor.recount import Recount, Rules, differences, read_event
 from monitor.windows import ViewerSample
 
@@ -38,67 +38,121 @@ class Report:
 
 
 class Moved(Exception):
-    """The numbers were committed to while they were read; read again."""
+    """A new baseline was made while we read; begin again."""
 
 
 async def audit_partition(journal: Journal, partition: int) -> Report:
-    """Recount one partition; it may be counted meanwhile."""
+    """Recount one partition; it may be counted meanwhile, and never waits for us."""
     for _ in range(TRIES):
         try:
             return await _audit(journal, partition)
         except Moved:
             await asyncio.sleep(0.2)
-    return Report(incomplete=[f"partition {partition} was busy in {TRIES} attempts; run the audit again when less happens"])
+    return Report(incomplete=[f"partition {partition} could not be compared in {TRIES} attempts; run the audit again"])
 
 
 async def _audit(journal: Journal, partition: int) -> Report:
     redis = journal.redis
     base = await redis.hgetall(key(partition, "base:meta"))
-    recount = await _start(journal, partition, base)
-    configs = await _configs(journal, partition)
-    position = base.get(b"pos", b"").decode()
-    # The committed numbers first, then the journal up to exactly their cursor.
-    async with redis.pipeline(transaction=True) as pipeline:
-        pipeline.hgetall(key(partition, "ckpt:count"))
-        pipeline.hgetall(key(partition, "total"))
-        pipeline.hgetall(key(partition, "base:meta"))
-        checkpoint, total, base_after = await pipeline.execute()
-    if base_after != base:
-        raise Moved
-    cursor = checkpoint.get(b"pos", b"").decode()
+    walk = _Walk(journal, partition, await _start(journal, partition, base), base.get(b"pos", b"").decode())
     report = Report()
+    cursor = await _cursor(journal, partition)
     if not cursor:
         return report
-    oldest = await redis.xrange(key(partition, "s"), count=1)
-    if base and oldest:  # what may be retracted after the baseline was counted before it
-        for entry_id, payload in await _entries(journal, partition, "-", position):
-            recount.seen.append((read_event(payload), _rules_at(configs, entry_id)))
-    elif (
-        not base
-        and oldest
-        and await redis.xinfo_stream(key(partition, "s"))
-        and int((await redis.xinfo_stream(key(partition, "s")))["entries-added"]) != await redis.xlen(key(partition, "s"))
-    ):
+    if base:  # what may be retracted after the baseline was counted before it
+        await walk.remember()
+    elif await _is_trimmed(journal, partition):
         report.incomplete.append(f"partition {partition}: the journal was trimmed before the first baseline")
         return report
-    before: Rules | None = None
-    for entry_id, payload in await _entries(journal, partition, f"({position}" if position else "-", cursor):
-        rules = _rules_at(configs, entry_id)
-        if before is not None and rules is not before:
-            recount.switch(before, rules)
-        before = rules
-        recount.add(read_event(payload), rules)
-        report.entries += 1
-    counted: Numbers = {"total": _numbers(total)}
-    if not base:
-        counted |= await _containers(journal, partition, recount)
-    if (await redis.hget(key(partition, "ckpt:count"), "ver")) != checkpoint.get(b"ver") and not base:
-        raise Moved  # the other containers were read after the totals
-    recounted: Numbers = {
-        name: dict(recount.numbers[name]) for name in (counted if base else recount.numbers.keys() | counted.keys())
-    }
+    # The long way first. Then the committed numbers in one transaction, with their cursor, and the few entries up to there: so the
+    # two stand at the same entry although counting went on, and only a container that began in between asks for another look.
+    for _ in range(TRIES):
+        await walk.to(cursor)
+        names = [] if base else sorted(name for name in walk.recount.numbers if name != "total")
+        cursor, base_after, counted = await _committed(journal, partition, names)
+        if base_after != base:
+            raise Moved
+        await walk.to(cursor)
+        if base or not walk.recount.numbers.keys() - counted.keys() - _absent(names):
+            break
+    else:
+        raise Moved
+    recounted: Numbers = {name: dict(walk.recount.numbers[name]) for name in counted}
+    report.entries = walk.entries
     report.differences = [f"partition {partition} {line}" for line in differences(counted, recounted)]
     return report
+
+
+class _Walk:
+    """The recount, as far as it has come."""
+
+    def __init__(self, journal: Journal, partition: int, recount: Recount, position: str) -> None:
+        self.recount = recount
+        self.entries = 0
+        self._journal = journal
+        self._partition = partition
+        self._position = position
+        self._rules: Rules | None = None
+        self._made: dict[str, Rules] = {}
+
+    async def remember(self) -> None:
+        """What stands in the journal up to here is known to the recount, and not counted."""
+        configs = await _configs(self._journal, self._partition, self._made)
+        for entry_id, payload in await _entries(self._journal, self._partition, "-", self._position):
+            self.recount.seen.append((read_event(payload), _rules_at(configs, entry_id)))
+
+    async def to(self, cursor: str) -> None:
+        """Count everything up to ``cursor``, which never goes back."""
+        configs = await _configs(self._journal, self._partition, self._made)
+        first = f"({self._position}" if self._position else "-"
+        for entry_id, payload in await _entries(self._journal, self._partition, first, cursor):
+            rules = _rules_at(configs, entry_id)
+            if self._rules is not None and rules is not self._rules:
+                self.recount.switch(self._rules, rules)
+            self._rules = rules
+            self.recount.add(read_event(payload), rules)
+            self.entries += 1
+        self._position = cursor
+
+
+async def _cursor(journal: Journal, partition: int) -> str:
+    position = await journal.redis.hget(key(partition, "ckpt:count"), "pos")
+    return position.decode() if position else ""
+
+
+async def _is_trimmed(journal: Journal, partition: int) -> bool:
+    name = key(partition, "s")
+    if not await journal.redis.exists(name):
+        return False
+    journal_now = await journal.redis.xinfo_stream(name)
+    return int(journal_now["entries-added"]) != int(journal_now["length"])
+
+
+async def _committed(journal: Journal, partition: int, names: list[str]) -> tuple[str, dict[bytes, bytes], Numbers]:
+    """Of one moment: the cursor, the baseline, and the totals with these containers."""
+    async with journal.redis.pipeline(transaction=True) as pipeline:
+        pipeline.hget(key(partition, "ckpt:count"), "pos")
+        pipeline.hgetall(key(partition, "base:meta"))
+        pipeline.hgetall(key(partition, "total"))
+        for name in names:
+            pipeline.hgetall(key(partition, name))
+            if name.startswith("minute:"):
+                pipeline.get(key(partition, name.replace("minute:", "packed:")))
+        position, base, total, *rows = await pipeline.execute()
+    counted: Numbers = {"total": _numbers(total)}
+    answers = iter(rows)
+    for name in names:
+        numbers = _numbers(next(answers))
+        packed = next(answers) if name.startswith("minute:") else None
+        for field_name, value in (unpack_minute(packed) if packed else {}).items():
+            numbers[field_name] = numbers.get(field_name, 0) + value
+        if numbers or not name.startswith("slot:"):  # slots are kept for two hours only; an absent one cannot be compared
+            counted[name] = numbers
+    return position.decode(), base, counted
+
+
+def _absent(names: list[str]) -> set[str]:
+    return {name for name in names if name.startswith("slot:")}
 
 
 async def _start(journal: Journal, partition: int, base: dict[bytes, bytes]) -> Recount:
@@ -125,9 +179,8 @@ def _time(text: str) -> Any:
     return msgspec.convert(text, type=__import__("datetime").datetime)
 
 
-async def _configs(journal: Journal, partition: int) -> list[tuple[str, Rules]]:
-    """(position after which it applies, rules), oldest first."""
-    made: dict[str, Rules] = {}
+async def _configs(journal: Journal, partition: int, made: dict[str, Rules]) -> list[tuple[str, Rules]]:
+    """(position after which it applies, rules), oldest first; ``made`` keeps those that were read already."""
     found = []
     for row in await journal.redis.lrange(key(partition, "configs"), 0, -1):
         position, _, name = row.decode().partition("|")
@@ -159,18 +212,6 @@ async def _entries(journal: Journal, partition: int, first: str, last: str) -> l
     return found
 
 
-async def _containers(journal: Journal, partition: int, recount: Recount) -> Numbers:
-    pipeline = journal.redis.pipeline(transaction=True)
-    names = [name for name in recount.numbers if name != "total" and not name.startswith("minute:")]
-    for name in names:
-        pipeline.hgetall(key(partition, name))
-    rows = await pipeline.execute() if names else []
-    # Slots are kept for two hours only; an absent one cannot be compared.
-    found = {name: _numbers(row) for name, row in zip(names, rows, strict=True) if row or not name.startswith("slot:")}
-    starts = [int(name.partition(":")[2]) for name in recount.numbers if name.startswith("minute:")]
-    return found | {f"minute:{start}": numbers for start, numbers in (await journal.minutes(partition, starts)).items()}
-
-
 def _numbers(row: dict[bytes, bytes]) -> dict[str, int]:
     return {name.decode(): int(value) for name, value in row.items()}
 
@@ -178,8 +219,9 @@ def _numbers(row: dict[bytes, bytes]) -> dict[str, int]:
 async def run(settings: Settings) -> int:
     """Exit code 0: every number agrees; 1: some do not, or could not be compared."""
     report = Report()
-    async with Journal(settings.redis_url, partitions=settings.config.partitions).opened() as journal:
-        for partition in tqdm(range(journal.partitions), desc="audit", unit="partition", disable=not sys.stderr.isatty()):
+    partitions = settings.config.partitions
+    async with Journal(settings.redis_url, partitions=partitions).opened() as journal:
+        for partition in tqdm(range(partitions), desc="audit", unit="partition", disable=not sys.stderr.isatty()):
             found = await audit_partition(journal, partition)
             report.entries += found.entries
             report.differences += found.differences
@@ -189,5 +231,6 @@ async def run(settings: Settings) -> int:
     if len(report.differences) > 50:
         sys.stdout.write(f"… and {len(report.differences) - 50} more differences\n")
     verdict = "every number agrees" if not report.differences else f"{len(report.differences)} numbers differ"
-    sys.stdout.write(f"{report.entries:,} entries recounted: {verdict}.\n")
+    where = f" in {partitions - len(report.incomplete)} of {partitions} partitions" if report.incomplete else ""
+    sys.stdout.write(f"{report.entries:,} entries recounted{where}: {verdict}.\n")
     return 1 if report.differences or report.incomplete else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -202,6 +203,22 @@ async def test_the_audit_goes_on_from_a_baseline(journal):
     assert await journal.redis.exists(key(0, "base:meta"))
     assert await agrees(journal)
     assert (await totals(journal))["total|comments"] == 3
+
+
+async def test_the_audit_agrees_while_counting_goes_on(journal):
+    reader = Reader(journal, "count", Counter(journal, config()))
+    first = [message(number) for number in range(1, 2000)]
+    await journal.ingest(0, [(digest(event.id), as_json(event)) for event in first], tail=None)
+    await count(reader)
+    audit = asyncio.create_task(audit_partition(journal, 0))
+    number = 2000
+    while not audit.done():
+        await ingest(journal, message(number))
+        await count(reader, 1)
+        number += 1
+    report = await audit
+    assert (report.differences, report.incomplete) == ([], [])
+    assert 2000 < report.entries < number, "nothing was counted meanwhile, so this says nothing"
 
 
 async def test_the_audit_finds_a_wrong_number(journal):
