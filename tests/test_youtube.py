@@ -25,6 +25,7 @@ from connectors.connector import (
     ProcessMemory,
     Refused,
     Resume,
+    Secret,
     Target,
     Throttled,
     Tools,
@@ -35,10 +36,10 @@ from connectors.connector import (
 from connectors.event import Gap, Gift, Level, Message, Removed, Status, Unknown, Viewers
 from connectors.youtube import NO_KEY, Options, YouTube
 from connectors.youtube.aim import NO_CHAT, NO_LIVE, OUT_OF_SCOPE, UNKNOWN_VIDEO, WAITING, Chat, Known, aim, is_far
-from connectors.youtube.api import CLOSED
+from connectors.youtube.api import CLOSED, Api
 from connectors.youtube.parse import NUMBERED, Context, read_page, read_time
 from connectors.youtube.places import Place, gap_before, read_cursor
-from connectors.youtube.problems import judge, judge_error
+from connectors.youtube.problems import Refusal, judge, judge_error
 from connectors.youtube.quota import Ledger, cost_of, midnight_after, pacific_day, poll_seconds
 from connectors.youtube.stream import Scanner
 from connectors.youtube.videos import Video, read_videos, video_id
@@ -928,6 +929,36 @@ async def test_no_more_is_ever_spent_than_was_granted_by_however_many_at_once(se
     assert [type(failure) for failure in failures] == [Throttled, Throttled]
     assert 10_000 - server.units <= 62
     assert 10_000 - server.units == int(await memory.get(Ledger(units_per_day=62).key(datetime.now(UTC))))
+
+
+async def test_figures_stop_before_the_reserve_and_chats_are_still_opened(server, start):
+    """40 units, 30 of them kept (never more than half is): figures may take 20, the chats of the next broadcast the rest."""
+    memory = ProcessMemory()
+    watch = Watch([server.target("ana", Resume())])
+    options = {"units_per_day": 40, "reserve_units": 30, "viewers_seconds": 0.01, "broken_reads": 1000}
+    heard = start(watch=watch, with_tools=tools(memory=memory), **options)
+    await server.heard("ana")
+    await memory.add(Ledger(units_per_day=40).key(datetime.now(UTC)), 20)
+    watch.update([server.target("ana", Resume()), server.target("bo", Resume())])
+    await server.heard("bo")
+    await server.say("bo", "hello")
+    await heard.until(lambda heard: "hello" in texts(heard))
+
+
+async def test_the_reserve_refuses_figures_and_lets_chats_pass():
+    memory = ProcessMemory()
+    ledger = Ledger(units_per_day=100, reserve=20)
+    api = Api("http://127.0.0.1:1", Secret("k"), ledger, tools(memory=memory), open_seconds=1.0, proxy="")
+    await memory.add(ledger.key(datetime.now(UTC)), 80)
+    with pytest.raises(Refusal) as refused:
+        await api.charge("videos", essential=False)
+    assert refused.value.problem.meaning == "reserve"
+    for _ in range(4):
+        await api.charge("liveChat/messages/stream", essential=True)
+    with pytest.raises(Refusal) as refused:
+        await api.charge("videos", essential=True)
+    assert refused.value.problem.meaning == "day"
+    assert await api.left() == 0
 
 
 async def test_every_call_is_paid_for_also_one_that_fails(server, start):

@@ -210,11 +210,14 @@ class YouTube(Connector):
                 next_at = next_at if now < next_at else now + seconds
                 failures = 0
             except Refusal as refusal:
-                if refusal.problem.meaning in ("day", "slow", "key"):
-                    not_before = now + self._gate.shut(refusal, self.tools.now())
-                    continue
-                failures += 1
-                not_before = now + self._gate.broke(Dropped(refusal.problem.words), failures)
+                match refusal.problem.meaning:
+                    case "day" | "slow" | "key":
+                        not_before = now + self._gate.shut(refusal, self.tools.now())
+                    case "reserve":
+                        not_before = now + SLOW_SECONDS
+                    case _:
+                        failures += 1
+                        not_before = now + self._gate.broke(Dropped(refusal.problem.words), failures)
             except Dropped as dropped:
                 failures += 1
                 not_before = now + self._gate.broke(dropped, failures)

@@ -66,8 +66,11 @@ class Api:
             if until > now:
                 raise Refusal(Problem(told["meaning"], told["words"], until))
         key, cost = self.ledger.key(now), cost_of(method)
-        if not self.ledger.fits(await memory.add(key, cost), essential=essential):
+        total = await memory.add(key, cost)
+        if not self.ledger.fits(total, essential=essential):
             await memory.add(key, -cost)
+            if self.ledger.fits(total, essential=True):
+                raise Refusal(Problem("reserve", "the units that are left today are for opening chats"))
             words = f"the {self.ledger.units_per_day} units of [youtube] units_per_day are used up until midnight Pacific time"
             raise Refusal(Problem("day", words, midnight_after(now)))
 

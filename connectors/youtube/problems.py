@@ -18,8 +18,8 @@ from connectors.youtube.quota import midnight_after
 if TYPE_CHECKING:
     from datetime import datetime
 
-Meaning = Literal["day", "slow", "key", "ended", "disabled", "gone", "token", "closed", "dropped"]
-"""``day``: no units until midnight · ``slow``: later · ``key``: a person must act, for all chats · ``ended``: this chat is over ·
+Meaning = Literal["day", "reserve", "slow", "key", "ended", "disabled", "gone", "token", "closed", "dropped"]
+"""``day``: no units until midnight · ``reserve``: those that are left are for opening chats · ``slow``: later · ``key``: a person must act, for all chats · ``ended``: this chat is over ·
 ``disabled``: it is switched off · ``gone``: nobody knows it · ``token``: the place to resume from is not known any more ·
 ``closed``: it is not for us · ``dropped``: try again."""
 
