@@ -63,7 +63,6 @@ export const en = {
   late: "late",
   duplicates: "duplicates",
   removed: "removed",
-  gaps: "gaps",
   lost: (s: string) => `Connection lost for ${s}`,
   lostNote: (time: string) => `Last picture of ${time}, trying again every second`,
   neverConnected: (s: string) => `No connection for ${s}`,

@@ -65,7 +65,6 @@ export const zh: Words = {
   late: "迟到",
   duplicates: "重复",
   removed: "已撤回",
-  gaps: "缺口",
   lost: (s) => `连接已中断 ${s}`,
   lostNote: (time) => `最后画面 ${time}，每秒重试`,
   neverConnected: (s) => `无法连接，已 ${s}`,
