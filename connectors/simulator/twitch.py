@@ -135,6 +135,14 @@ class TwitchServer:
             self._server.close()
             await self._server.wait_closed()
 
+    def rename(self, index: int, login: str) -> None:
+        """A channel's login changes: the old one is nobody's from now on, and its listeners are not moved."""
+        place = self.places[index]
+        assert place is not None
+        self.index.pop(place.login, None)
+        place.login = login
+        self.index[login] = index
+
     # --- from the crowd to the sockets ----------------------------------------------------------------------------------
 
     def deliver(self, sents: Iterable[Sent]) -> None:
