@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a recording; its format is detected")
     replay.add_argument("--speed", metavar="N", type=_positive, help="N times as fast as it was; default: as fast as possible")
-    replay.add_argument("--livestream", metavar="ID", help="whose livestream it is; default: what the file says")
+    replay.add_argument(
+        "--livestream", metavar="PLATFORM:HANDLE", type=_livestream, help="whose it is; default: what the file says"
+    )
     replay.add_argument("--keep-time", action="store_true", help="keep the times of the file instead of shifting them to now")
     replay.add_argument("--again", action="store_true", help="also when the file was replayed to its end before")
 
@@ -164,6 +166,13 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number, found {text}")
     return int(text)
+
+
+def _livestream(text: str) -> str:
+    platform, colon, handle = text.partition(":")
+    if not colon or not platform.isidentifier() or not handle or any(letter.isspace() for letter in text):
+        raise argparse.ArgumentTypeError(f"expected platform:handle such as twitch:alice, found {text}")
+    return text
 
 
 def _port(text: str) -> int:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from connectors.recording.entry import Entry
+    from monitor.roster import Roster
     from monitor.settings import Settings
 
 BATCH: Final = 500
@@ -115,6 +116,13 @@ class Memories:
         found = self._load().get(key)
         return msgspec.convert(found, Memory) if found else None
 
+    def plays(self, key: str) -> int:
+        """How often this content was begun, for whichever livestream. Each time has ids of its own: those of one livestream
+        would be duplicates for another one only where both happen to be in the same partition.
+        """
+        content = key.partition(" ")[0]
+        return max((memory["play"] for name, memory in self._load().items() if name.partition(" ")[0] == content), default=0)
+
     def put(self, key: str, memory: Memory) -> None:
         with self._locked():
             content = self._load() | {key: asdict(memory)}
@@ -148,6 +156,13 @@ def key_of(found: Recording) -> str:
         return f"{hashlib.file_digest(file, 'sha256').hexdigest()} {found.livestream or ''}".strip()
 
 
+def note_on(livestream: str | None, roster: Roster) -> str | None:
+    """What a person should know about the livestream they named; a slip of the pen would hide in ``ZZ``."""
+    if livestream is None or not roster.channels or livestream in roster.by_id():
+        return None
+    return f"{livestream} is not in the roster, so what it says counts without a country (ZZ)"
+
+
 # --- playing -----------------------------------------------------------------------------------------------------------
 
 
@@ -179,14 +194,14 @@ class Player:
     async def play(self, found: Recording) -> str:
         """Replay a file to its end; returns the sentence that says what came of it."""
         key = key_of(found)
-        memory = self.memories.get(key) or Memory(found.path.name)
+        memory = self.memories.get(key) or Memory(found.path.name, play=self.memories.plays(key) + 1)
         if memory.finished and not self.again:
             return (
                 f"{found.path.name}: already replayed on {memory.finished[:16].replace('T', ' ')} UTC: "
                 f"{memory.messages:,} messages, 0 new; --again counts them again"
             )
         if memory.finished:
-            memory = Memory(found.path.name, play=memory.play + 1)
+            memory = Memory(found.path.name, play=self.memories.plays(key) + 1)
         elif memory.position:
             sys.stderr.write(f"{found.path.name}: going on after the first {memory.position:,} events\n")
         await self.producer.flushed()  # what an interrupted replay left in the spool is not this one's
@@ -270,6 +285,9 @@ async def run(settings: Settings) -> int:
         found = [recording(path, args.livestream) for path in args.files]
     except NotARecording as mistake:
         raise ConfigError(str(mistake)) from mistake
+    note = note_on(args.livestream, settings.roster())
+    if note:
+        sys.stderr.write(f"monitor replay: {note}\n")
     partitions = settings.config.partitions
     async with Journal(settings.redis_url, partitions=partitions).opened() as journal:
         try:

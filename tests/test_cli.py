@@ -84,6 +84,7 @@ def test_help_loads_nothing_heavy():
         (["run", "--rate", "-1"], "expected a number above 0"),
         (["run", "--rate", "many"], "expected a number above 0, found many"),
         (["run", "--seed", "x"], "expected a whole number, found x"),
+        (["replay", "x.json", "--livestream", "alice"], "expected platform:handle such as twitch:alice, found alice"),
         (["parse"], "PLATFORM"),
         (["fly"], "invalid choice"),
         ([], "COMMAND"),

@@ -18,7 +18,8 @@ from connectors.recording import recording
 from monitor.config import Config, ConfigError
 from monitor.config import Event as ConfiguredEvent
 from monitor.produce import Producer
-from monitor.replay import Memories, Memory, Pace, Player, moved, numbered, run
+from monitor.replay import Memories, Memory, Pace, Player, moved, note_on, numbered, run
+from monitor.roster import Roster, parse_roster
 from monitor.settings import Settings
 
 CAPTURES = Path(__file__).parent / "captures" / "recording"
@@ -158,7 +159,16 @@ async def test_for_another_livestream_it_is_another_replay(tmp_path, clock):
     kept = Kept()
     await player(kept, tmp_path, clock).play(recording(CAPTURES / "rechat.json", "twitch:ana"))
     sentence = await player(kept, tmp_path, clock).play(recording(CAPTURES / "rechat.json", "twitch:bo"))
-    assert "already replayed" not in sentence
+    assert sentence.endswith("3 messages: 3 new, 0 already known"), "whichever partition the other livestream is in"
+    assert {event.id.partition("#")[2] for event in kept.events} == {"", "2"}
+    await player(kept, tmp_path, clock, again=True).play(recording(CAPTURES / "rechat.json", "twitch:ana"))
+    assert len({event.id for event in kept.events}) == 9
+
+
+def test_a_livestream_that_the_roster_does_not_know_is_named():
+    roster = parse_roster("attendee,platform,handle\nA1,twitch,alice\n")
+    assert note_on("twitch:alise", roster) == "twitch:alise is not in the roster, so what it says counts without a country (ZZ)"
+    assert [note_on("twitch:alice", roster), note_on(None, roster), note_on("twitch:alise", Roster())] == [None] * 3
 
 
 def many(path, count):
