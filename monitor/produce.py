@@ -29,7 +29,7 @@ from monitor.spool import KEEP_SECONDS, MOST_KEEP_SECONDS, Row, Spool, claim, en
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from monitor.journal import Position
@@ -39,7 +39,7 @@ log = logging.getLogger("monitor.produce")
 T = TypeVar("T")
 
 CHUNK_EVENTS = 2000
-"""Events taken from the queue at once; one ingest call per partition among them."""
+"""Events of one ingest call."""
 RETRIABLE = (RedisError, OSError)
 """Whatever Redis answers (out of memory, read-only, loading) or does not answer, the events stay in the spool and go again."""
 VERIFY_SECONDS = 1.0
@@ -61,8 +61,13 @@ def place(event: Event, partitions: int) -> int:
 
 @dataclass(slots=True)
 class Lane:
-    """What is remembered of one partition."""
+    """What waits for one partition and what is remembered of it. Each has its own sender: a shard that is away stops no other."""
 
+    queue: deque[Row] = field(default_factory=deque)
+    """Rows on disk that are not acknowledged, those under way included."""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    resent_up_to: int = 0
+    """Rows up to this number may have been sent before: repeats of them are ours, not the platform's."""
     tail: Position | None = None
     """The newest entry that is ours, to be proven with every call."""
     tail_at: float = 0.0
@@ -112,24 +117,24 @@ class Producer:
         self._folder, self._name, self._most_waiting = spool_dir, name, most_waiting
         self._rewind, self._dedupe = rewind, dedupe
         self._spool: Spool
-        self._queue: deque[Row] = deque()
-        self._resent_up_to = 0
-        """Rows up to this number may have been sent before: repeats of them are ours, not the platform's."""
         self._lanes: dict[int, Lane] = {}
         self._storing: set[asyncio.Task[int]] = set()
         self._acknowledged: list[tuple[float, int]] = []
         self._last_put = 0
-        self._last_acknowledged = 0
-        self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._tasks: list[asyncio.Task[None]] = []
         self._reachable = True
+        self._fault: Exception | None = None
 
     async def __aenter__(self) -> Self:
         self._spool = await self._in_writer(claim, self._folder, self._name)
-        self._take(await self._in_writer(self._spool.rows))
-        self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._keep_house())]
+        left = await self._in_writer(self._spool.rows)
+        if left:
+            log.info("sending %d batches again that were left in the spool", len(left))
+            self.waiting += sum(len(row.pairs) for row in left)
+            self._queue(left, ours=True)
+        self._tasks.append(asyncio.create_task(self._guard(self._keep_house())))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -148,11 +153,12 @@ class Producer:
         if not events:
             return self._last_put
         async with self._progress:
-            await self._progress.wait_for(lambda: self.waiting < self._most_waiting)
+            await self._progress.wait_for(lambda: self.waiting < self._most_waiting or self._fault)
+        self._check()
+        self.waiting += len(events)
         pairs: dict[int, list[Pair]] = {}
         for event in events:
-            mark = digest(event.id) if self._dedupe else make_nonce()
-            pairs.setdefault(place(event, self.partitions), []).append((mark, as_json(event)))
+            pairs.setdefault(place(event, self.partitions), []).append((digest(event.id), as_json(event)))
         # Shielded: a write that is under way ends in the file, so it must end in the queue as well.
         storing = asyncio.create_task(self._store(pairs))
         self._storing.add(storing)
@@ -160,23 +166,23 @@ class Producer:
         return await asyncio.shield(storing)
 
     async def _store(self, pairs: dict[int, list[Pair]], *, ours: bool = False) -> int:
-        count = sum(len(some) for some in pairs.values())
-        self.waiting += count
         numbers = await self._append([(partition, encode_pairs(some)) for partition, some in pairs.items()])
-        for number, (partition, some) in zip(numbers, pairs.items(), strict=True):
-            self._queue.append(Row(number, partition, some))
-        self._last_put = numbers[-1]
-        if ours:
-            self._resent_up_to = self._last_put
-        self._wake.set()
-        return self._last_put
+        self._queue([Row(number, *item) for number, item in zip(numbers, pairs.items(), strict=True)], ours=ours)
+        return numbers[-1]
+
+    def _queue(self, rows: Sequence[Row], *, ours: bool) -> None:
+        for row in rows:
+            lane = self._lane(row.partition)
+            lane.queue.append(row)
+            if ours:
+                lane.resent_up_to = row.number
+            lane.wake.set()
+        self._last_put = rows[-1].number
 
     async def _append(self, batches: list[tuple[int, bytes]]) -> list[int]:
         """Write rows; while the disk refuses, wait: the sources are paused, nothing is dropped."""
         while True:
-            for task in self._tasks:
-                if task.done():  # our own fault, never the platform's: say so instead of filling the disk
-                    raise RuntimeError("the producer's sender has stopped") from task.exception()
+            self._check()
             try:
                 return await self._write(batches)
             except sqlite3.OperationalError as error:
@@ -199,95 +205,94 @@ class Producer:
     @property
     def acknowledged(self) -> int:
         """Every row up to this number is in the journal."""
-        return self._last_acknowledged
+        return min((lane.queue[0].number - 1 for lane in self._lanes.values() if lane.queue), default=self._last_put)
 
     async def flushed(self) -> None:
         """Wait until everything put so far is in the journal."""
         wanted = self._last_put
         async with self._progress:
-            await self._progress.wait_for(lambda: self._last_acknowledged >= wanted)
+            await self._progress.wait_for(lambda: self.acknowledged >= wanted or self._fault)
+        self._check()
+
+    def _check(self) -> None:
+        """Our own fault, never the platform's: say so instead of filling the disk."""
+        if self._fault is not None:
+            raise RuntimeError("the producer has stopped") from self._fault
+
+    async def _guard(self, loop: Coroutine[Any, Any, None]) -> None:
+        try:
+            await loop
+        except Exception as error:
+            log.exception("the producer has stopped")
+            self._fault = error
+            async with self._progress:
+                self._progress.notify_all()
 
     # the spool's thread
 
     async def _in_writer(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *args)
 
-    def _take(self, rows: Sequence[Row]) -> None:
-        if rows:
-            log.info("sending %d batches again that were left in the spool", len(rows))
-            self._queue.extend(rows)
-            self.waiting += sum(len(row.pairs) for row in rows)
-            self._last_put = self._resent_up_to = rows[-1].number
-            self._wake.set()
+    # the senders
 
-    # the sender
+    def _lane(self, partition: int) -> Lane:
+        lane = self._lanes.get(partition)
+        if lane is None:
+            lane = self._lanes[partition] = Lane()
+            self._tasks.append(asyncio.create_task(self._guard(self._send_all(partition, lane))))
+        return lane
 
-    async def _send_all(self) -> None:
+    async def _send_all(self, partition: int, lane: Lane) -> None:
         delay = 0.0
         while not stopping():
-            await self._wake.wait()
-            rows = self._next_rows()
+            await lane.wake.wait()
+            rows = _chunk(lane.queue)
             if not rows:
-                self._wake.clear()
+                lane.wake.clear()
                 continue
             try:
-                await self._send(rows)
+                async with lane.lock:
+                    await self._send(partition, lane, rows)
             except (*RETRIABLE, sqlite3.OperationalError) as error:
                 self._note_unreachable(error)
                 # An unanswered batch may have been stored: what comes again is our repeat.
-                self._resent_up_to = max(self._resent_up_to, rows[-1].number)
-                self._queue.extendleft(reversed(rows))
+                lane.resent_up_to = max(lane.resent_up_to, rows[-1].number)
                 delay = min(0.5, delay * 2 or 0.02)
                 await asyncio.sleep(delay)
                 continue
             delay = 0.0
             self._reachable = True
             now = time.time()
-            self._acknowledged.extend((now, row.number) for row in rows)
-            self.waiting -= sum(len(row.pairs) for row in rows)
-            self._last_acknowledged = rows[-1].number
+            for row in rows:
+                lane.queue.popleft()
+                self.waiting -= len(row.pairs)
+                self._acknowledged.append((now, row.number))
             async with self._progress:
                 self._progress.notify_all()
 
-    def _next_rows(self) -> list[Row]:
-        rows: list[Row] = []
-        count = 0
-        while self._queue and count < CHUNK_EVENTS:
-            rows.append(self._queue.popleft())
-            count += len(rows[-1].pairs)
-        return rows
+    async def _send(self, partition: int, lane: Lane, rows: Sequence[Row]) -> None:
+        ours = rows[0].number <= lane.resent_up_to
+        if any(row.acknowledged is not None for row in rows):
+            known = await self._still_known(partition, rows)
+            await self._in_writer(self._spool.drop, {row.number for row in rows} - {row.number for row in known})
+            rows = known
+        pairs = self._pairs(rows)
+        while pairs:
+            await self._finish_rewind(partition, lane)
+            try:
+                answer = await self._journal.ingest(partition, pairs, tail=lane.tail, resent=ours)
+            except LostTail:
+                ours = True
+                self._lose(partition, lane)
+                continue
+            lane.heard(answer.tail, time.time())
+            lane.sent = rows[-1].number
+            self.added += answer.added
+            self.duplicates += 0 if ours else answer.duplicates
+            return
 
-    async def _send(self, rows: Sequence[Row]) -> None:
-        by_partition: dict[int, list[Row]] = {}
-        for row in rows:
-            by_partition.setdefault(row.partition, []).append(row)
-        results = await asyncio.gather(*(self._send_partition(*item) for item in by_partition.items()), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-
-    async def _send_partition(self, partition: int, rows: Sequence[Row]) -> None:
-        lane = self._lanes.setdefault(partition, Lane())
-        ours = rows[0].number <= self._resent_up_to
-        async with lane.lock:
-            if any(row.acknowledged is not None for row in rows):
-                known = await self._still_known(partition, rows)
-                await self._in_writer(self._spool.drop, {row.number for row in rows} - {row.number for row in known})
-                rows = known
-            pairs = [pair for row in rows for pair in row.pairs]
-            while pairs:
-                await self._finish_rewind(partition, lane)
-                try:
-                    answer = await self._journal.ingest(partition, pairs, tail=lane.tail, resent=ours)
-                except LostTail:
-                    ours = True
-                    self._lose(partition, lane)
-                    continue
-                lane.heard(answer.tail, time.time())
-                lane.sent = rows[-1].number
-                self.added += answer.added
-                self.duplicates += 0 if ours else answer.duplicates
-                return
+    def _pairs(self, rows: Sequence[Row]) -> list[Pair]:
+        return [pair if self._dedupe else (make_nonce(), pair[1]) for row in rows for pair in row.pairs]
 
     async def _still_known(self, partition: int, rows: Sequence[Row]) -> Sequence[Row]:
         """Without the rows that a former process had delivered so long ago that ingest may have forgotten them since."""
@@ -310,9 +315,8 @@ class Producer:
             if not kept:
                 lane.rewound = None
                 return
-            pairs = [pair for row in kept for pair in row.pairs]
             try:
-                answer = await self._journal.ingest(partition, pairs, tail=lane.tail, resent=True)
+                answer = await self._journal.ingest(partition, self._pairs(kept), tail=lane.tail, resent=True)
             except LostTail:
                 self._lose(partition, lane)
                 continue
@@ -365,8 +369,21 @@ class Producer:
             for partition in sorted({row.partition for row in rows}):
                 mine = [row for row in rows if row.partition == partition]
                 for row in await self._still_known(partition, mine):
+                    self.waiting += len(row.pairs)
                     await self._store({partition: row.pairs}, ours=True)
             await self._in_writer(orphan.remove)
+
+
+def _chunk(queue: deque[Row]) -> list[Row]:
+    """The first rows, up to the size of one call."""
+    rows: list[Row] = []
+    count = 0
+    for row in queue:
+        if count >= CHUNK_EVENTS:
+            break
+        rows.append(row)
+        count += len(row.pairs)
+    return rows
 
 
 def _order(position: Position) -> tuple[int, int]:
