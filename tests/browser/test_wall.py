@@ -218,6 +218,19 @@ async def test_before_the_first_livestream_it_waits_and_then_begins(opened: Any)
             await wall.truth("live")
 
 
+@pytest.mark.parametrize("query", ["", "?lang=zh"])
+async def test_while_waiting_it_says_how_many_cannot_be_read(opened: Any, query: str) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = empty_state(now)
+        state["livestreams"] |= {"broken": 1100, "refused": 30, "throttled": 4}
+        return state
+
+    async with opened(make, query) as wall:
+        await wall.truth("waiting")
+        assert "1,134" in await text(wall.part("empty"))
+        await wall.walk()
+
+
 @pytest.mark.parametrize("query", ["", "?lang=zh&theme=light"])
 async def test_a_lost_connection_is_said_and_mends_itself(opened: Any, query: str) -> None:
     async with opened(full, query) as wall:
