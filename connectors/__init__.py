@@ -13,6 +13,7 @@ PLATFORMS: dict[str, str] = {
     "twitch": "connectors.twitch:Twitch",
     "bluesky": "connectors.bluesky:Bluesky",
     "kick": "connectors.kick:Kick",
+    "telegram": "connectors.telegram:Telegram",
     "youtube": "connectors.youtube:YouTube",
     "sse": "connectors.sse:Sse",
     "websocket": "connectors.websocket:Websocket",

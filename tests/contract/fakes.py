@@ -22,6 +22,7 @@ FAKES = {
     "bluesky": "fake_bluesky:FakeBluesky",
     "youtube": "fake_youtube:FakeYouTube",
     "kick": "fake_kick:FakeKick",
+    "telegram": "fake_telegram:FakeTelegram",
     "sse": "fake_sse:FakeSse",
     "websocket": "fake_websocket:FakeWebsocket",
 }

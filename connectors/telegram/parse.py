@@ -1,0 +1,365 @@
+"""One update of Telegram's Bot API to events: pure.
+
+    {"update_id":7,"message":{"message_id":5,"from":{"id":77,"first_name":"Ana","is_bot":false},"chat":{"id":-1001,"type":"supergroup"},
+     "date":1795151369,"text":"hello 你好"}}
+
+A post of the channel itself is a post; what people write in a group is a comment. Left out: what bots write, the copy of a channel's post
+that Telegram puts into its discussion group, edits (the first text stays), private chats, and service messages but for those that say that
+somebody came or that a video chat began or ended.
+
+Telegram tells bots of no deletion. It tells of a ban, and a ban in a supergroup deletes all that the author wrote: the messages in
+``Written`` are taken back one by one, and beside them, by author, what else the journal finds of the last ten minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from connectors.connector import Unreadable
+from connectors.event import Gift, Join, Message, Reaction, Removed, Status, Unknown
+from connectors.telegram.totals import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from connectors.event import Event
+
+REASONS = frozenset(
+    {
+        "not_json",
+        "not_an_object",
+        "missing_update",
+        "missing_chat",
+        "missing_id",
+        "bad_time",
+        "missing_author",
+        "missing_reactions",
+    }
+)
+"""Every reason that Unreadable may give."""
+
+WANTED = ("message", "edited_message", "channel_post", "edited_channel_post", "message_reaction", "message_reaction_count",
+          "my_chat_member", "chat_member")  # fmt: skip
+"""Kinds of updates that are asked for; reactions and members are told only to those who name them."""
+
+OUR_OWN = frozenset({"my_chat_member"})
+"""What an update says about the bot itself; the connector listens to it."""
+
+SERVICE = frozenset(
+    {
+        "left_chat_member", "new_chat_title", "new_chat_photo", "delete_chat_photo", "group_chat_created", "supergroup_chat_created",
+        "channel_chat_created", "message_auto_delete_timer_changed", "migrate_to_chat_id", "migrate_from_chat_id", "pinned_message",
+        "users_shared", "chat_shared", "write_access_allowed", "passport_data", "proximity_alert_triggered", "boost_added",
+        "chat_background_set", "forum_topic_created", "forum_topic_edited", "forum_topic_closed", "forum_topic_reopened",
+        "general_forum_topic_hidden", "general_forum_topic_unhidden", "giveaway_created", "giveaway", "giveaway_winners",
+        "giveaway_completed", "video_chat_scheduled", "video_chat_participants_invited", "web_app_data", "connected_website",
+        "checklist_tasks_done", "checklist_tasks_added", "direct_message_price_changed", "paid_message_price_changed",
+        "suggested_post_approved", "suggested_post_declined", "suggested_post_paid", "suggested_post_refunded", "refunded_payment",
+        "successful_payment", "invoice", "gift", "unique_gift",
+    }
+)  # fmt: skip
+"""Messages that nobody wrote."""
+
+TAKEN_BACK = timedelta(minutes=10)
+"""How far back a ban reaches in the journal."""
+MOST = 10**9
+LONGEST_TEXT = 20_000
+
+
+class Written:
+    """Who wrote the last messages, so that a ban can take them back one by one; bounded."""
+
+    def __init__(self, limit: int = 50_000) -> None:
+        self._limit = limit
+        self._authors: OrderedDict[str, str] = OrderedDict()
+
+    def add(self, event_id: str, author: str) -> None:
+        self._authors[event_id] = author
+        if len(self._authors) > self._limit:
+            self._authors.popitem(last=False)
+
+    def of(self, author: str, chat: str) -> list[str]:
+        """Event ids of what this author wrote in this chat."""
+        prefix = f"telegram:{chat}:"
+        return [event_id for event_id, who in self._authors.items() if who == author and event_id.startswith(prefix)]
+
+
+class Context(NamedTuple):
+    """What an update does not say itself."""
+
+    received_at: datetime
+    pseudonym: Callable[[str, str], str]
+    livestreams: Mapping[str, str] | None
+    """Chat id, or username in lower case, to livestream id; None takes every chat as ``telegram:<chat id>``."""
+    totals: dict[str, Totals]
+    """Chat id → reactions so far."""
+    written: Written
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """An object; raises Unreadable."""
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Unreadable("not_json") from None
+    if not isinstance(found, dict):
+        raise Unreadable("not_an_object")
+    return found
+
+
+def chat_of(update: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(id, username in lower case) of the chat that an update is about."""
+    for kind in update:
+        body = update[kind]
+        if isinstance(body, dict) and isinstance(body.get("chat"), dict):
+            number, name = _integer(body["chat"].get("id")), body["chat"].get("username")
+            if number is not None:
+                return str(number), name.casefold() if isinstance(name, str) else ""
+    return None
+
+
+def is_private(update: Mapping[str, Any]) -> bool:
+    """Whether it is between one person and the bot: never read."""
+    return any(
+        isinstance(body, dict) and isinstance(body.get("chat"), dict) and body["chat"].get("type") == "private"
+        for body in update.values()
+    )
+
+
+def livestream_of(chat: tuple[str, str], livestreams: Mapping[str, str] | None) -> str | None:
+    number, name = chat
+    if livestreams is None:
+        return f"telegram:{number}"
+    return livestreams.get(number) or (livestreams.get(name) if name else None)
+
+
+def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
+    """What one update means; nothing when its chat is not one of ours. Raises Unreadable and nothing else."""
+    found = next(((kind, body) for kind in update if kind != "update_id" and isinstance(body := update[kind], dict)), None)
+    if found is None:
+        raise Unreadable("missing_update")
+    kind, body = found
+    chat = chat_of(update)
+    if chat is None:
+        raise Unreadable("missing_chat")
+    livestream = livestream_of(chat, context.livestreams)
+    if livestream is None or is_private(update) or kind in OUR_OWN:
+        return []
+    match kind:
+        case "message" | "channel_post":
+            return _message(body, chat[0], livestream, context, post=kind == "channel_post")
+        case "edited_message" | "edited_channel_post":
+            return []
+        case "message_reaction":
+            return _reactions(body, chat[0], livestream, context)
+        case "message_reaction_count":
+            return _counts(body, chat[0], livestream, context)
+        case "chat_member":
+            return _ban(body, chat[0], livestream, context)
+    return [
+        Unknown(
+            id=f"telegram:unknown:{_digest(orjson.dumps(update))}", platform="telegram", livestream=livestream, at=context.received_at,
+            received_at=context.received_at, name=kind[:60],
+        )
+    ]  # fmt: skip
+
+
+def unreadable_event(reason: str, raw: bytes, now: datetime) -> Unknown:
+    """What stands in the journal for something that could not be read."""
+    return Unknown(
+        id=f"telegram:unreadable:{_digest(raw)}", platform="telegram", at=now, received_at=now, name=f"unreadable {reason}"
+    )
+
+
+def message_id(chat: str, number: int) -> str:
+    return f"telegram:{chat}:{number}"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------------
+
+
+def _message(body: Mapping[str, Any], chat: str, livestream: str, context: Context, *, post: bool) -> list[Event]:
+    number = _id(body)
+    at = _time(body)
+    sender, sender_chat = body.get("from"), body.get("sender_chat")
+    common: dict[str, Any] = {
+        "id": message_id(chat, number), "platform": "telegram", "livestream": livestream, "at": at, "received_at": context.received_at,
+    }  # fmt: skip
+    came = body.get("new_chat_members")
+    if isinstance(came, list):
+        people = sum(isinstance(one, dict) and one.get("is_bot") is not True for one in came)
+        return [Join(**common, count=people)] if people else []
+    for key, state in (("video_chat_started", "live"), ("video_chat_ended", "ended")):
+        if key in body:
+            return [Status(**common, state=state)]  # type: ignore[arg-type]
+    if not SERVICE.isdisjoint(body) or body.get("is_automatic_forward") is True:
+        return []
+    if isinstance(sender, dict) and sender.get("is_bot") is True and not isinstance(sender_chat, dict):
+        return []
+    author, name = _author(sender, sender_chat, context, post=post)
+    common |= {"author": author, "author_name": name}
+    context.totals.setdefault(chat, Totals()).written(number)
+    if author:
+        context.written.add(common["id"], author)
+    events: list[Event] = [
+        Message(
+            **common, text=_words(body), form="post" if post else "comment", reply_to=_parent(body, chat), url=_url(body, chat)
+        )
+    ]
+    stars = _integer(body.get("paid_star_count"))
+    if stars is not None and 0 < stars <= MOST:
+        gift = {**common, "id": f"{common['id']}:stars"}
+        events.append(Gift(**gift, name="paid message", amount_minor=stars, currency="STARS"))
+    return events
+
+
+def _author(sender: Any, sender_chat: Any, context: Context, *, post: bool) -> tuple[str | None, str | None]:
+    """Who writes as a channel or as the anonymous group is that channel or group."""
+    if isinstance(sender_chat, dict):
+        number, title = _integer(sender_chat.get("id")), sender_chat.get("title")
+    elif isinstance(sender, dict):
+        number = _integer(sender.get("id"))
+        title = " ".join(part for part in (sender.get("first_name"), sender.get("last_name")) if isinstance(part, str) and part)
+    elif post:
+        return None, None
+    else:
+        raise Unreadable("missing_author")
+    if number is None:
+        raise Unreadable("missing_author")
+    return context.pseudonym("telegram", str(number)), (title[:200] if isinstance(title, str) else None) or None
+
+
+def _words(body: Mapping[str, Any]) -> str:
+    """The text, the caption, a sticker's emoji or a poll's question; empty for a picture without words, which is a comment too."""
+    for value in (body.get("text"), body.get("caption")):
+        if isinstance(value, str):
+            return value[:LONGEST_TEXT]
+    for kind, key in (("sticker", "emoji"), ("dice", "emoji"), ("poll", "question")):
+        inner = body.get(kind)
+        if isinstance(inner, dict) and isinstance(inner.get(key), str):
+            return str(inner[key])[:LONGEST_TEXT]
+    return ""
+
+
+def _parent(body: Mapping[str, Any], chat: str) -> str | None:
+    """In a forum every message answers its topic's first one: that is no answer."""
+    parent = body.get("reply_to_message")
+    number = _integer(parent.get("message_id")) if isinstance(parent, dict) else None
+    if number is None or (body.get("is_topic_message") is True and number == body.get("message_thread_id")):
+        return None
+    return message_id(chat, number)
+
+
+def _url(body: Mapping[str, Any], chat: str) -> str | None:
+    username = body["chat"].get("username")
+    if isinstance(username, str) and username.isascii() and username.isidentifier():
+        return f"https://t.me/{username}/{body['message_id']}"
+    return f"https://t.me/c/{chat.removeprefix('-100')}/{body['message_id']}" if chat.startswith("-100") else None
+
+
+# --- reactions and bans -------------------------------------------------------------------------------------------------
+
+
+def _reactions(body: Mapping[str, Any], chat: str, livestream: str, context: Context) -> list[Event]:
+    """One person's reactions to a message, before and after: the new ones count, and each once however often it is taken back."""
+    number, at = _id(body), _time(body)
+    actor = body.get("user") if isinstance(body.get("user"), dict) else body.get("actor_chat")
+    who = _integer(actor.get("id")) if isinstance(actor, dict) else None
+    if who is None:
+        raise Unreadable("missing_author")
+    author, name = _author(body.get("user"), body.get("actor_chat"), context, post=False)
+    before = set(_emojis(body.get("old_reaction")))
+    fresh = dict.fromkeys(emoji for emoji in _emojis(body.get("new_reaction")) if emoji not in before)
+    return [
+        Reaction(
+            id=f"{message_id(chat, number)}:{emoji}:{(author or '')[:16]}", platform="telegram", livestream=livestream, at=at,
+            received_at=context.received_at, author=author, author_name=name, reaction=emoji,
+        )
+        for emoji in fresh
+    ]  # fmt: skip
+
+
+def _counts(body: Mapping[str, Any], chat: str, livestream: str, context: Context) -> list[Event]:
+    """The totals of a message whose voters are anonymous."""
+    number, at = _id(body), _time(body)
+    rows = body.get("reactions")
+    if not isinstance(rows, list):
+        raise Unreadable("missing_reactions")
+    totals: dict[str, int] = {}
+    for row in rows:
+        emoji = _emoji(row.get("type")) if isinstance(row, dict) else ""
+        total = _integer(row.get("total_count")) if isinstance(row, dict) else None
+        if emoji and total is not None and 0 <= total <= MOST:
+            totals[emoji] = max(total, totals.get(emoji, 0))
+    raised = context.totals.setdefault(chat, Totals()).raised(number, totals)
+    return [
+        Reaction(
+            id=f"{message_id(chat, number)}:{emoji}:{total}", platform="telegram", livestream=livestream, at=at,
+            received_at=context.received_at, reaction=emoji, count=more,
+        )
+        for emoji, more, total in raised
+    ]  # fmt: skip
+
+
+def _emojis(rows: Any) -> list[str]:
+    if not isinstance(rows, list):
+        raise Unreadable("missing_reactions")
+    return [emoji for row in rows if (emoji := _emoji(row))]
+
+
+def _emoji(kind: Any) -> str:
+    if not isinstance(kind, dict):
+        return ""
+    if kind.get("type") == "paid":
+        return "⭐"
+    for key, prefix in (("emoji", ""), ("custom_emoji_id", "custom:")):
+        value = kind.get(key)
+        if isinstance(value, str) and value:
+            return prefix + value[:40]
+    return ""
+
+
+def _ban(body: Mapping[str, Any], chat: str, livestream: str, context: Context) -> list[Event]:
+    after = body.get("new_chat_member")
+    if not isinstance(after, dict) or after.get("status") != "kicked":
+        return []
+    who = _integer(after["user"].get("id")) if isinstance(after.get("user"), dict) else None
+    if who is None:
+        raise Unreadable("missing_author")
+    at, author = _time(body), context.pseudonym("telegram", str(who))
+    common: dict[str, Any] = {
+        "platform": "telegram", "livestream": livestream, "at": at, "received_at": context.received_at,
+    }  # fmt: skip
+    one_by_one = [Removed(id=f"{event_id}:removed", target=event_id, **common) for event_id in context.written.of(author, chat)]
+    ban = f"telegram:{chat}:ban:{author[:16]}:{int(at.timestamp())}"
+    return [*one_by_one, Removed(id=ban, target_author=author, from_=at - TAKEN_BACK, to=at, **common)]
+
+
+# --- fields -------------------------------------------------------------------------------------------------------------
+
+
+def _id(body: Mapping[str, Any]) -> int:
+    number = _integer(body.get("message_id"))
+    if number is None:
+        raise Unreadable("missing_id")
+    return number
+
+
+def _time(body: Mapping[str, Any]) -> datetime:
+    seconds = _integer(body.get("date"))
+    if seconds is None or not 10**9 <= seconds < 10**11:
+        raise Unreadable("bad_time")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and -(2**62) < value < 2**62 else None
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:24]
