@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from connectors.connector import Connector
+    from connectors.connector import Connector, Receiver
     from connectors.discovery import Discoverer
 
 PLATFORMS: dict[str, str] = {
@@ -22,9 +23,64 @@ PLATFORMS: dict[str, str] = {
 
 def class_of(name: str) -> type[Connector]:
     """The class of a platform; raises KeyError for an unknown name. (Named so because ``connectors.connector`` is a module.)"""
-    module, _, attribute = PLATFORMS[name].partition(":")
+    module, _, attribute = PLATFORMS[kind_of(name)].partition(":")
     found: type[Connector] = getattr(import_module(module), attribute)
     return found
+
+
+NAMED = frozenset(("sse", "websocket", "webhook"))
+"""Kinds of which a configuration may have several, each with a name of its own: ``[sse.mysite]`` is the platform ``sse.mysite``."""
+
+
+def kind_of(name: str) -> str:
+    """``sse`` of ``sse.mysite``; any other name as it is."""
+    kind, dot, rest = name.partition(".")
+    return kind if dot and rest and kind in NAMED else name
+
+
+RECEIVERS: dict[str, str] = {
+    "webhook": "connectors.webhook:Webhook",
+    "kick": "connectors.kick.hooks:KickHooks",
+}
+"""Platforms that call us, at ``/hooks/<name>``."""
+
+
+def receiver_of(name: str) -> type[Receiver]:
+    """The class that takes what a platform sends; raises KeyError where none does."""
+    module, _, attribute = RECEIVERS[kind_of(name)].partition(":")
+    found: type[Receiver] = getattr(import_module(module), attribute)
+    return found
+
+
+def is_known(name: str) -> bool:
+    """Whether a platform of this name can be read, by asking it or by being called."""
+    return kind_of(name) in PLATFORMS or kind_of(name) in RECEIVERS
+
+
+class _Known(Collection[str]):
+    """The names of all platforms, those of sections with a name of their own too."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and is_known(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**PLATFORMS, **RECEIVERS})
+
+    def __len__(self) -> int:
+        return len({**PLATFORMS, **RECEIVERS})
+
+
+KNOWN: Collection[str] = _Known()
+
+
+def parser_of(name: str) -> type[Connector | Receiver]:
+    """The class whose ``parse`` reads a payload of this platform; raises KeyError for an unknown name."""
+    return class_of(name) if kind_of(name) in PLATFORMS else receiver_of(name)
+
+
+def options_of(name: str) -> type[Any]:
+    """The options of a section; raises KeyError for an unknown name."""
+    return class_of(name).options if kind_of(name) in PLATFORMS else receiver_of(name).options
 
 
 DISCOVERERS: dict[str, str] = {

@@ -272,6 +272,11 @@ class Connector(ABC):
         """
 
     @classmethod
+    def feeds(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 — for those that have such sections
+        """Whether a section with these options is read as a whole, also without a channel of the roster in it."""
+        return False
+
+    @classmethod
     @abstractmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """One raw frame to events, pure but for ``tools.now``; what ``monitor parse`` calls.

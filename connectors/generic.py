@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-import orjson
-
-from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Refused, Target, Tools, Unreadable, Watch
+from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Refused, Target, Tools, Watch
+from connectors.documents import events_of_all, plan_of, read_or_tell
 from connectors.event import Gap
-from connectors.mapped import Reading, decode, events_of, unreadable_event
-from connectors.mapping import OUR_OWN, Plan, compile_map
+from connectors.mapped import Reading
+from connectors.mapping import OUR_OWN
 from connectors.safehost import resolve
 
 if TYPE_CHECKING:
@@ -288,32 +285,7 @@ class Following(Connector):
     @classmethod
     def parse_with(cls, options: Any, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """As ``parse``, with the map of a section of the configuration."""
-        plan = plan_of(options.map or cls.usual_map)
         reading = Reading(
             platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams
-        )  # fmt: skip
-        documents = cls.pieces(raw, options)
-        if len(documents) == 1:
-            return events_of(plan, decode(documents[0]), reading)
-        found = {event.id: event for document in documents for event in read_or_tell(plan, document, reading)}
-        if found and all(event.id.startswith(f"{reading.platform}:unreadable:") for event in found.values()):
-            raise Unreadable("not_json")
-        return list(found.values())
-
-
-def plan_of(table: Mapping[str, Any]) -> Plan:
-    """The compiled table; a thousand connections of one section share it."""
-    return _compiled(orjson.dumps(table))
-
-
-@lru_cache(maxsize=64)
-def _compiled(table: bytes) -> Plan:
-    return compile_map(orjson.loads(table))
-
-
-def read_or_tell(plan: Plan, document: bytes, reading: Reading) -> list[Event]:
-    """The events of a document; of one that cannot be read, that it came."""
-    try:
-        return events_of(plan, decode(document), reading)
-    except Unreadable as error:
-        return [unreadable_event(reading, hashlib.blake2b(document, digest_size=16).hexdigest(), error.reason)]
+        )
+        return events_of_all(plan_of(options.map or cls.usual_map), cls.pieces(raw, options), reading)

@@ -242,7 +242,7 @@ class _Item:
         money, count = self.money(), self.number("count", 1)
         if display is not None and money is None:
             read = shown(display)
-            money, count = read.money, self.number("count", read.count)
+            money, count = read.money, self.number("count", read.units)
         name = self.text("name", LONGEST_NAME) or display or word or "gift"
         if money is None:
             return Gift(name=name, count=count, **self.about(":gift"))

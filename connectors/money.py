@@ -38,7 +38,7 @@ class Money(NamedTuple):
 
 
 class Shown(NamedTuple):
-    count: int
+    units: int
     """How many of the thing; 1 for an amount of money."""
     money: Money | None
 

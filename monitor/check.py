@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
-from connectors import PLATFORMS, class_of
+from connectors import PLATFORMS, options_of
 from connectors.connector import Secret
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _of_one_platform(config: Config, name: str, number: int) -> Finding:
     platform = config.platform(name)
     if not platform.enabled:
         return Finding("note", f"{name}: switched off, so nothing is read of {_channels(number)}; [{name}] enabled = true reads.")
-    missing, optional = _secrets(class_of(name).options, platform.options)
+    missing, optional = _secrets(options_of(name), platform.options)
     if missing:
         return Finding(
             "wrong",

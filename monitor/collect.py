@@ -127,6 +127,8 @@ def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Ro
             row = rows.get(channel.id)
             if not config.platform(channel.platform).enabled:
                 refused[channel.id] = f"{channel.platform} is switched off in the configuration"
+            elif connectors.kind_of(channel.platform) not in connectors.PLATFORMS:
+                closed[channel.id] = "it is told to us, not asked for"
             elif row is not None and row.reading == "closed":
                 closed[channel.id] = row.reason
             else:
@@ -146,7 +148,18 @@ def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Ro
         name = f"bluesky:{tag.casefold()}"
         if config.platform("bluesky").enabled and share_of(name) in shares:
             targets.setdefault("bluesky", {})[name] = Target(livestream=name, handle=tag)
+    for platform in feeds_of(config):
+        name = f"{platform}:feed"
+        if share_of(name) in shares:
+            targets.setdefault(platform, {})[name] = Target(livestream=name, handle="")
     return Wanted(targets, directory, refused, closed)
+
+
+def feeds_of(config: Config) -> list[str]:
+    """Sections that are read as a whole, whether or not a channel of the roster is in them."""
+    enabled = (name for name, table in config.platforms.items() if table.enabled)
+    asked = (name for name in enabled if connectors.kind_of(name) in connectors.PLATFORMS)
+    return [name for name in asked if connectors.class_of(name).feeds(config.platforms[name].options)]
 
 
 def regroup(groups: Sequence[Group], platform: str, wanted: Mapping[str, Target], capacity: int | None) -> list[Group]:
@@ -400,10 +413,14 @@ class Collector:
             log.info("%s connection %d: %s; again in %.0f s", platform, number, reason, wait)
             await asyncio.sleep(wait)
 
+    def _connect_pause(self, platform: str) -> float:
+        """Between two connections to a platform; a server of one's own bears more than a public one."""
+        return min(self.connect_every, getattr(self._options(platform), "connect_every_seconds", self.connect_every))
+
     async def _take_turn(self, platform: str) -> None:
         now = time.monotonic()
         turn = max(now, self._next_connect.get(platform, 0.0))
-        self._next_connect[platform] = turn + self.connect_every
+        self._next_connect[platform] = turn + self._connect_pause(platform)
         await asyncio.sleep(turn - now)
 
     async def _read(self, connector: Connector) -> None:

@@ -12,20 +12,21 @@ import binascii
 import difflib
 import signal
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from connectors import PLATFORMS, class_of
+from connectors import KNOWN, NAMED, kind_of, parser_of
 from connectors.connector import Tools, Unreadable, make_pseudonym
 from connectors.event import as_json
 from monitor.config import ConfigError
 from monitor.enrich.topics import Flag, Matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from connectors.event import Event
     from monitor.settings import Settings
 
 BASE64: Final = b"base64:"
@@ -45,19 +46,19 @@ class Classified(msgspec.Struct):
 async def parse(settings: Settings) -> int:
     """Raw payloads of a platform, one a line, to events."""
     name: str = settings.args.platform
-    if name not in PLATFORMS:
-        near = difflib.get_close_matches(name, PLATFORMS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(PLATFORMS))}"
+    if name not in KNOWN:
+        near = difflib.get_close_matches(name, KNOWN, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(KNOWN))}"
         raise ConfigError(f'there is no platform "{name}"; {hint}')
     _give_back_signals()
-    connector = class_of(name)
+    read = _reader(name, settings)
     tools = Tools(pseudonym=make_pseudonym(SHOWCASE_KEY))
     unreadable = 0
     for number, line in _lines(settings.args.file):
         if not line:
             continue
         try:
-            events = connector.parse(payload(line), tools)
+            events = read(payload(line), tools)
         except Unreadable as problem:
             unreadable += 1
             sys.stderr.write(f"line {number}: unreadable: {problem.reason}\n")
@@ -65,6 +66,15 @@ async def parse(settings: Settings) -> int:
             _write(as_json(event) for event in events)
     sys.stdout.flush()
     return 1 if unreadable else 0
+
+
+def _reader(name: str, settings: Settings) -> Callable[[bytes, Tools], list[Event]]:
+    """What reads a payload of a platform; of a section with a map of its own, with that map."""
+    kind: Any = parser_of(name)
+    if kind_of(name) not in NAMED:
+        return lambda raw, tools: list(kind.parse(raw, tools))
+    options = kind.options(**{"section": name, **settings.config.platform(name).options})
+    return lambda raw, tools: list(kind.parse_with(options, raw, tools))
 
 
 async def classify(settings: Settings) -> int:

@@ -27,6 +27,8 @@ from monitor.channel_store import ChannelStore
 from monitor.config import ConfigError
 from monitor.coverage import pending_list
 from monitor.feed import Feed, unix_ms
+from monitor.hooks import Hooks
+from monitor.hooks import opened as receiving
 from monitor.journal import Journal, ready
 from monitor.metrics import make_registry
 from monitor.snapshot import cells
@@ -129,6 +131,7 @@ def make_app(
     wall: Path = WALL,
     most_walls: int = MOST_WALLS,
     now_ms: Callable[[], int] = unix_ms,
+    hooks: Hooks | None = None,
 ) -> web.Application:
     """All routes. ``allowed_origins``: other origins whose pages may open the feed, or ``none`` for clients without one."""
     origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
@@ -209,6 +212,8 @@ def make_app(
     app.router.add_get("/healthz", healthy)
     app.router.add_get("/readyz", is_ready)
     app.router.add_get("/metrics", metrics)
+    if hooks is not None:
+        hooks.add_routes(app.router)
     app.router.add_get("/{path:.*}", page)
     return app
 
@@ -300,10 +305,17 @@ async def run(settings: Settings) -> int:
             "for a password, or type --insecure"
         )
     origins = [*(getattr(settings.args, "origin", None) or ()), *([config.public.url] if config.public.url else [])]
-    async with Journal(settings.redis_url, partitions=config.partitions).opened() as journal:
-        feed = Feed(config, settings.roster(), journal, discovered=ChannelStore(journal.redis))
+    roster = settings.roster()
+    async with (
+        Journal(settings.redis_url, partitions=config.partitions).opened() as journal,
+        receiving(config, roster, redis_url=settings.redis_url, data_dir=settings.data_dir) as hooks,
+    ):
+        feed = Feed(config, roster, journal, discovered=ChannelStore(journal.redis))
         runner = web.AppRunner(
-            make_app(feed, host=config.host, allowed_origins=origins), access_log=None, keepalive_timeout=10, shutdown_timeout=3
+            make_app(feed, host=config.host, allowed_origins=origins, hooks=hooks),
+            access_log=None,
+            keepalive_timeout=10,
+            shutdown_timeout=3,
         )
         await runner.setup()
         try:
@@ -315,20 +327,20 @@ async def run(settings: Settings) -> int:
                     raise
                 raise ConfigError(f"Port {settings.port} is in use; start with --port N.") from error
             _say_where(config.host, runner.addresses[0][1])
-            await _follow(feed, journal, settings.reloader(time.time))
+            await _follow(feed, hooks, journal, settings.reloader(time.time))
         finally:
             await runner.cleanup()
     return 0
 
 
-async def _follow(feed: Feed, journal: Journal, reloader: Reloader | None) -> None:
+async def _follow(feed: Feed, hooks: Hooks, journal: Journal, reloader: Reloader | None) -> None:
     mistake = ""
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_prepare(journal))
             tasks.create_task(feed.run())
             if reloader is not None:
-                tasks.create_task(_reload(feed, reloader))
+                tasks.create_task(_reload(feed, hooks, reloader))
     except* ConfigError as mistakes:
         mistake = str(mistakes.exceptions[0])
     if mistake:
@@ -342,11 +354,12 @@ async def _prepare(journal: Journal) -> None:
         raise ConfigError(str(error)) from error
 
 
-async def _reload(feed: Feed, reloader: Reloader) -> None:
+async def _reload(feed: Feed, hooks: Hooks, reloader: Reloader) -> None:
     while True:
         await asyncio.sleep(1.0)
         if (setup := reloader.poll()) is not None:
             feed.reconfigure(setup.config, setup.roster)
+            await hooks.reconfigure(setup.config, setup.roster)
 
 
 def _say_where(host: str, port: int) -> None:

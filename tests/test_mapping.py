@@ -420,7 +420,7 @@ def test_what_is_shown_to_people_is_read_leniently(text, count, money):
 @given(st.text(max_size=60))
 def test_no_display_text_breaks_it(text):
     read = shown(text)
-    assert read.count >= 1
+    assert read.units >= 1
     assert read.money is None or 0 <= read.money.amount_minor < 2**63
 
 

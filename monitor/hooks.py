@@ -1,0 +1,271 @@
+"""What platforms send to us: ``/hooks/<name>`` of the role ``serve``.
+
+Promises: a sender gets its 2xx only when the events are on this machine's disk, and any answer within a second of its last byte; when the
+disk cannot take more it is told to come again (503 with Retry-After), and what it sends then counts once, because ids are known. A body that
+is too long, too slow or packed is not read to its end, and no more than ``MOST_AT_ONCE`` are read at the same time.
+
+What a request is worth is decided by the platform's ``Receiver``, which is pure. Each ``serve`` has a spool of its own; the journal knows
+what another one has delivered before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+import connectors
+from connectors.connector import Answer, Receiver, Request, Tools, make_pseudonym
+from connectors.event import Unknown
+from monitor.setup import author_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from connectors.event import Event
+    from monitor.config import Config
+    from monitor.produce import Producer
+    from monitor.roster import Roster
+
+log = logging.getLogger("monitor.hooks")
+
+READ_SECONDS: Final = 5.0
+"""A body that has not come in this time is not waited for: a sender of one byte a second would hold us for days."""
+PUT_SECONDS: Final = 0.7
+"""So long may the disk take before the sender is told to come again; senders wait a second or two."""
+GOODBYE_SECONDS: Final = 0.2
+"""Between the answer to a sender that drips and the end of its connection."""
+MOST_BYTES: Final = 1 << 20
+"""Longest body of any sender; receivers have lower limits of their own."""
+MOST_AT_ONCE: Final = 64
+MOST_WAITING: Final = 500_000
+"""Events on disk that the journal does not have yet; beyond, senders are told to come again."""
+RETRY_AFTER: Final = {"Retry-After": "5"}
+LOUD_EVERY: Final = 100
+"""Of refusals for the same reason the first one is logged, and then each hundredth."""
+
+
+class Hooks:
+    """The receivers of a configuration, behind HTTP. ``reconfigure`` follows the files."""
+
+    def __init__(
+        self,
+        producer: Callable[[], Producer],
+        tools: Tools,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        read_seconds: float = READ_SECONDS,
+        put_seconds: float = PUT_SECONDS,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        self.producer: Producer | None = None
+        """From the first section on that receives: a serve without one needs no spool."""
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """(section, ``taken`` or the reason of a refusal) → requests."""
+        self._tools, self._now = tools, now
+        self._read_seconds, self._put_seconds, self._most_waiting = read_seconds, put_seconds, most_waiting
+        self._make_producer = producer
+        self._stack = AsyncExitStack()
+        self._receivers: dict[str, Receiver] = {}
+        self._settings: dict[str, Any] = {}
+        self._at_once = 0
+        self._putting: set[asyncio.Task[int]] = set()
+
+    async def reconfigure(self, config: Config, roster: Roster) -> None:
+        """These sections receive from now on, for these channels."""
+        directories = directories_of(config, roster)
+        wanted = settings_of(config)
+        if wanted and self.producer is None:
+            self.producer = await self._stack.enter_async_context(self._make_producer())
+        for name in self._receivers.keys() - wanted.keys():
+            del self._receivers[name]
+        for name, options in wanted.items():
+            receiver = self._receivers.get(name)
+            if receiver is None or self._settings.get(name) != options:
+                kind = connectors.receiver_of(name)
+                try:
+                    receiver = kind(kind.options(**options), {}, self._tools)
+                except ValueError as error:  # an option that only the receiver can judge, such as a key
+                    log.error("[%s]: %s", name, error)  # noqa: TRY400 — a person's mistake has no traceback
+                    self._receivers.pop(name, None)
+                    continue
+                self._receivers[name] = receiver
+            receiver.directory = directories.get(receiver.platform, {})
+        self._settings = wanted
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Sections that receive."""
+        return tuple(self._receivers)
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Before any route that takes every path."""
+        router.add_route("*", "/hooks/{name}", self.take)
+        router.add_route("*", "/hooks/{name}/{rest:.*}", self.take)
+
+    async def close(self) -> None:
+        """Wait for what is being written, for as long as a sender would have."""
+        if self._putting:
+            await asyncio.wait(set(self._putting), timeout=self._put_seconds)
+        for put in tuple(self._putting):
+            put.cancel()
+        await asyncio.gather(*self._putting, return_exceptions=True)
+        await self._stack.aclose()
+
+    # --- one request ----------------------------------------------------------------------------------------------------
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Read, judge, write to disk, answer."""
+        name = section_of(request.match_info["name"], self._receivers)
+        if name is None or self.producer is None:
+            return self._refuse(
+                "", 404, "unknown", "Nothing receives here; the name must be that of a section such as [webhook.NAME].\n"
+            )
+        if self.producer.waiting >= self._most_waiting or max(self._at_once, len(self._putting)) >= MOST_AT_ONCE:
+            return self._later(name, "full")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return self._refuse(
+                name, 415, "packed", "Send it without Content-Encoding; the signature covers the bytes as they come.\n"
+            )
+        self._at_once += 1
+        try:
+            body = await self._body(request)
+            if isinstance(body, web.Response):
+                self.counts[name, "too_slow" if body.status == 408 else "too_large"] += 1
+                return body
+            return await self._answer(name, self._receivers[name].receive(_request(request, body), self._now()), self.producer)
+        finally:
+            self._at_once -= 1
+
+    async def _body(self, request: web.Request) -> bytes | web.Response:
+        if request.content_length is not None and request.content_length > MOST_BYTES:
+            return _cut(web.Response(status=413, text="The body is too large.\n"))
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._read_seconds):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > MOST_BYTES:
+                        return _cut(web.Response(status=413, text="The body is too large.\n"))
+        except TimeoutError:
+            if request.transport is not None:  # aiohttp would go on reading for ten seconds, so that the answer is not lost
+                asyncio.get_running_loop().call_later(GOODBYE_SECONDS, request.transport.close)
+            return _cut(web.Response(status=408, text="The body did not come in time.\n"))
+        return bytes(body)
+
+    async def _answer(self, name: str, answer: Answer, producer: Producer) -> web.Response:
+        if answer.events:
+            unknown = sum(isinstance(event, Unknown) for event in answer.events)
+            self.counts[name, "unknown_events"] += unknown
+            if not await self._on_disk(producer, answer.events):
+                return self._later(name, "full")
+        reason = answer.reason or ("taken" if answer.status < 300 else str(answer.status))
+        if answer.status >= 300:
+            self._say(name, reason)
+        self.counts[name, reason] += 1
+        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+    async def _on_disk(self, producer: Producer, events: Sequence[Event]) -> bool:
+        """Whether they are on disk in time. What comes too late is written all the same: sent again, it is known."""
+        put = asyncio.create_task(producer.put(events))
+        self._putting.add(put)
+        put.add_done_callback(self._putting.discard)
+        done, _ = await asyncio.wait({put}, timeout=self._put_seconds)
+        if not done:
+            return False
+        put.result()
+        return True
+
+    def _later(self, name: str, reason: str) -> web.Response:
+        self.counts[name, reason] += 1
+        self._say(name, reason)
+        return _cut(
+            web.Response(status=503, headers=RETRY_AFTER, text="We cannot take more now; send it again in a few seconds.\n")
+        )
+
+    def _refuse(self, name: str, status: int, reason: str, text: str) -> web.Response:
+        self.counts[name, reason] += 1
+        self._say(name, reason)
+        return _cut(web.Response(status=status, text=text))
+
+    def _say(self, name: str, reason: str) -> None:
+        """Once, and then seldom: who sends nonsense a thousand times a second must not fill the log."""
+        seen = self.counts[name, f"said_{reason}"]
+        self.counts[name, f"said_{reason}"] += 1
+        if seen % LOUD_EVERY == 0:
+            log.warning("/hooks/%s: a request was not taken: %s", name or "…", reason)
+
+
+# --- pure ---------------------------------------------------------------------------------------------------------------
+
+
+def settings_of(config: Config) -> dict[str, Mapping[str, Any]]:
+    """Sections that receive → their options. A platform that also receives does so once it has a section."""
+    return {
+        name: dict(table.options)
+        for name, table in config.platforms.items()
+        if table.enabled and connectors.kind_of(name) in connectors.RECEIVERS
+    }
+
+
+def directories_of(config: Config, roster: Roster) -> dict[str, dict[str, str]]:
+    """Platform → native id and handle → livestream, of those who may be read."""
+    directories: dict[str, dict[str, str]] = {}
+    for channel in roster.watchable(config.require_consent):
+        known = directories.setdefault(channel.platform, {})
+        known[channel.handle] = channel.id
+        if channel.native_id:
+            known[channel.native_id] = channel.id
+    return directories
+
+
+def section_of(name: str, receivers: Mapping[str, Receiver]) -> str | None:
+    """``/hooks/partner`` and ``/hooks/webhook.partner`` are the same section."""
+    return next((known for known in (name, f"webhook.{name}") if known in receivers), None)
+
+
+def _request(request: web.Request, body: bytes) -> Request:
+    return Request(
+        body=body,
+        headers={name.lower(): _text(value) for name, value in request.headers.items()},
+        method=request.method,
+        path=_text(request.match_info.get("rest", "")),
+        query={name: _text(value) for name, value in request.query.items()},
+    )
+
+
+def _text(value: str) -> str:
+    """Headers may hold bytes that are no text; an event with such a half character could not be written down."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _cut(response: web.Response) -> web.Response:
+    """The rest of the body is not read, so the connection cannot be used again."""
+    response.force_close()
+    return response
+
+
+# --- in serve -----------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def opened(config: Config, roster: Roster, *, redis_url: str, data_dir: Path) -> AsyncGenerator[Hooks, None]:
+    """Hooks for as long as the role runs."""
+    from monitor.produce import Producer  # noqa: PLC0415 — only where something receives
+
+    def producer() -> Producer:
+        return Producer(redis_url, data_dir / "spool", config.partitions, name="serve", most_waiting=MOST_WAITING)
+
+    hooks = Hooks(producer, Tools(pseudonym=make_pseudonym(author_key(data_dir)), dice=random.Random()))
+    try:
+        await hooks.reconfigure(config, roster)
+        yield hooks
+    finally:
+        await hooks.close()

@@ -1,0 +1,77 @@
+"""Senders of webhooks for tests: one per platform that calls us, signing as that platform does, with keys of the test."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import fake_kick
+import orjson
+
+from connectors import kick, webhook
+from connectors.connector import Request, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+CAPTURES = Path(__file__).parent.parent / "captures"
+KEY = b"key of the contract suite"
+
+
+class Sender(Protocol):
+    """What the contract suite needs of one."""
+
+    directory: Mapping[str, str]
+    """The platform's key of a channel → livestream id."""
+
+    def options(self) -> Any:
+        """Options of the receiver that fit the keys used here."""
+
+    def request(self, body: bytes, *, at: datetime) -> Request:
+        """This body as the platform would send it at that time."""
+
+    def bodies(self) -> list[bytes]:
+        """Bodies with events of channels in the directory."""
+
+
+class StandardSender:
+    """Standard Webhooks, written from its specification and not from our code."""
+
+    directory = {"ana": "webhook:ana"}  # noqa: RUF012 — read only
+
+    def options(self) -> webhook.Options:
+        return webhook.Options(secret=Secret("whsec_" + base64.b64encode(KEY).decode()))
+
+    def request(self, body: bytes, *, at: datetime) -> Request:
+        stamp, delivery = str(int(at.timestamp())), "msg_" + hashlib.sha256(body).hexdigest()[:12]
+        content = b".".join((delivery.encode(), stamp.encode(), body))
+        signature = base64.b64encode(hmac.new(KEY, content, hashlib.sha256).digest()).decode()
+        headers = {"webhook-id": delivery, "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
+        return Request(body=body, headers={**headers, "content-type": "application/json"})
+
+    def bodies(self) -> list[bytes]:
+        return (CAPTURES / "webhook" / "own.txt").read_bytes().splitlines()
+
+
+class KickSender:
+    """RSA over id, time and body."""
+
+    directory = {"123456789": "kick:ana", "ana": "kick:ana"}  # noqa: RUF012 — read only
+
+    def options(self) -> kick.Options:
+        return kick.Options(public_key=fake_kick.public_pem())
+
+    def request(self, body: bytes, *, at: datetime) -> Request:
+        return fake_kick.signed("chat.message.sent", body, at=at)
+
+    def bodies(self) -> list[bytes]:
+        found = orjson.loads((CAPTURES / "kick" / "chat.json").read_bytes())
+        found["broadcaster"]["user_id"] = 123456789
+        return [orjson.dumps(found)]
+
+
+SENDERS: dict[str, type[Sender]] = {"webhook": StandardSender, "kick": KickSender}
