@@ -79,16 +79,20 @@ class ChannelStore:
                 log.warning("the row of %s in %s cannot be read; discovery writes it again", name.decode(), ROWS)
         return found
 
-    async def save(self, rows: Mapping[str, bytes], gone: Iterable[str], desks: Mapping[str, Desk]) -> None:
-        """Write and remove; who reads sees all of it or asks again."""
-        items, names = list(rows.items()), list(gone)
+    async def save(
+        self, rows: Mapping[str, bytes], gone: Iterable[str], *, desks: Mapping[str, Desk], closed: Iterable[str]
+    ) -> None:
+        """Write and remove; who reads sees all of it or asks again. ``closed`` are platforms that are not asked any more."""
+        items, names, platforms = list(rows.items()), list(gone), list(closed)
         for start in range(0, len(items), CHUNK):
             await self.redis.hset(ROWS, mapping=dict(items[start : start + CHUNK]))
         if names:
             await self.redis.hdel(ROWS, *names)
         if desks:
             await self.redis.hset(PLATFORMS, mapping={name: _encode(desk) for name, desk in desks.items()})
-        if items or names or desks:
+        if platforms:
+            await self.redis.hdel(PLATFORMS, *platforms)
+        if items or names or desks or platforms:
             await self.redis.incr(VERSION)
 
     async def desks(self) -> dict[str, Desk]:
@@ -99,10 +103,6 @@ class ChannelStore:
             except msgspec.DecodeError:
                 continue
         return found
-
-    async def drop_desks(self, names: Iterable[str]) -> None:
-        if wanted := list(names):
-            await self.redis.hdel(PLATFORMS, *wanted)
 
     # what people decided
 

@@ -2,10 +2,10 @@
 
 One loop, whatever the number of collectors: who holds the lease ``{discover}`` asks, the others wait. What it knows stands in Redis, one
 row per livestream (channel_store.py), for collect and serve. Viewers and the beginning and end of broadcasts go into the journal like any
-other event.
+other event. How one platform is asked is asking.py's, what an answer does to a row channels.py's, which broadcast counts scope.py's.
 
-Promises: a platform's quota is never exceeded, over restarts too where it is counted by the day; a failure of one platform stops no
-other; a platform that does not answer makes nobody offline: what was known stays, and is seen to grow old.
+Promises: a failure of one platform stops no other; a platform that does not answer makes nobody offline: what was known stays, and is
+seen to grow old.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -23,12 +22,11 @@ from msgspec.structs import replace
 
 import connectors
 from connectors import rest
-from connectors.connector import Dropped, Refused, Throttled, Unreadable
 from connectors.discovery import Known
 from connectors.event import Status, Viewers
-from connectors.pacing import Bucket, backoff
 from monitor import channels
-from monitor.channel_store import ChannelStore, Desk
+from monitor.asking import Asking
+from monitor.channel_store import ChannelStore
 from monitor.produce import RETRIABLE
 from monitor.roster import why_not
 from monitor.schedule import Schedule
@@ -39,9 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from connectors.connector import Tools
-    from connectors.discovery import Account, Discoverer, Question, Sighting, Token
+    from connectors.discovery import Account, Discoverer, Sighting
     from connectors.event import Event
     from connectors.rest import Ask, Reply
+    from monitor.channel_store import Desk
     from monitor.channels import Row, Turn
     from monitor.journal import Journal
     from monitor.reload import Setup
@@ -53,8 +52,6 @@ LEASE: Final = "{discover}"
 LEASE_MS: Final = 10_000
 RENEW_SECONDS: Final = 3.0
 TURN_SECONDS: Final = 1.0
-REFUSED_SECONDS: Final = 300.0
-"""A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
 JUDGE_SECONDS: Final = 10.0
 """Verdicts depend on the hour; they are looked at again so often."""
 OLD_SECONDS: Final = 60.0
@@ -80,22 +77,6 @@ class _Deposed(Exception):
     """The lease is not ours any more: stop asking at once."""
 
 
-@dataclass(slots=True)
-class _Asking:
-    """What the loop remembers about one platform."""
-
-    discoverer: Discoverer
-    options: Any
-    bucket: Bucket
-    token: Token | None = None
-    failures: int = 0
-    not_before: datetime | None = None
-    next_sweep: datetime | None = None
-    waiting: list[str] = field(default_factory=list)
-    """Whose turn has not come in the sweep under way."""
-    desk: Desk = field(default_factory=Desk)
-
-
 class Discovery:
     """``run()`` until cancelled. ``turn()`` is one look at everything that is due."""
 
@@ -118,17 +99,17 @@ class Discovery:
         self.tools = tools
         self.token = token
         self.addresses = addresses
+        """Platform → options that replace the configured ones (where the simulator listens)."""
         self.rows: dict[str, Row] = {}
-        self.counters: dict[tuple[str, ...], int] = {}
+        self.asking: dict[str, Asking] = {}
         self._saved: dict[str, Row] = {}
+        self._desks: dict[str, Desk] = {}
         self._roster: dict[str, Channel] = {}
         self._said: dict[tuple[str, str], Said] = {}
         self._said_version = -1
         self._seen: Setup | None = None
         self._rules: Rules
         self._schedule: Schedule
-        self._asking: dict[str, _Asking] = {}
-        self._desks: dict[str, Desk] = {}
         self._events: list[Event] = []
         self._delays: list[tuple[str, float]] = []
         self._judged_at: datetime | None = None
@@ -145,7 +126,7 @@ class Discovery:
         finally:
             with suppress(*RETRIABLE, TimeoutError):
                 async with asyncio.timeout(2):
-                    await self.journal.call("lm1_release", [LEASE], self.token)
+                    await self.resign()
 
     @property
     def leading(self) -> bool:
@@ -163,6 +144,11 @@ class Discovery:
         else:
             self._lease_until = 0.0
         return self.leading
+
+    async def resign(self) -> None:
+        """Give the lease back, so that another need not wait for its end."""
+        self._lease_until = 0.0
+        await self.journal.call("lm1_release", [LEASE], self.token)
 
     async def _keep_lease(self) -> None:
         while not stopping():
@@ -190,10 +176,11 @@ class Discovery:
             self._take_setup(self.setup())
         await self._listen()
         self._furnish()
-        await asyncio.gather(*(self._look(name, asking) for name, asking in self._asking.items()))
+        await asyncio.gather(*(self._look(name, asking) for name, asking in self.asking.items()))
         now = self.tools.now()
         if self._judged_at is None or (now - self._judged_at).total_seconds() >= JUDGE_SECONDS:
-            self._judge(list(self.rows))
+            for livestream in self.rows:
+                self._judge(livestream)
             self._judged_at = now
         if self.leading:
             await self._save()
@@ -202,7 +189,8 @@ class Discovery:
         """Another may have led before us: its rows are the newest."""
         self.rows = await self.store.rows()
         self._saved = dict(self.rows)
-        self._asking.clear()
+        self._desks = await self.store.desks()
+        self.asking.clear()
         self._seen, self._said_version, self._loaded = None, -1, True
 
     def _take_setup(self, setup: Setup) -> None:
@@ -226,69 +214,46 @@ class Discovery:
     def _furnish(self) -> None:
         """Platforms that can be asked with this configuration, and a row for each of their channels."""
         assert self._seen is not None
-        now, config = self.tools.now(), self._seen.config
-        addresses = self.addresses()
-        for name in {channel.platform for channel in self._roster.values()} | set(self._asking):
+        now, config, addresses = self.tools.now(), self._seen.config, self.addresses()
+        for name in {channel.platform for channel in self._roster.values()} | set(self.asking):
             kind = connectors.discoverer_of(name)
             options = connectors.class_of(name).options(**{**config.platform(name).options, **addresses.get(name, {})})
-            known = self._asking.get(name)
             if kind.missing(options) or not config.platform(name).enabled:
-                self._asking.pop(name, None)
-            elif known is None or known.options != options:
-                discoverer = kind(options)
-                self._asking[name] = _Asking(discoverer, options, Bucket(*discoverer.quota))
+                self.asking.pop(name, None)
+            elif name not in self.asking or self.asking[name].options != options:
+                self.asking[name] = Asking(kind(options), options, self._fetch, self.tools)
         for name, channel in self._roster.items():
-            if channel.platform in self._asking:
+            if channel.platform in self.asking:
                 barred = why_not(channel, config.require_consent)
-                row = channels.of_roster(channel, self.rows.get(name), barred, paused=channel.state == "paused", now=now)
-                self.rows[name] = row
-        for name in [name for name in self.rows if name not in self._roster or self.rows[name].platform not in self._asking]:
+                paused = channel.state == "paused"
+                self.rows[name] = channels.of_roster(channel, self.rows.get(name), barred, paused=paused, now=now)
+        for name in [name for name, row in self.rows.items() if name not in self._roster or row.platform not in self.asking]:
             del self.rows[name]
+
+    async def _fetch(self, ask: Ask) -> Reply:
+        if not self.leading:
+            raise _Deposed
+        return await self.fetch(ask)
 
     # --- one platform -------------------------------------------------------------------------------------------------
 
-    async def _look(self, name: str, asking: _Asking) -> None:
+    async def _look(self, name: str, asking: Asking) -> None:
         """What is due on one platform; whatever goes wrong there stays there."""
-        now = self.tools.now()
-        if asking.not_before is not None and now < asking.not_before:
+        if asking.closed:
             return
         try:
             await self._resolve(name, asking)
             await self._sweep(name, asking)
         except _Deposed:
             return
-        except Throttled as failure:
-            self._note(name, asking, "throttled", failure.reason, failure.until)
-        except Refused as failure:
-            self._note(name, asking, "refused", failure.reason, now + timedelta(seconds=REFUSED_SECONDS))
-        except (Dropped, Unreadable) as failure:
-            reason = failure.reason if isinstance(failure, Dropped) else f"its answer cannot be read ({failure.reason})"
-            self._again(name, asking, reason)
-        except Exception as failure:  # a fault of one platform's code must not stop the others
-            log.exception("discovery on %s failed in a way that it should not", name)
-            self._again(name, asking, f"{type(failure).__name__} in discovery")
+        except Exception as failure:  # noqa: BLE001 — judged and counted there
+            asking.went_wrong(failure)
         else:
-            asking.failures = 0
-            if asking.desk.trouble:
-                log.info("discovery on %s works again", name)
-                asking.desk = replace(asking.desk, trouble="", kind="")
+            asking.went_well()
 
-    def _again(self, name: str, asking: _Asking, reason: str) -> None:
-        asking.failures += 1
-        wait = max(1.0, backoff(asking.failures, self.tools.dice, cap=60.0))
-        self._note(name, asking, "dropped", reason, self.tools.now() + timedelta(seconds=wait))
-
-    def _note(self, name: str, asking: _Asking, kind: Any, reason: str, until: datetime) -> None:
-        self.counters[name, kind] = self.counters.get((name, kind), 0) + 1
-        if reason != asking.desk.trouble:
-            log.warning("discovery on %s: %s", name, reason)
-        asking.not_before = until
-        asking.desk = replace(asking.desk, kind=kind, trouble=reason)
-
-    async def _resolve(self, name: str, asking: _Asking) -> None:
+    async def _resolve(self, name: str, asking: Asking) -> None:
         """Accounts that were never asked for, and once a day all others again: who renamed is followed by id."""
-        now, discoverer = self.tools.now(), asking.discoverer
-        today = self._schedule.day(int(now.timestamp()))
+        today, discoverer = self._schedule.day(int(self.tools.now().timestamp())), asking.discoverer
         handles: dict[str, list[str]] = {}
         ids: dict[str, list[str]] = {}
         for livestream, row in self.rows.items():
@@ -296,38 +261,27 @@ class Discovery:
                 continue
             if row.resolved_at is None or self._schedule.day(int(row.resolved_at.timestamp())) != today:
                 (ids if row.native_id else handles).setdefault(row.native_id or row.handle, []).append(livestream)
-        for questions, asked in (
-            (discoverer.resolve(list(handles)), handles),
-            (discoverer.recheck(list(ids)), ids),
-        ):
+        for questions, asked in ((discoverer.resolve(list(handles)), handles), (discoverer.recheck(list(ids)), ids)):
             for question in questions:
-                body = await self._ask(name, asking, question)
+                body = await asking.ask(question)
                 if body is None:
                     return
                 for account in discoverer.read_resolved(question, body):
-                    self._resolved(name, asked.get(account.asked, ()), account, discoverer.title)
+                    for livestream in asked.get(account.asked, ()):
+                        self._resolved(livestream, account, discoverer.title)
 
-    def _resolved(self, platform: str, livestreams: Sequence[str], account: Account, title: str) -> None:
-        for livestream in livestreams:
-            owner = next(
-                (
-                    other
-                    for other, row in self.rows.items()
-                    if account.native_id
-                    and row.platform == platform
-                    and row.native_id == account.native_id
-                    and other != livestream
-                ),
-                None,
-            )
-            before = self.rows[livestream]
-            row = channels.resolved(before, account, self.tools.now(), owner=owner, title=title)
-            if row.handle != before.handle and row.native_id:
-                log.info("%s is called %s by now", livestream, row.handle)
-            self.rows[livestream] = row
-            self._judge([livestream])
+    def _resolved(self, livestream: str, account: Account, title: str) -> None:
+        before = self.rows[livestream]
+        owner = next(
+            (other for other, row in self.rows.items() if other != livestream and _is_account(row, before, account)), None
+        )
+        row = channels.resolved(before, account, self.tools.now(), owner=owner, title=title)
+        if row.handle != before.handle:
+            log.info("%s is called %s by now", livestream, row.handle)
+        self.rows[livestream] = row
+        self._judge(livestream)
 
-    async def _sweep(self, name: str, asking: _Asking) -> None:
+    async def _sweep(self, name: str, asking: Asking) -> None:
         """Who is live. A sweep that the quota does not allow at once goes on in the next turns."""
         now, discoverer = self.tools.now(), asking.discoverer
         mine = {
@@ -343,14 +297,13 @@ class Discovery:
         asking.waiting = [livestream for livestream in asking.waiting if livestream in mine]
         by_id = {row.native_id: livestream for livestream, (row, _) in mine.items()}
         known = [_known(mine[livestream][0]) for livestream in asking.waiting]
-        for question in discoverer.discover(known, now, await self._budget(asking)):
-            body = await self._ask(name, asking, question)
+        for question in discoverer.discover(known, now, await asking.budget()):
+            body = await asking.ask(question)
             if body is None:
                 return
             done = set()
             for sighting in discoverer.read_status(question, body):
-                livestream = by_id.get(sighting.native_id)
-                if livestream is not None:
+                if (livestream := by_id.get(sighting.native_id)) is not None:
                     done.add(livestream)
                     self._sighted(livestream, sighting, discoverer)
             asking.waiting = [livestream for livestream in asking.waiting if livestream not in done]
@@ -365,70 +318,12 @@ class Discovery:
             return None
         return frozenset(chain.from_iterable(session.tags for session in running))
 
-    # --- asking, within the quota -------------------------------------------------------------------------------------
-
-    async def _budget(self, asking: _Asking) -> int:
-        free = asking.bucket.free(self.tools.now().timestamp())
-        if asking.discoverer.units_per_day is None:
-            return free
-        spent = int(await self.tools.memory.get(self._ledger(asking)) or 0)
-        return max(0, min(free, asking.discoverer.units_per_day - spent))
-
-    def _ledger(self, asking: _Asking) -> str:
-        return f"{asking.discoverer.name}:units:{asking.discoverer.day(self.tools.now())}"
-
-    async def _ask(self, name: str, asking: _Asking, question: Question) -> bytes | None:
-        """The answer; None when the quota does not allow the question now."""
-        if not await self._may(asking, question.cost):
-            return None
-        reply = await self._send(asking, question)
-        if reply.status == 401 and asking.token is not None:
-            asking.token = None  # it ended before its time; a second 401 is a refusal
-            if not await self._may(asking, question.cost):
-                return None
-            reply = await self._send(asking, question)
-        if not 200 <= reply.status < 300:
-            raise asking.discoverer.failure(reply, self.tools.now())
-        return reply.body
-
-    async def _send(self, asking: _Asking, question: Question) -> Reply:
-        now, discoverer = self.tools.now(), asking.discoverer
-        if asking.token is None or asking.token.expires_at <= now:
-            asking.token = None
-            if (login := discoverer.enter()) is not None:
-                reply = await self._fetch(login.ask)
-                if not 200 <= reply.status < 300:
-                    raise discoverer.failure(reply, now)
-                asking.token = discoverer.read_token(reply.body, now)
-        return await self._fetch(discoverer.signed(question, asking.token))
-
-    async def _fetch(self, ask: Ask) -> Reply:
-        if not self.leading:
-            raise _Deposed
-        return await self.fetch(ask)
-
-    async def _may(self, asking: _Asking, cost: int) -> bool:
-        """Pay before asking: a refused question costs as well."""
-        now, limit = self.tools.now(), asking.discoverer.units_per_day
-        if asking.bucket.take(now.timestamp(), max(1, cost)):
-            return False
-        if limit is not None and cost:
-            spent = await self.tools.memory.add(self._ledger(asking), cost)
-            if spent > limit:
-                await self.tools.memory.add(self._ledger(asking), -cost)
-                until = asking.discoverer.next_day(now)
-                raise Throttled(f"the {limit} units of the day are spent", until)
-            asking.desk = replace(asking.desk, spent=spent, per_day=limit)
-        else:
-            asking.desk = replace(asking.desk, spent=asking.desk.spent + cost)
-        return True
-
     # --- what was learned ---------------------------------------------------------------------------------------------
 
     def _sighted(self, livestream: str, sighting: Sighting, discoverer: Discoverer) -> None:
         now, before = self.tools.now(), self.rows[livestream]
         self.rows[livestream], turns = channels.sighted(before, sighting, now)
-        self._judge([livestream], silently=True)
+        self._judge(livestream, silence=False)
         row = self.rows[livestream]
         for turn in turns:
             self._turned(livestream, row, turn, watched=before.discovered_at is not None)
@@ -439,25 +334,34 @@ class Discovery:
 
     def _turned(self, livestream: str, row: Row, turn: Turn, *, watched: bool) -> None:
         now, broadcast = self.tools.now(), turn.broadcast
-        event_id = f"{row.platform}:status:{broadcast.id}:{turn.state}"
         self._events.append(
             Status(
-                id=event_id, platform=row.platform, livestream=livestream, broadcast=broadcast.id, at=now, received_at=now,
+                id=f"{row.platform}:status:{broadcast.id}:{turn.state}",
+                platform=row.platform,
+                livestream=livestream,
+                broadcast=broadcast.id,
+                at=now,
+                received_at=now,
                 state=turn.state,
             )
-        )  # fmt: skip
+        )
         if turn.state == "live" and watched and broadcast.started_at is not None:
             self._delays.append((row.platform, (now - broadcast.started_at).total_seconds()))
 
     def _viewers(self, livestream: str, broadcast: str, viewers: int, interval: float) -> None:
         now, platform = self.tools.now(), self.rows[livestream].platform
-        event_id = f"{platform}:viewers:{broadcast}:{int(now.timestamp() * 1000)}"
         self._events.append(
             Viewers(
-                id=event_id, platform=platform, livestream=livestream, broadcast=broadcast, at=now, received_at=now,
-                viewers=viewers, interval_seconds=interval,
+                id=f"{platform}:viewers:{broadcast}:{int(now.timestamp() * 1000)}",
+                platform=platform,
+                livestream=livestream,
+                broadcast=broadcast,
+                at=now,
+                received_at=now,
+                viewers=viewers,
+                interval_seconds=interval,
             )
-        )  # fmt: skip
+        )
 
     def _silence(self, livestream: str, before: Row, row: Row) -> None:
         """A broadcast that ended, or does not count any more, has no viewers at once and not only when its last sample is not believed."""
@@ -465,52 +369,54 @@ class Discovery:
         if was is not None and before.viewers and channels.counting(row) is None:
             self._viewers(livestream, was.id, 0, 0.0)
 
-    def _judge(self, livestreams: Sequence[str], *, silently: bool = False) -> None:
-        """Which broadcasts count, and so who may be read."""
-        now = self.tools.now()
-        for livestream in livestreams:
-            before = self.rows[livestream]
-            row = channels.judged(
-                before,
-                self._rules,
-                self._roster[livestream],
-                lambda broadcast, livestream=livestream: self._said.get((livestream, broadcast), Said()),  # type: ignore[misc]
-                now,
-                open_while_offline=connectors.discoverer_of(before.platform).open_while_offline,
-            )
-            if row is not before:
-                self.rows[livestream] = row
-                if not silently:
-                    self._silence(livestream, before, row)
+    def _judge(self, livestream: str, *, silence: bool = True) -> None:
+        """Which broadcasts count, and so whether the channel may be read."""
+        before = self.rows[livestream]
+        row = channels.judged(
+            before,
+            self._rules,
+            self._roster[livestream],
+            lambda broadcast: self._said.get((livestream, broadcast), Said()),
+            self.tools.now(),
+            open_while_offline=connectors.discoverer_of(before.platform).open_while_offline,
+        )
+        self.rows[livestream] = row
+        if silence:
+            self._silence(livestream, before, row)
 
     async def _save(self) -> None:
         """Events to the spool, rows to Redis; a row of which only the time of the question is new waits a minute."""
         events, self._events = self._events, []
         if events:
             await self.put(events)
-        for platform, seconds in self._delays:
+        delays, self._delays = self._delays, []
+        for platform, seconds in delays:
             await self.store.add_delay(platform, seconds)
-        self._delays.clear()
         changed = {name: row for name, row in self.rows.items() if _is_news(self._saved.get(name), row)}
         gone = [name for name in self._saved if name not in self.rows]
-        desks = self._changed_desks()
-        await self.store.save({name: channels.as_json(row) for name, row in changed.items()}, gone, desks)
-        self._saved.update(changed)
-        for name in gone:
-            del self._saved[name]
+        desks = {name: asking.desk for name, asking in self.asking.items()}
+        new_desks = {name: desk for name, desk in desks.items() if self._desks.get(name) != desk}
+        old_desks = [name for name in self._desks if name not in desks]
+        await self.store.save(
+            {name: channels.as_json(row) for name, row in changed.items()}, gone, desks=new_desks, closed=old_desks
+        )
+        self._desks = desks
+        self._saved = {name: row for name, row in self._saved.items() if name in self.rows} | changed
 
-    def _changed_desks(self) -> dict[str, Desk]:
-        now = {name: asking.desk for name, asking in self._asking.items()}
-        before, self._desks = self._desks, now
-        return {name: desk for name, desk in now.items() if before.get(name) != desk}
+
+def _is_account(row: Row, asked: Row, account: Account) -> bool:
+    """Whether a row is already the account that another one turned out to be."""
+    return account.native_id is not None and row.platform == asked.platform and row.native_id == account.native_id
 
 
 def _known(row: Row) -> Known:
     assert row.native_id is not None
-    return Known(native_id=row.native_id, handle=row.handle, broadcasts=channels.broadcasts_of(row), candidates=row.candidates)
+    broadcasts = channels.broadcasts_of(row)
+    return Known(native_id=row.native_id, handle=row.handle, broadcasts=broadcasts, candidates=row.candidates)
 
 
 def _is_news(saved: Row | None, row: Row) -> bool:
+    """Whether a row must be written now."""
     if saved is None or saved.discovered_at is None or row.discovered_at is None:
         return saved != row
     if (row.discovered_at - saved.discovered_at).total_seconds() >= OLD_SECONDS:

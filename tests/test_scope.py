@@ -24,7 +24,10 @@ def session(start, minutes, name="one"):
     return Session(id=name, name={}, start=start, end=start + timedelta(minutes=minutes))
 
 
-def config(*, sessions=(session(BEGIN, 150),), phrases=("chery",), hashtags=("#OurSummit",), simulated=False, **scope):
+ONE_EVENING = (session(BEGIN, 150),)
+
+
+def config(*, sessions=ONE_EVENING, phrases=("chery",), hashtags=("#OurSummit",), simulated=False, **scope):
     event = Event(name="Test", timezone=SHANGHAI, day_start=time(4), hashtags=hashtags)
     scope = Scope(phrases=phrases, **scope)
     return Config(event=event, sessions=sessions, scope=scope, simulator=Simulator(enabled=simulated))
@@ -41,7 +44,7 @@ RULES = Rules(config())
     tags=st.sampled_from([(), ("always",), ("track",)]),
     unsure=st.sampled_from(["ask", "count", "ignore"]),
 )
-def test_the_first_rule_that_decides_wins(producer, attendee, now, title, tags, unsure):
+def test_the_first_rule_that_decides_wins(*, producer, attendee, now, title, tags, unsure):
     found = Rules(config(unsure=unsure)).judge(title, now, tags=tags, said=Said(producer=producer, attendee=attendee)).scope
     if producer is not None:
         expected = "in" if producer else "out"
