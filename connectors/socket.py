@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from socket import gaierror
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any, Literal
 
 from websockets.asyncio.client import ClientConnection
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-__all__ = ["ClientConnection", "connect", "failure", "frames", "send"]
+__all__ = ["ClientConnection", "connect", "failure", "frames", "network_trouble", "send"]
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +105,9 @@ def failure(error: Exception, now: datetime) -> ConnectorFailure:
             return Dropped(f"the platform answered HTTP {response.status_code}")
         case InvalidURI():
             return Refused("the address is not a websocket address; it must begin with ws:// or wss://")
-        case ValueError():  # also what websockets raises for a redirect that must not be followed
+        case ValueError() if not isinstance(
+            error, OSError
+        ):  # also a redirect that must not be followed; a bad certificate is both
             return Refused("the address cannot be used, or sends us to another one; check it")
         case InvalidHandshake():
             return Dropped("the platform does not speak websocket here")
@@ -114,4 +118,19 @@ def failure(error: Exception, now: datetime) -> ConnectorFailure:
         case TimeoutError():
             return Dropped("the platform did not answer in time")
         case _:
-            return Dropped(f"the network failed ({type(error).__name__})")
+            return Dropped(network_trouble(error))
+
+
+def network_trouble(error: BaseException) -> str:
+    """What went wrong on the way to a platform, in words for whoever looks at the log at night."""
+    match error:
+        case gaierror():
+            return "the platform's address is not found (is this machine online?)"
+        case ConnectionRefusedError():
+            return "nothing answers at the platform's address (connection refused)"
+        case SSLCertVerificationError(verify_message=why):
+            return f"the platform's certificate is not accepted ({why}); look at this machine's clock and certificates"
+        case OSError(strerror=why) if why:
+            return f"the network failed ({why})"
+        case _:
+            return f"the network failed ({type(error).__name__})"

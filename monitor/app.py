@@ -19,7 +19,7 @@ import socket
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from monitor import log as logs
@@ -109,6 +109,7 @@ def _in_loop(command: Callable[[Settings], Awaitable[int]], settings: Settings) 
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(report)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
         try:
@@ -118,6 +119,12 @@ def _in_loop(command: Callable[[Settings], Awaitable[int]], settings: Settings) 
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(until_told())
+
+
+def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody awaits is logged, but for a name that was being looked up when we stopped: its failure is nobody's any more."""
+    if not isinstance(context.get("exception"), socket.gaierror):
+        loop.default_exception_handler(context)
 
 
 def _say(args: argparse.Namespace, sentence: object, code: int) -> int:

@@ -243,6 +243,14 @@ async def test_the_collector_asks_nobody_before_the_simulator_listens(tmp_path):
         await waiting
 
 
+async def test_what_nobody_awaits_is_logged_but_for_a_name_that_was_looked_up_when_we_stopped(caplog):
+    loop = asyncio.get_running_loop()
+    app.report(loop, {"message": "never retrieved", "exception": socket.gaierror(-2, "Name or service not known")})
+    assert caplog.records == []
+    app.report(loop, {"message": "never retrieved", "exception": ValueError("ours")})
+    assert "never retrieved" in caplog.text
+
+
 # --- monitor check ----------------------------------------------------------------------------------------------------
 
 ROSTER = "attendee,platform,handle,consent\n1,twitch,alice,yes\n2,twitch,bob,\n"
