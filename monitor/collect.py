@@ -46,6 +46,7 @@ from monitor.controls import switched_off
 from monitor.discover import Discovery, fetcher
 from monitor.gate import Gate
 from monitor.journal import Journal, LostTail, ready
+from monitor.memory import RedisMemory
 from monitor.produce import RETRIABLE, Producer
 from monitor.roster import why_not
 from monitor.setup import Source, author_key
@@ -601,10 +602,14 @@ async def run(settings: Settings) -> int:
     """The role ``collect``: runs until it is stopped."""
     source = Source(settings)
     config = source.setup.config
-    tools = Tools(pseudonym=make_pseudonym(author_key(settings.data_dir)), dice=random.Random(os.urandom(16)))
     simulator = settings.config.simulator.enabled
     async with Journal(settings.redis_url, partitions=config.partitions).opened() as journal:
         await ready(journal)
+        tools = Tools(
+            pseudonym=make_pseudonym(author_key(settings.data_dir)),
+            dice=random.Random(os.urandom(16)),
+            memory=RedisMemory(journal.redis),
+        )
         off = switched_off()
         async with Producer(
             settings.redis_url,
