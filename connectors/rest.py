@@ -42,10 +42,10 @@ class Reply:
     body: bytes = b""
 
 
-def client(*, proxy: str | None = None) -> aiohttp.ClientSession:
-    """A session to be closed by its owner. Without ``proxy`` HTTPS_PROXY of the environment holds."""
+def client(*, proxy: str | None = None, environment: bool = True) -> aiohttp.ClientSession:
+    """A session to be closed by its owner. Without ``proxy`` HTTPS_PROXY of the environment holds, unless that is switched off too."""
     return aiohttp.ClientSession(
-        trust_env=True,
+        trust_env=environment,
         proxy=proxy or None,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=20.0),

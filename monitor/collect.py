@@ -621,7 +621,8 @@ async def run(settings: Settings) -> int:
             token = machine_token(producer.name)
             addresses = (lambda: simulated(settings.data_dir)) if simulator else dict
             collector = Collector(journal, producer, source.setup, tools, token=token, addresses=addresses)
-            async with rest.client() as session, asyncio.TaskGroup() as tasks:
+            # The simulator listens on this machine, where no proxy of the house leads.
+            async with rest.client(environment=not simulator) as session, asyncio.TaskGroup() as tasks:
                 tasks.create_task(collector.run(source.poll))
                 discovery = Discovery(
                     journal, producer.put, lambda: source.setup, fetcher(session), tools, token=token, addresses=addresses

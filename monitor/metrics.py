@@ -18,6 +18,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from monitor.channel_store import DELAY_BUCKETS
 from monitor.feed import LATENCY_BUCKETS
 from monitor.snapshot import STATES
 from monitor.windows import ENGAGEMENT, KINDS
@@ -58,6 +59,7 @@ class FeedCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._actions()
         yield from self._now()
+        yield from self._discovery()
         yield from self._journal()
         yield from self._walls()
         yield InfoMetricFamily("livestream_build", "Version of the monitor.", {"version": self._version})
@@ -149,6 +151,47 @@ class FeedCollector(Collector):
         if as_of is not None:
             watermark.add_metric([], as_of / 1000)
         yield watermark
+
+    # --- who is live ---
+
+    def _discovery(self) -> Iterator[Metric]:
+        coverage = self._feed.ticker.state.get("health", {}).get("coverage", {})
+        known = GaugeMetricFamily(
+            "livestream_coverage_livestreams", "Livestreams by how far they are covered, each part of the next.", labels=["part"]
+        )
+        for part in ("collected", "known_live", "reachable", "consented"):
+            known.add_metric([part], coverage.get(part, 0))
+        pending = GaugeMetricFamily(
+            "livestream_pending_broadcasts",
+            "Live broadcasts about which somebody must decide.",
+            value=coverage.get("pending", 0),
+        )
+        asked = GaugeMetricFamily(
+            "livestream_discovery_timestamp_seconds",
+            "Unix time at which every channel of a platform had been asked last; absent where it cannot be asked.",
+            labels=["platform"],
+        )
+        units = GaugeMetricFamily(
+            "livestream_discovery_units",
+            "Units of the platform's quota spent, of the day where it counts by the day.",
+            labels=["platform"],
+        )
+        for platform, desk in sorted(self._feed.desks.items()):
+            if desk.asked_at is not None:
+                asked.add_metric([platform], desk.asked_at.timestamp())
+            units.add_metric([platform], desk.spent)
+        delays = HistogramMetricFamily(
+            "livestream_discovery_delay_seconds",
+            "From the beginning of a broadcast to its discovery, since the data folder was made.",
+            labels=["platform"],
+        )
+        for platform, (counts, seconds) in sorted(self._feed.delays.items()):
+            total, buckets = 0, []
+            for bound, count in zip((*map(str, DELAY_BUCKETS), "+Inf"), counts, strict=True):
+                total += count
+                buckets.append((bound, total))
+            delays.add_metric([platform], buckets, seconds)
+        yield from (known, pending, asked, units, delays)
 
     # --- the machinery ---
 

@@ -106,7 +106,14 @@ def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
         event = dataclasses.replace(file.event, hashtags=config.event.hashtags)
         simulator = dataclasses.replace(file.simulator, enabled=False)
         config = dataclasses.replace(
-            file, event=event, platforms=platforms, simulator=simulator, roster_file=None, require_consent=False, sign_up=False
+            file,
+            event=event,
+            platforms=platforms,
+            simulator=simulator,
+            roster_file=None,
+            require_consent=False,
+            sign_up=False,
+            scope=config.scope,
         )
     return config, roster
 

@@ -6,7 +6,7 @@ import re
 from zoneinfo import ZoneInfo
 
 import connectors
-from monitor.config import Config, ConfigError, Event, Platform
+from monitor.config import Config, ConfigError, Event, Platform, Scope
 from monitor.handles import BadHandle, normalise, tidy
 from monitor.links import broadcast_link
 from monitor.roster import Channel, Roster
@@ -44,6 +44,8 @@ def config_from_watch(specs: list[str]) -> tuple[Config, Roster]:
         # A hashtag given for one platform must not start another.
         platforms={name: Platform(name=name, enabled=name in used) for name in connectors.PLATFORMS},
         require_consent=False,
+        # Who is named is watched, whatever the title and the hour.
+        scope=Scope(hours="always", unsure="count"),
     )
     return config, Roster(channels=tuple(channels.values()))
 

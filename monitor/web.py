@@ -259,7 +259,9 @@ def read_decision(body: bytes) -> tuple[str, str, bool | None] | None:
     if not isinstance(found, dict):
         return None
     livestream, broadcast, decision = (found.get(key) for key in ("livestream", "broadcast", "decision"))
-    if not isinstance(livestream, str) or not isinstance(broadcast, str) or decision not in DECISIONS:
+    if not isinstance(livestream, str) or not isinstance(broadcast, str) or not isinstance(decision, str):
+        return None
+    if decision not in DECISIONS:
         return None
     # Both become part of a key whose parts are divided by spaces; no id of a platform has one.
     if not 1 <= len(broadcast) <= 200 or any(char.isspace() for char in livestream + broadcast):
@@ -311,12 +313,12 @@ async def run(settings: Settings) -> int:
         receiving(config, roster, redis_url=settings.redis_url, data_dir=settings.data_dir) as hooks,
     ):
         feed = Feed(config, roster, journal, discovered=ChannelStore(journal.redis))
-        runner = web.AppRunner(
-            make_app(feed, host=config.host, allowed_origins=origins, hooks=hooks),
-            access_log=None,
-            keepalive_timeout=10,
-            shutdown_timeout=3,
-        )
+        app = make_app(feed, host=config.host, allowed_origins=origins, hooks=hooks)
+        if config.sign_up and config.public.url:
+            from monitor.signup_web import add_pages  # noqa: PLC0415 — only where people sign up
+
+            add_pages(app, feed, journal.redis, settings.data_dir)
+        runner = web.AppRunner(app, access_log=None, keepalive_timeout=10, shutdown_timeout=3)
         await runner.setup()
         try:
             site = web.TCPSite(runner, config.host, settings.port, backlog=1024)
