@@ -20,6 +20,7 @@ from connectors.simulator.helix import CLIENT_ID, CLIENT_SECRET, HelixServer
 from connectors.simulator.irc import Place
 from connectors.simulator.model import SimChannel
 from connectors.twitch.helix import Helix
+from monitor.channel_store import DELAY_BUCKETS
 from monitor.channels import Row
 from monitor.collect import plan
 from monitor.config import Config, Event, Platform, Scope
@@ -191,6 +192,27 @@ async def test_how_late_a_broadcast_is_found_is_measured_and_within_a_minute(wor
     [(counts, total)] = (await discovery.store.delays()).values()
     assert sum(counts) == 1
     assert 0 < total <= 30
+
+
+async def test_over_two_days_of_coming_and_going_nineteen_of_twenty_are_found_within_a_minute(world, discovery):
+    """Two evenings of forty minutes, everybody in and out, under a new id each time."""
+    world.air.lively = True
+    ids = set()
+    for _ in range(2):
+        for air in world.air.channels:
+            air.until = world.unix() + random.Random(air.base).uniform(0, 600)
+        for _ in range(480):
+            await pass_time(world, discovery, 5, step=5)
+            for air in world.air.channels:  # short ones, so that there are many
+                air.until = min(air.until, world.unix() + 120)
+        ids |= {event.broadcast for event in world.of(Status) if event.state == "live"}
+        world.clock.advance(20 * 3600)
+    counts, _ = (await discovery.store.delays())["twitch"]
+    found = sum(counts)
+    assert found >= 60
+    assert len(ids) >= found
+    assert sum(counts[: DELAY_BUCKETS.index(60) + 1]) >= 0.95 * found
+    assert most_in_any(world.calls("streams"), 60) <= 2
 
 
 # --- handles ----------------------------------------------------------------------------------------------------------
