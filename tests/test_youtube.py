@@ -37,6 +37,7 @@ from connectors.event import Gap, Gift, Level, Message, Removed, Status, Unknown
 from connectors.youtube import NO_KEY, Options, YouTube
 from connectors.youtube.aim import NO_CHAT, NO_LIVE, OUT_OF_SCOPE, UNKNOWN_VIDEO, WAITING, Chat, Known, aim, is_far
 from connectors.youtube.api import CLOSED, Api
+from connectors.youtube.gate import Gate
 from connectors.youtube.parse import NUMBERED, Context, read_page, read_time
 from connectors.youtube.places import Place, gap_before, read_cursor
 from connectors.youtube.problems import Refusal, judge, judge_error
@@ -139,6 +140,11 @@ def test_videos_give_viewers_and_likes_of_the_live_ones_and_the_end_of_the_other
 def test_hidden_viewers_are_unknown_and_not_zero():
     live = {"liveStreamingDetails": {"actualStartTime": "2026-10-16T11:00:00Z"}, "statistics": {"likeCount": None}}
     assert parse({"id": "v", "kind": "youtube#video", **live}) == []
+
+
+def test_an_announced_video_has_no_figures_yet():
+    soon = {"id": "v", "liveStreamingDetails": {"scheduledStartTime": "2026-10-16T13:00:00Z", "concurrentViewers": "3"}}
+    assert parse(soon | {"statistics": {"likeCount": "5"}}) == []
 
 
 def test_arrays_and_single_items_are_read_as_well():
@@ -806,7 +812,7 @@ async def test_a_chat_that_is_switched_off_is_refused_and_its_viewers_go_on(serv
 async def test_a_chat_that_is_gone_is_looked_up_again_and_read_under_its_new_id(server, start):
     wrong = Broadcast(native_id=server.rooms["ana"].video, chat_id="an-old-chat-id")
     server.rooms["bo"].state = "gone"
-    start(Target(livestream="youtube:ana", handle="ana", native_id="UC1", broadcasts=(wrong,)))
+    start(Target(livestream="youtube:ana", handle="ana", native_id="UC1", broadcasts=(wrong,)), viewers_seconds=1000.0)
     await server.heard("ana")
 
 
@@ -883,6 +889,60 @@ async def test_polled_chats_are_asked_and_not_held(server, start):
     await heard.until(lambda heard: "again" in texts(heard))
     assert texts(heard) == ["polled", "again"]
     assert server.rooms["ana"].chat_id not in {query["liveChatId"] for query in server.called("liveChat/messages/stream")}
+
+
+# --- one connection's troubles and one chat's ---------------------------------------------------------------------------
+
+
+def gate(now, **more) -> Gate:
+    return Gate(tools(now=now, **more), opens_per_second=100, broken_reads=3, retry_seconds=1.0)
+
+
+USED_UP = Refusal(problem(403, "quotaExceeded"))
+
+
+def test_what_is_said_to_the_project_ends_a_connection_only_when_nothing_is_open(clock):
+    closed = gate(clock.now)
+    with pytest.raises(Throttled):
+        closed.shut(USED_UP, clock.now())
+    closed.open = 1
+    assert closed.shut(USED_UP, clock.now()) == 19 * 3600
+    with pytest.raises(Refused):
+        closed.shut(Refusal(problem(401, "authError")), clock.now())
+
+
+async def test_chats_wait_at_a_closed_gate_while_others_are_read_and_give_up_when_none_is(clock):
+    told: list[str] = []
+    slept: list[float] = []
+
+    async def tell(reason: str) -> None:
+        told.append(reason)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        closed.open = 2 - len(slept)
+
+    closed = gate(clock.now, sleep=sleep)
+    closed.open = 2
+    closed.shut(USED_UP, clock.now())
+    with pytest.raises(Throttled) as raised:
+        await closed.enter(tell)
+    assert (slept, told) == ([60.0, 60.0], [raised.value.reason] * 2)
+    closed.open = 1
+    clock.advance(19 * 3600)
+    await closed.enter(tell)
+
+
+def test_only_failures_with_nothing_heard_between_them_are_the_networks(clock):
+    one = gate(clock.now)
+    for _ in range(5):
+        one.broke(Dropped("x"), 1)
+        one.broke(Dropped("x"), 2)
+        one.heard()
+    one.broke(Dropped("x"), 1)
+    one.broke(Dropped("x"), 2)
+    with pytest.raises(Dropped):
+        one.broke(Dropped("x"), 3)
 
 
 # --- running within the quota -----------------------------------------------------------------------------------------
