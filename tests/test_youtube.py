@@ -816,6 +816,17 @@ async def test_a_chat_that_is_gone_is_looked_up_again_and_read_under_its_new_id(
     await server.heard("ana")
 
 
+async def test_a_chat_that_goes_is_looked_up_once_more_and_then_left(server, start):
+    heard = start(server.target("ana", Resume()), viewers_seconds=1000.0)
+    await server.heard("ana")
+    await heard.until(lambda heard: heard.of(Viewers))
+    server.rooms["ana"].state = "gone"
+    await server.cut()
+    await server.until(lambda: len(server.called("videos")) == 2)
+    await heard.until(lambda heard: heard.of(Health)[-1].state == "refused")
+    assert len(server.called("liveChat/messages/stream")) == 2
+
+
 async def test_one_broken_chat_does_not_break_the_others(server, start):
     heard = start(broken_reads=1000)
     for handle in server.handles:
