@@ -142,9 +142,9 @@ NOTHING: Final = frozenset(
 """How people write that they have no such channel."""
 
 LINK: Final = re.compile(
-    r"(?:https?:/*)?(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/[^\s\"'<>，。、；）)\]】」]*", re.IGNORECASE | re.ASCII
+    r"(?<![\w./@%-])(?:https?:/*)?(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/[^\s\"'<>，。、；）)\]】」]*", re.IGNORECASE | re.ASCII
 )
-"""An address inside a text, with or without ``https://``; other scripts end it."""
+"""An address inside a text, with or without ``https://``; other scripts end it. What stands behind a foreign host is part of that."""
 SPLIT: Final = re.compile(r"[,;|\n、]|\s+/\s+|\s{2,}")
 EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 LONGEST: Final = 2000

@@ -244,6 +244,31 @@ def paused(signup: Signup, livestream: str, *, on: bool) -> Signup:
     )
 
 
+def confirmed(signup: Signup) -> Signup:
+    """A liaison has looked: these channels are this person's."""
+    return replace(signup, confirmed=True)
+
+
+def corrected(signup: Signup, livestream: str, right: Found) -> Signup:
+    """A liaison has corrected a handle; somebody must say again that it is the right one."""
+    place = Place(right.platform, right.handle, right.native_id)
+    kept = tuple(place if one.id == livestream else one for one in signup.channels if one.id == livestream or one.id != place.id)
+    return replace(signup, channels=kept, confirmed=False)
+
+
+def remarks(channel: Channel, people: Iterable[Signup], *, listed: Collection[str]) -> list[tuple[str, str, str]]:
+    """(word, who, other) of what a liaison must look at beside the channel's state."""
+    found = []
+    for one in people:
+        if channel.id not in {place.id for place in one.channels}:
+            continue
+        if one.attendee.casefold() != channel.attendee.casefold():
+            found.append(("claimed", one.shown, channel.attendee))
+        elif not one.confirmed and listed:
+            found.append(("again" if one.attendee.casefold() in listed else "not_listed", one.shown, ""))
+    return found
+
+
 def live_report(
     pasted: str, places: Iterable[Place], *, by: Literal["attendee", "liaison"], now: datetime
 ) -> tuple[str, SelfReport] | str:
