@@ -39,6 +39,8 @@ logger = logging.getLogger("monitor.app")
 REDIS_VARIABLE: Final = "MONITOR_REDIS_URL"
 READS_REDIS: Final = frozenset({"collect", "count", "moderate", "serve", "notify", "replay", "audit"})
 TOOLS: Final = frozenset({"replay", "audit", "check", "parse", "classify", "roster"})
+KEEPS: Final = frozenset({"run", "collect", "count", "moderate", "serve", "notify", "replay"})
+"""Commands that write into the data folder, for nobody else to read."""
 RIVER: Final = ("serve", "count", "moderate", "collect", "notify")
 """What ``run`` starts beside the simulator; serve first, because a person is waiting for the page."""
 
@@ -50,6 +52,8 @@ def execute(args: argparse.Namespace) -> int:
     """Run the command; a person's mistake becomes one sentence and exit code 2, never a traceback."""
     logs.set_up(args.log, args.command)
     end_with_parent()
+    if args.command in KEEPS:  # spool and journal hold what people wrote, also in a folder that everybody may enter
+        os.umask(0o077)
     try:
         settings = settings_of(args)
         return _in_loop(COMMANDS[args.command], settings)

@@ -327,6 +327,7 @@ def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_pat
     ]
     (tmp_path / "roster.csv").write_text(ROSTER + "3,twitch,not a handle!,yes\n")
     config.write_text(TINY + '[roster]\nfile = "roster.csv"\n[simulator]\nlivestreams = 2\n')
+    folder.mkdir(mode=0o755)
     with (tmp_path / "log").open("w") as log, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True) as first:
         assert first.stdout is not None
         assert first.stdout.readline().startswith("Wall: http://127.0.0.1:")
@@ -338,3 +339,6 @@ def test_a_second_run_on_the_same_folder_says_so_and_ends_with_2(config, tmp_pat
     assert f"Stopped; the next start on {folder} goes on with the same numbers." in (tmp_path / "log").read_text()
     assert (tmp_path / "log").read_text().count("roster.csv line 4, column handle") == 1, "a bad line is named, and once"
     assert not (folder / "run.json").exists()
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
+    assert any(path.suffix == ".spool" for path in kept)
+    assert [path for path in kept if path.stat().st_mode & 0o077] == [], "what people wrote is for nobody else on this machine"
