@@ -15,6 +15,7 @@ PLATFORMS: dict[str, str] = {
     "bluesky": "connectors.bluesky:Bluesky",
     "kick": "connectors.kick:Kick",
     "telegram": "connectors.telegram:Telegram",
+    "mastodon": "connectors.mastodon:Mastodon",
     "youtube": "connectors.youtube:YouTube",
     "sse": "connectors.sse:Sse",
     "websocket": "connectors.websocket:Websocket",

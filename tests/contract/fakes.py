@@ -23,6 +23,7 @@ FAKES = {
     "youtube": "fake_youtube:FakeYouTube",
     "kick": "fake_kick:FakeKick",
     "telegram": "fake_telegram:FakeTelegram",
+    "mastodon": "fake_mastodon:FakeMastodon",
     "sse": "fake_sse:FakeSse",
     "websocket": "fake_websocket:FakeWebsocket",
 }

@@ -1,0 +1,448 @@
+"""Mastodon: what anybody posts publicly with a watched hashtag, by streaming and by reading the hashtag's timeline, on one or several instances.
+
+Collected: public and unlisted posts (replies are posts too) with their text, language and content warning, and their deletion.
+Not collected: boosts, favourites, edits (the first text stays), anything that is not public, and what an instance never heard of.
+
+API: https://docs.joinmastodon.org/methods/timelines/#tag and /methods/streaming/ (WebSocket), checked 2026-11-20. Pleroma, Akkoma, GoToSocial
+and others answer the same questions.
+
+Login: none for reading timelines where the instance shows them to the public; a user token with ``read:statuses`` (Preferences, Development,
+New application) for streaming, and where it does not.
+
+Limits: 300 requests in five minutes per account and per address; ``requests_per_5_minutes`` stays below. One streaming connection carries all
+hashtags. A 429 is waited out until X-RateLimit-Reset.
+
+Message loss and resume: streaming sends nothing again and makes no promise, and large instances send little over it, so the timeline is
+always read beside it, from the highest id read (``min_id``), page by page: exact as far as the instance keeps posts. The cursor holds one
+id per instance. What comes by both ways, or from two instances, has the same uri and counts once.
+
+Quirks: an id holds the time of writing, so a post that arrives late from elsewhere has an id below where we stand; each reading reaches
+``overlap_seconds`` back for it. A deletion names the instance's own id and comes only by streaming: it is understood for the last 20,000 posts that
+this connection saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from connectors import socket
+from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Secret, Throttled, Unreadable
+from connectors.event import Message
+from connectors.mastodon import timeline
+from connectors.mastodon.parse import Context, Local, parse_any, parse_frame, read_status, statuses, unreadable_event
+from connectors.mastodon.timeline import LIMIT, Instance, Tag
+from connectors.pacing import Bucket
+from connectors.rest import Ask, Reply, client, failure_of, send, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping
+
+    import aiohttp
+
+    from connectors.connector import Tools, Watch
+    from connectors.event import Event
+
+RETRY_SECONDS: Final = 60.0
+"""When a further instance that failed is tried again; a failure of the first one ends the connection."""
+MOST_HELD: Final = 2_000
+"""Posts that are held to be put in order."""
+MOST_BACK: Final = 25
+"""Pages that are read back at the first start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Which instances to read; without a token the timelines of public instances are read."""
+
+    url: str = "https://mastodon.social"
+    """Address of the instance that streams, and whose token ``token`` is."""
+    token: Secret | None = None
+    """A user's token with read:statuses; as ``{ env = "MASTODON_TOKEN" }``. Without it there is no streaming, so no deletion is seen."""
+    also: tuple[str, ...] = ()
+    """Addresses of further instances whose public timelines are read, without a token."""
+    poll_seconds: float = 20.0
+    """How often the timeline of each hashtag is read."""
+    overlap_seconds: float = 120.0
+    """How far each reading reaches back, for posts that arrive late from other instances."""
+    requests_per_5_minutes: int = 240
+    """Most requests to one instance; Mastodon allows 300."""
+    answer_seconds: float = 20.0
+    """How long to wait for an answer."""
+    ping_seconds: float = 30.0
+    """A ping of the stream that is not answered for so long means that the connection is dead."""
+    proxy: str = ""
+    """HTTP proxy; empty: HTTPS_PROXY of the environment."""
+
+    def __post_init__(self) -> None:
+        for url in (self.url, *self.also):
+            if not url.startswith(("https://", "http://")) or not timeline.host_of(url):
+                raise ValueError(f'"{url}" is not the address of an instance; write it as https://mastodon.social')
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One hashtag on one instance."""
+
+    position: str | None = None
+    """The highest local id read; None before the first reading."""
+    complete_at: datetime | None = None
+    """When the last reading that came to the end was begun."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """One instance."""
+
+    base: str
+    host: str
+    bucket: Bucket
+    main: bool
+    about: Instance
+    asked: bool = False
+    local: Local = field(default_factory=Local)
+    tags: dict[str, _Reading] = field(default_factory=dict)
+    closed_until: datetime | None = None
+    trouble: str = ""
+
+
+class Mastodon(Connector):
+    """All watched hashtags on all configured instances."""
+
+    name = "mastodon"
+    options = Options
+    capacity: ClassVar[int | None] = None
+    resumes: ClassVar[bool] = True
+
+    opts: Options
+
+    def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
+        super().__init__(options, watch, tools)
+        addresses = dict.fromkeys(url.rstrip("/") for url in (options.url, *options.also))
+        self._places = [
+            _Place(
+                base=url, host=timeline.host_of(url), bucket=Bucket(options.requests_per_5_minutes, 300.0), main=number == 0,
+                about=timeline.read_instance(b"", url),
+            )
+            for number, url in enumerate(addresses)
+        ]  # fmt: skip
+        self._inbox: asyncio.Queue[list[Event | Mark | Health] | Exception | None] = asyncio.Queue(64)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tags: dict[str, Tag] = {}
+        """Livestream → hashtag."""
+        self._cursors: dict[str, dict[str, str]] = {}
+        self._shown: dict[str, Health] = {}
+        self._began = tools.now()
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._indexed: Mapping[str, str] = {}
+        self._authors: Mapping[str, str] = {}
+        self._stream: socket.ClientConnection | None = None
+        self._subscribed: set[str] = set()
+        self._held: deque[bytes] | None = deque(maxlen=10_000)
+        """Frames of the stream until the timelines were read once; what falls out of it the next reading brings."""
+        self._hurry = [asyncio.Event() for _ in self._places]
+
+    @classmethod
+    def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
+        """A status, a timeline, a frame of the stream, or server-sent events; the keys of ``livestreams`` are ``name@domain``."""
+        return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, "instance.invalid", Local()))
+
+    async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
+        """Until the first instance fails; see the contract."""
+        async with client(proxy=self.opts.proxy) as session:
+            try:
+                for health in self._retarget():
+                    yield health
+                self._start(self._follow_watch())
+                for number, place in enumerate(self._places):
+                    self._start(self._read(session, place, self._hurry[number]))
+                while self.watch.targets:
+                    batch = await self._inbox.get()
+                    if isinstance(batch, Exception):
+                        raise batch
+                    if batch is None:
+                        batch = self._retarget()
+                        for hurry in self._hurry:
+                            hurry.set()
+                        await self._subscribe()
+                    for item in batch:
+                        yield item
+            finally:
+                tasks = list(self._tasks)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- what is watched ----------------------------------------------------------------------------------------------
+
+    def _retarget(self) -> list[Event | Mark | Health]:
+        items: list[Event | Mark | Health] = []
+        hosts = {place.host for place in self._places}
+        self._tags = {}
+        self._cursors = {livestream: cursor for livestream, cursor in self._cursors.items() if livestream in self.watch.targets}
+        self._shown = {livestream: health for livestream, health in self._shown.items() if livestream in self.watch.targets}
+        for target in self.watch.targets.values():
+            tag = timeline.tag_of(target.handle)
+            if tag is None:
+                items += self._show(target.livestream, "refused", "Mastodon is read by hashtag; write #tag or #tag@instance")
+            elif tag.instance and tag.instance not in hosts:
+                items += self._show(target.livestream, "refused", f'add "https://{tag.instance}" to also in [mastodon]')
+            else:
+                self._tags[target.livestream] = tag
+                self._cursors.setdefault(target.livestream, timeline.decode_cursor(target.resume.cursor))
+                items += self._show(target.livestream, "connecting", "") if target.livestream not in self._shown else []
+        for place in self._places:
+            wanted = dict.fromkeys(tag.name.casefold() for tag in self._tags.values() if tag.instance in ("", place.host))
+            place.tags = {name: place.tags.get(name) or _Reading(self._stored(name, place.host)) for name in wanted}
+        return items
+
+    def _stored(self, name: str, host: str) -> str | None:
+        """The lowest stored position of the targets that want this hashtag."""
+        found = [self._cursors[livestream].get(host) for livestream, tag in self._wanting(name, host)]
+        return None if None in found else min((one for one in found if one), key=timeline.order, default=None)
+
+    def _wanting(self, name: str, host: str) -> Iterator[tuple[str, Tag]]:
+        for livestream, tag in self._tags.items():
+            if tag.name.casefold() == name and tag.instance in ("", host):
+                yield livestream, tag
+
+    def _show(self, livestream: str, state: str, reason: str) -> list[Event | Mark | Health]:
+        health = Health(livestream=livestream, state=state, reason=reason)
+        if self._shown.get(livestream) == health:
+            return []
+        self._shown[livestream] = health
+        return [health]
+
+    # --- the tasks ----------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._told(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
+            await self._inbox.put(error)
+
+    async def _follow_watch(self) -> None:
+        while True:
+            await self.watch.changed()
+            await self._inbox.put(None)
+
+    async def _read(self, session: aiohttp.ClientSession, place: _Place, hurry: asyncio.Event) -> None:
+        """One instance: who it is, its stream where we have a token, then its timelines for ever."""
+        while True:
+            hurry.clear()
+            try:
+                await self._round(session, place)
+            except Unreadable as error:
+                failure: ConnectorFailure | None = Dropped(f"{place.host} gave an answer that could not be read ({error.reason})")
+            except ConnectorFailure as error:
+                failure = error
+            else:
+                failure = None
+            if failure is not None and place.main:
+                raise failure
+            if place.main:
+                await self._let_go(place)
+            await self._inbox.put(self._troubled(place, failure.reason if failure else ""))
+            wait = self.opts.poll_seconds if failure is None else RETRY_SECONDS
+            if isinstance(failure, Throttled):
+                wait = max(1.0, (failure.until - self.tools.now()).total_seconds())
+            await self._pause(wait, hurry)
+
+    async def _pause(self, seconds: float, hurry: asyncio.Event) -> None:
+        sleeping, hurrying = asyncio.ensure_future(self.tools.sleep(seconds)), asyncio.ensure_future(hurry.wait())
+        try:
+            await asyncio.wait({sleeping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            hurrying.cancel()
+            await asyncio.gather(sleeping, hurrying, return_exceptions=True)
+
+    async def _round(self, session: aiohttp.ClientSession, place: _Place) -> None:
+        if not place.asked:
+            reply = await self._send(session, place, timeline.instance_ask(place.base, self._token(place)), may_be_missing=True)
+            place.about, place.asked = timeline.read_instance(reply.body, place.base), True
+            if place.main and self.opts.token:
+                self._start(self._listen(place, self.opts.token))
+        found: list[Event] = []
+        marks: list[Mark] = []
+        try:
+            for name in tuple(place.tags):
+                if name in place.tags:
+                    await self._catch_up(session, place, name, place.tags[name], found)
+                    marks += self._marks(place, name)
+        finally:  # after a failure too: what is known as seen must have been handed on
+            await self._hand_on(found, marks)
+
+    async def _hand_on(self, found: list[Event], marks: list[Mark]) -> None:
+        """Hashtags are read one after the other, but what was written first comes first."""
+        if found or marks:
+            await self._inbox.put([*sorted(found, key=lambda event: event.at), *marks])
+        found.clear()
+
+    def _troubled(self, place: _Place, reason: str) -> list[Event | Mark | Health]:
+        """The state of the hashtags that this instance is read for."""
+        place.trouble = reason
+        items: list[Event | Mark | Health] = []
+        for name in place.tags:
+            for livestream, tag in self._wanting(name, place.host):
+                read_elsewhere = [one for one in self._places if tag.instance in ("", one.host) and not one.trouble]
+                troubles = "; ".join(one.trouble for one in self._places if tag.instance in ("", one.host) and one.trouble)
+                items += self._show(livestream, "live" if read_elsewhere else "broken", troubles)
+        return items
+
+    # --- the stream ---------------------------------------------------------------------------------------------------
+
+    async def _listen(self, place: _Place, token: Secret) -> None:
+        url = f"{place.about.streaming.rstrip('/')}/api/v1/streaming"
+        headers = {"Authorization": f"Bearer {token.reveal()}"}
+        opened = socket.connect(
+            url, now=self.tools.now, open_seconds=self.opts.answer_seconds, ping_seconds=self.opts.ping_seconds, headers=headers
+        )
+        async with opened as stream:
+            self._stream = stream
+            await self._subscribe()
+            async for frame in socket.frames(stream, now=self.tools.now):
+                if self._held is not None:
+                    self._held.append(frame)
+                else:
+                    await self._inbox.put(self._said(frame, place))
+
+    async def _let_go(self, place: _Place) -> None:
+        """What the stream said during the first reading comes after it: older things first, and no deletion before its post."""
+        while self._held:
+            await self._inbox.put(self._said(self._held.popleft(), place))
+        self._held = None
+
+    async def _subscribe(self) -> None:
+        if self._stream is None:
+            return
+        wanted = {tag.name for tag in self._tags.values() if tag.instance in ("", self._places[0].host)}
+        frames = [timeline.subscribe_frame("unsubscribe", name) for name in sorted(self._subscribed - wanted)]
+        frames += [timeline.subscribe_frame("subscribe", name) for name in sorted(wanted - self._subscribed)]
+        self._subscribed = wanted
+        await socket.send(self._stream, frames)
+
+    def _said(self, frame: bytes, place: _Place) -> list[Event | Mark | Health]:
+        try:
+            return list(self._new(parse_frame(frame, self._context(place))))
+        except Unreadable as error:
+            return [unreadable_event(error.reason, frame, self.tools.now())]
+
+    # --- the timelines ------------------------------------------------------------------------------------------------
+
+    async def _catch_up(
+        self, session: aiohttp.ClientSession, place: _Place, name: str, reading: _Reading, found: list[Event]
+    ) -> None:
+        """Everything above where we stand, page by page."""
+        begun = self.tools.now()
+        if reading.position is None:
+            await self._begin(session, place, name, reading, found)
+        else:
+            page = timeline.look_back(reading.position, self.opts.overlap_seconds)
+            while True:
+                rows, reply = await self._page(session, place, name, min_id=page)
+                fresh = list(self._events(rows, place))
+                found += fresh
+                if len(found) >= MOST_HELD:
+                    await self._hand_on(found, [])
+                following = timeline.above(rows, reply.headers)
+                if following is None or timeline.order(following) <= timeline.order(page):
+                    break
+                page = following
+                reading.position = max(reading.position, page, key=timeline.order)
+                if len(rows) < LIMIT and not fresh:
+                    break  # a short page that brought something may have been cut by a filter: the next one tells
+        reading.complete_at = begun
+
+    async def _begin(
+        self, session: aiohttp.ClientSession, place: _Place, name: str, reading: _Reading, found: list[Event]
+    ) -> None:
+        """The first reading: from where the livestream is covered, and of what is older only the ids, so that deletions are understood."""
+        since = [
+            self.watch.targets[one].resume.covered_until
+            for one, _ in self._wanting(name, place.host)
+            if one in self.watch.targets
+        ]
+        covered = min((one for one in since if one is not None), default=self._began)
+        context = self._context(place)
+        page: dict[str, str] = {}
+        position = "0"
+        for _ in range(MOST_BACK):
+            rows, reply = await self._page(session, place, name, **page)
+            position = max([position, *timeline.ids(rows)], key=timeline.order)
+            events = [event for row in rows for event in read_status(row, context)]
+            newer = [event for event in events if event.at >= covered and isinstance(event, Message)]
+            found += self._new(newer)
+            older = timeline.below(rows, reply.headers)
+            if not newer or len(newer) < len(events) or older is None or older == page.get("max_id"):
+                break
+            page = {"max_id": older}
+        reading.position = position
+
+    def _token(self, place: _Place) -> Secret | None:
+        """Only the first instance is told the token: it is that instance's."""
+        return self.opts.token if place.main else None
+
+    async def _page(self, session: aiohttp.ClientSession, place: _Place, name: str, **page: str) -> tuple[list[Any], Reply]:
+        ask = timeline.timeline_ask(place.base, name, self._token(place), **page)
+        reply = await self._send(session, place, ask)
+        return statuses(reply.body), reply
+
+    async def _send(self, session: aiohttp.ClientSession, place: _Place, ask: Ask, *, may_be_missing: bool = False) -> Reply:
+        loop = asyncio.get_running_loop()
+        while wait := place.bucket.take(loop.time()):
+            await self.tools.sleep(wait)
+        if place.closed_until is not None and (wait := (place.closed_until - self.tools.now()).total_seconds()) > 0:
+            await self.tools.sleep(wait)
+        place.closed_until = None
+        reply = await send(session, ask, within_seconds=self.opts.answer_seconds)
+        if reply.headers.get("x-ratelimit-remaining") == "0" and reply.status < 300:
+            place.closed_until = until(
+                {name: value for name, value in reply.headers.items() if name != "retry-after"}, self.tools.now()
+            )
+        if 200 <= reply.status < 300 or (may_be_missing and reply.status in {404, 405, 410}):
+            return reply
+        key = "the token" if place.main and self.opts.token else "requests without a token"
+        raise failure_of(reply, self.tools.now(), who=place.host, key=key)
+
+    def _events(self, rows: list[Any], place: _Place) -> Iterator[Event]:
+        context = self._context(place)
+        for row in reversed(rows):
+            yield from self._new(read_status(row, context))
+
+    def _new(self, events: Iterable[Event]) -> Iterator[Event]:
+        """What was not handed on already, by another way or from another instance."""
+        for event in events:
+            if event.id not in self._seen:
+                self._seen[event.id] = None
+                if len(self._seen) > 50_000:
+                    self._seen.popitem(last=False)
+                yield event
+
+    def _context(self, place: _Place) -> Context:
+        if self._indexed is not self.watch.directory:
+            self._indexed = self.watch.directory
+            self._authors = {name.lstrip("@").casefold(): livestream for name, livestream in self._indexed.items()}
+        return Context(self.tools.now(), self.tools.pseudonym, self._authors, place.about.domain, place.local)
+
+    def _marks(self, place: _Place, name: str) -> Iterator[Mark]:
+        """How far each hashtag was read on its instances; a time only when all of them came to their end."""
+        for livestream, tag in self._wanting(name, place.host):
+            readings = {one.host: one.tags[name] for one in self._places if name in one.tags and tag.instance in ("", one.host)}
+            cursor = self._cursors[livestream]
+            cursor.update({host: reading.position for host, reading in readings.items() if reading.position is not None})
+            times = [reading.complete_at for reading in readings.values()]
+            complete = [at for at in times if at is not None]
+            overlap = timedelta(seconds=self.opts.overlap_seconds)
+            yield Mark(
+                livestreams=(livestream,), cursor=timeline.encode_cursor(cursor),
+                covered_until=min(complete) - overlap if len(complete) == len(times) else None,
+            )  # fmt: skip

@@ -1,0 +1,257 @@
+r"""Mastodon's statuses to events, as timelines, streaming websockets and server-sent events carry them: pure.
+
+A status in a timeline is an object; over a websocket it is JSON inside a JSON string, over server-sent events the ``data`` of a block::
+
+    {"stream":["hashtag","summit"],"event":"update","payload":"{\"id\":\"1089…\",\"uri\":\"https://…/statuses/1\",…}"}
+    {"stream":["hashtag","summit"],"event":"delete","payload":"1089…"}
+
+The ``uri`` of a status is the same on every instance, its ``id`` is the instance's own. A deletion names only the latter, so ``Local`` remembers
+which post that was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from connectors.connector import Unreadable
+from connectors.event import Message, Removed, Unknown
+from connectors.markup import words_of
+from connectors.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from connectors.event import Event
+
+REASONS = frozenset(
+    {
+        "not_json", "not_an_object", "not_a_list", "missing_event", "missing_payload", "missing_uri", "missing_text", "missing_author",
+        "bad_time",
+    }
+)  # fmt: skip
+"""Every reason that Unreadable may give."""
+
+QUIET = frozenset(
+    {
+        "status.update", "notification", "notifications_merged", "filters_changed", "conversation", "announcement", "announcement.reaction",
+        "announcement.delete", "encrypted_message",
+    }
+)  # fmt: skip
+"""What says nothing new about the audience. ``status.update`` is an edit: the first text stays."""
+
+HIDDEN = frozenset({"private", "direct"})
+LONGEST_URI = 400
+
+
+class Local:
+    """Which post a local id is; bounded."""
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self._limit = limit
+        self._posts: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
+
+    def add(self, local_id: str, event_id: str, livestream: str | None) -> None:
+        self._posts[local_id] = (event_id, livestream)
+        if len(self._posts) > self._limit:
+            self._posts.popitem(last=False)
+
+    def get(self, local_id: str) -> tuple[str, str | None] | None:
+        """(event id, livestream)."""
+        return self._posts.get(local_id)
+
+
+class Context(NamedTuple):
+    """What a status does not say itself."""
+
+    received_at: datetime
+    pseudonym: Callable[[str, str], str]
+    livestreams: Mapping[str, str] | None
+    """``name@domain`` in lower case → livestream id, of roster authors; None takes everybody as ``mastodon:name@domain``."""
+    domain: str
+    """The instance's: its own people are called without one there."""
+    local: Local
+
+
+def decode(raw: bytes | str) -> Any:
+    """JSON; raises Unreadable."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Unreadable("not_json") from None
+
+
+def parse_any(raw: bytes, context: Context) -> list[Event]:
+    """A status, a timeline, a websocket frame, or the text of one or several server-sent events."""
+    first = raw.lstrip()[:1]
+    if first == b"[":
+        return timeline_events(raw, context)
+    if first == b"{":
+        document = decode(raw)
+        return frame_events(document, context) if "event" in document else status_events(document, context)
+    events: dict[str, Event] = {}
+    for name, data in server_sent(raw):
+        for event in named_events(name, data, context):
+            events.setdefault(event.id, event)
+    return list(events.values())
+
+
+def timeline_events(raw: bytes, context: Context) -> list[Event]:
+    """All of a timeline, oldest first; a status that cannot be read becomes Unknown."""
+    events: dict[str, Event] = {}
+    for status in reversed(statuses(raw)):
+        for event in read_status(status, context):
+            events.setdefault(event.id, event)
+    return list(events.values())
+
+
+def statuses(raw: bytes) -> list[Any]:
+    """The rows of a timeline, newest first as it gives them; raises Unreadable."""
+    found = decode(raw)
+    if not isinstance(found, list):
+        raise Unreadable("not_a_list")
+    return found
+
+
+def read_status(status: Any, context: Context) -> list[Event]:
+    """As ``status_events``, but Unknown instead of Unreadable."""
+    try:
+        return status_events(status, context)
+    except Unreadable as error:
+        return [unreadable_event(error.reason, orjson.dumps(status), context.received_at)]
+
+
+def parse_frame(raw: bytes, context: Context) -> list[Event]:
+    """One frame of the streaming websocket; raises Unreadable and nothing else."""
+    document = decode(raw)
+    if not isinstance(document, dict):
+        raise Unreadable("not_an_object")
+    return frame_events(document, context)
+
+
+def frame_events(document: Mapping[str, Any], context: Context) -> list[Event]:
+    name = document.get("event")
+    if not isinstance(name, str):
+        raise Unreadable("missing_event")
+    return named_events(name, document.get("payload"), context)
+
+
+def named_events(name: str, payload: Any, context: Context) -> list[Event]:
+    """One streaming event; its payload is a text in both transports, and an object in some servers of the same protocol."""
+    if name == "update":
+        if isinstance(payload, str):
+            payload = decode(payload)
+        if payload is None:
+            raise Unreadable("missing_payload")
+        return status_events(payload, context)
+    if name == "delete":
+        local_id = _local_id(payload)
+        if not local_id:
+            raise Unreadable("missing_payload")
+        return list(_removed(local_id, context))
+    if name in QUIET:
+        return []
+    digest = _digest(orjson.dumps([name, payload]))
+    return [
+        Unknown(
+            id=f"mastodon:unknown:{digest}", platform="mastodon", at=context.received_at, received_at=context.received_at,
+            name=name[:60],
+        )
+    ]  # fmt: skip
+
+
+def status_events(status: Any, context: Context) -> list[Event]:
+    """The message that a status is; nothing for boosts and for what is not public."""
+    if not isinstance(status, dict):
+        raise Unreadable("not_an_object")
+    if isinstance(status.get("reblog"), dict) or status.get("visibility") in HIDDEN:
+        return []
+    uri = status.get("uri") or status.get("url")
+    if not isinstance(uri, str) or not uri:
+        raise Unreadable("missing_uri")
+    content = status.get("content")
+    if not isinstance(content, str):
+        raise Unreadable("missing_text")
+    at = moment(status.get("created_at"))
+    if at is None:
+        raise Unreadable("bad_time")
+    account = status.get("account")
+    who = address_of(account, context.domain)
+    if not isinstance(account, dict) or not who:
+        raise Unreadable("missing_author")
+    livestream = f"mastodon:{who}" if context.livestreams is None else context.livestreams.get(who)
+    event_id = event_id_of(uri)
+    context.local.add(_local_id(status.get("id")), event_id, livestream)
+    answered = context.local.get(_local_id(status.get("in_reply_to_id")))
+    spoiler, url, language = (_text(status.get(key)) for key in ("spoiler_text", "url", "language"))
+    return [
+        Message(
+            id=event_id, platform="mastodon", livestream=livestream, at=at, received_at=context.received_at,
+            author=context.pseudonym("mastodon", who), author_name=(_text(account.get("display_name")) or who.partition("@")[0])[:200],
+            text=" ".join(part for part in (spoiler.strip(), words_of(content)) if part), form="post", language=language[:35] or None,
+            reply_to=answered[0] if answered else None, url=url if url.startswith(("https://", "http://")) else None,
+        )
+    ]  # fmt: skip
+
+
+def address_of(account: Any, domain: str) -> str:
+    """``name@domain``, the same from every instance; empty when the account has no name."""
+    acct = _text(account.get("acct") or account.get("username")) if isinstance(account, dict) else ""
+    acct = acct.strip().lstrip("@").casefold()[:300]
+    return acct if "@" in acct or not acct else f"{acct}@{domain}"
+
+
+def event_id_of(uri: str) -> str:
+    return f"mastodon:{uri}" if len(uri) <= LONGEST_URI else f"mastodon:sha256:{_digest(uri.encode('utf-8', 'surrogatepass'))}"
+
+
+def unreadable_event(reason: str, raw: bytes, now: datetime) -> Unknown:
+    """What stands in the journal for something that could not be read."""
+    return Unknown(
+        id=f"mastodon:unreadable:{_digest(raw)}", platform="mastodon", at=now, received_at=now, name=f"unreadable {reason}"
+    )
+
+
+def server_sent(raw: bytes) -> Iterator[tuple[str, str]]:
+    """(event, data) of the blocks of a text; comments (``:thump``) and blocks without data are nothing."""
+    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    found = False
+    for block in text.split("\n\n"):
+        fields: dict[str, list[str]] = {}
+        for line in block.split("\n"):
+            name, colon, value = line.partition(":")
+            if colon and name in ("event", "data"):
+                fields.setdefault(name, []).append(value.removeprefix(" "))
+                found = True
+            found |= line.startswith(":")
+        if "event" in fields and "data" in fields:
+            yield fields["event"][-1], "\n".join(fields["data"])
+    if not found:
+        raise Unreadable("not_json")
+
+
+def _removed(local_id: str, context: Context) -> Iterator[Removed]:
+    known = context.local.get(local_id)
+    if known:
+        now = context.received_at
+        yield Removed(
+            id=f"{known[0]}:deleted", platform="mastodon", livestream=known[1], at=now, received_at=now, target=known[0]
+        )
+
+
+def _local_id(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip()[:100] if isinstance(value, str) else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:24]
