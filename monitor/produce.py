@@ -134,7 +134,7 @@ class Producer:
             log.info("sending %d batches again that were left in the spool", len(left))
             self.waiting += sum(len(row.pairs) for row in left)
             self._queue(left, ours=True)
-        self._tasks.append(asyncio.create_task(self._guard(self._keep_house())))
+        self._tasks.append(asyncio.create_task(self._guard(self._keep_house)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -219,9 +219,9 @@ class Producer:
         if self._fault is not None:
             raise RuntimeError("the producer has stopped") from self._fault
 
-    async def _guard(self, loop: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await loop
+            await loop()  # made here: a task that is cancelled before its first step must not leave one that nobody awaits
         except Exception as error:
             log.exception("the producer has stopped")
             self._fault = error
@@ -239,7 +239,7 @@ class Producer:
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = Lane()
-            self._tasks.append(asyncio.create_task(self._guard(self._send_all(partition, lane))))
+            self._tasks.append(asyncio.create_task(self._guard(partial(self._send_all, partition, lane))))
         return lane
 
     async def _send_all(self, partition: int, lane: Lane) -> None:
