@@ -153,8 +153,13 @@ class Reader:
             return self._behind
         size = max(1, MOST_AT_ONCE // MOST_ENTRIES // LANES)
         chunks = [holding[start : start + size] for start in range(0, len(holding), size)]
-        # Two lanes: while the server commits for one, this process derives for the other.
-        self._behind = any(await asyncio.gather(*(self._lane(chunks[lane::LANES]) for lane in range(LANES))))
+        # Two lanes: while the server commits for one, this process derives for the other. All are waited for, also when one fails:
+        # what goes on in the background would work on partitions that were dropped and taken again since.
+        lanes = await asyncio.gather(*(self._lane(chunks[lane::LANES]) for lane in range(LANES)), return_exceptions=True)
+        for result in lanes:
+            if isinstance(result, BaseException):
+                raise result
+        self._behind = any(lanes)
         return self._behind
 
     async def _lane(self, chunks: Sequence[list[Held]]) -> bool:

@@ -103,3 +103,22 @@ async def kill_and_cut(engine: Engine, folder: Path, cut: int) -> int:
         file.truncate(size - done)
     await engine.start()
     return done
+
+
+class History:
+    """A partition's keys at a moment; going back to it is a failover to a replica that was behind: silent, and consistent in itself."""
+
+    def __init__(self, client, pattern: str) -> None:
+        self._client = client
+        self._pattern = pattern
+        self._dumps: dict[bytes, bytes] = {}
+
+    async def remember(self) -> None:
+        self._dumps = {name: await self._client.dump(name) for name in await self._client.keys(self._pattern)}
+
+    async def go_back(self) -> None:
+        names = await self._client.keys(self._pattern)
+        if names:
+            await self._client.delete(*names)
+        for name, dump in self._dumps.items():
+            await self._client.restore(name, 0, dump)
