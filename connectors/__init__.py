@@ -19,6 +19,9 @@ PLATFORMS: dict[str, str] = {
     "youtube": "connectors.youtube:YouTube",
     "sse": "connectors.sse:Sse",
     "websocket": "connectors.websocket:Websocket",
+    "ssn": "connectors.ssn:Ssn",
+    "owncast": "connectors.owncast:Owncast",
+    "restream": "connectors.restream:Restream",
 }
 
 
@@ -29,7 +32,7 @@ def class_of(name: str) -> type[Connector]:
     return found
 
 
-NAMED = frozenset(("sse", "websocket", "webhook"))
+NAMED = frozenset(("sse", "websocket", "webhook", "ssn", "owncast", "restream"))
 """Kinds of which a configuration may have several, each with a name of its own: ``[sse.mysite]`` is the platform ``sse.mysite``."""
 
 
@@ -42,6 +45,7 @@ def kind_of(name: str) -> str:
 RECEIVERS: dict[str, str] = {
     "webhook": "connectors.webhook:Webhook",
     "kick": "connectors.kick.hooks:KickHooks",
+    "owncast": "connectors.owncast:OwncastHook",
 }
 """Platforms that call us, at ``/hooks/<name>``."""
 

@@ -259,6 +259,9 @@ class Connector(ABC):
     resumes: ClassVar[bool] = False
     """Whether the platform can replay from a cursor; where not, the connector yields Gap."""
 
+    removes: ClassVar[bool] = True
+    """Whether the platform tells what was taken back."""
+
     def __init__(self, options: Any, watch: Watch, tools: Tools) -> None:
         self.opts = options
         self.watch = watch

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def plan_of(table: Mapping[str, Any]) -> Plan:
     """The compiled table; a thousand connections of one section share it."""
-    return _compiled(orjson.dumps(table))
+    return _compiled(orjson.dumps(dict(table)))
 
 
 @lru_cache(maxsize=64)

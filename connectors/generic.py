@@ -89,12 +89,15 @@ class Following(Connector):
     named: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("url",)
     usual_map: ClassVar[Mapping[str, Any]] = OUR_OWN
+    one_channel: ClassVar[bool] = False
+    """Whether a connection is one channel's whatever the address looks like."""
 
     def __init__(self, options: Any, watch: Watch, tools: Tools) -> None:
+        options = self.generic(options)
         super().__init__(options, watch, tools)
         self.platform: str = options.section or self.name
         self._plan = plan_of(options.map or self.usual_map)
-        self._room = is_room(options.url)
+        self._room = self.one_channel or is_room(options.url)
         self._targets: Mapping[str, Target] = {}
         self._livestreams: Mapping[str, str] = {}
         self._heard = tools.now()
@@ -108,6 +111,15 @@ class Following(Connector):
         return bool(url) and not is_room(url)
 
     # --- what a subclass says -----------------------------------------------------------------------------------------
+
+    def address_of(self, target: Target | None) -> str:
+        """The address of a channel, or of the feed."""
+        return fill(self.opts.url, target, self.opts.token)
+
+    def is_from_roster(self) -> bool:
+        """Whether the roster says which server is asked."""
+        netloc = urlsplit(self.opts.url.split("?")[0]).netloc
+        return "{" in netloc.replace("{token}", "")
 
     @abstractmethod
     def open(self, url: str, address: str | None, cursor: str | None) -> contextlib.AbstractAsyncContextManager[Source]:
@@ -125,7 +137,7 @@ class Following(Connector):
         target = next(iter(self._targets.values()), None)
         if not self.opts.url:
             raise Refused(f"no address is configured; fill in url in the section [{self.platform}]")
-        url = fill(self.opts.url, target if self._room else None, self.opts.token)
+        url = self.address_of(target if self._room else None)
         async with self.open(url, await self._address(url), self._position()) as source:
             joined = self.tools.now()
             for first in self._joined(self._targets, joined, source):
@@ -185,11 +197,10 @@ class Following(Connector):
 
     async def _address(self, url: str) -> str | None:
         """Looked at and pinned where the roster says which server it is; None where the configuration does."""
-        host = urlsplit(self.opts.url.split("?")[0]).netloc
-        if "{" not in host.replace("{token}", ""):
+        if not self.is_from_roster():
             return None
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
         except ValueError:
             raise Refused("the address in the roster has no valid port") from None
@@ -283,8 +294,14 @@ class Following(Connector):
         return cls.parse_with(cls.options(), raw, tools, livestreams=livestreams)
 
     @classmethod
+    def generic(cls, options: Any) -> Any:
+        """What the options of a preset mean in those of its base."""
+        return options
+
+    @classmethod
     def parse_with(cls, options: Any, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """As ``parse``, with the map of a section of the configuration."""
+        options = cls.generic(options)
         reading = Reading(
             platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams
         )

@@ -179,7 +179,10 @@ class _Item:
         events: list[Event] = []
         missing: Unreadable | None = None
         for make in makes:
-            if make.kind == "skip" or self.documents.fits(make.skip_if):
+            if self.documents.fits(make.skip_if):
+                continue
+            if make.kind == "skip":  # at the end of several: when there is nothing of all this, that is all right
+                missing = None
                 continue
             self.fields = make.fields
             try:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -26,6 +27,7 @@ Auth = Literal[
     "standard_webhooks",
     "hmac_sha256_hex",
     "hmac_sha256_base64",
+    "hmac_sha256_pairs",
     "douyin_md5",
     "body_field",
     "bearer",
@@ -33,7 +35,12 @@ Auth = Literal[
     "path_token",
 ]
 REASONS: Final = ("no_secret", "not_signed", "wrong_signature", "outside_window")
-USUAL_HEADER: Final = {"hmac_sha256_hex": "x-hub-signature-256", "hmac_sha256_base64": "x-signature", "header_equals": "x-token"}
+USUAL_HEADER: Final = {
+    "hmac_sha256_hex": "x-hub-signature-256",
+    "hmac_sha256_base64": "x-signature",
+    "hmac_sha256_pairs": "x-signature",
+    "header_equals": "x-token",
+}
 DOUYIN: Final = ("x-msg-type", "x-nonce-str", "x-roomid", "x-timestamp")
 
 
@@ -62,8 +69,8 @@ def refused(scheme: Scheme, request: Request, now: datetime) -> str:
     # All are compared with all: how long it takes says nothing about which was nearly right.
     if not any([same(given, wanted) for key in keys for wanted in wanted_proofs(scheme, request, key) for given in found]):  # noqa: C419
         return "wrong_signature"
-    stamp = request.headers.get(_timestamp_header(scheme), "")
-    if not _timestamp_header(scheme):
+    stamp = _timestamp(scheme, request)
+    if stamp is None:
         return ""
     at = moment(stamp)
     return "" if at is not None and abs(now - at) <= timedelta(seconds=scheme.window_seconds) else "outside_window"
@@ -79,9 +86,22 @@ def same(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode("utf-8", "surrogateescape"))
 
 
-def _timestamp_header(scheme: Scheme) -> str:
+def _timestamp(scheme: Scheme, request: Request) -> str | None:
+    """The time that was signed; None where the sender signs none."""
+    if scheme.auth == "hmac_sha256_pairs":
+        return (_pairs(scheme, request).get("t") or [""])[0]
     usual = {"standard_webhooks": "webhook-timestamp", "douyin_md5": "x-timestamp"}
-    return usual.get(scheme.auth) or scheme.timestamp_header.lower()
+    header = usual.get(scheme.auth) or scheme.timestamp_header.lower()
+    return request.headers.get(header, "") if header else None
+
+
+def _pairs(scheme: Scheme, request: Request) -> dict[str, list[str]]:
+    """``t=…,s=…`` (TikTok), ``t=…,v1=…,v1=…`` (Stripe), ``t=….s=…`` (Owncast)."""
+    found: dict[str, list[str]] = {}
+    for part in re.split(r"[.,]", request.headers.get((scheme.header or USUAL_HEADER[scheme.auth]).lower(), "")[:4096]):
+        name, _, value = part.strip().partition("=")
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def given_proofs(scheme: Scheme, request: Request) -> list[str]:
@@ -93,6 +113,9 @@ def given_proofs(scheme: Scheme, request: Request) -> list[str]:
             return [signature.removeprefix("v1,") for signature in signatures if signature.startswith("v1,")]
         case "douyin_md5":
             return [headers.get("x-signature", "")]
+        case "hmac_sha256_pairs":
+            pairs = _pairs(scheme, request)
+            return [*pairs.get("s", ()), *pairs.get("v1", ())]
         case "bearer":
             kind, _, token = headers.get("authorization", "").partition(" ")
             return [token.strip()] if kind.lower() == "bearer" else []
@@ -117,6 +140,9 @@ def wanted_proofs(scheme: Scheme, request: Request, key: str) -> list[str]:
             return [base64.b64encode(hmac.digest(standard_key(key), content, hashlib.sha256)).decode()]
         case "douyin_md5":
             return [douyin(request, key)]
+        case "hmac_sha256_pairs":
+            content = _bytes(f"{_timestamp(scheme, request)}.") + request.body
+            return [hmac.digest(key.encode(), content, hashlib.sha256).hex()]
         case "hmac_sha256_hex":
             return [hmac.digest(key.encode(), signed_content(scheme, request), hashlib.sha256).hex()]
         case "hmac_sha256_base64":

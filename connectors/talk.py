@@ -11,32 +11,90 @@ import asyncio
 import contextlib
 import json
 import math
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Mapping  # noqa: TC003 — the configuration reads the options' types
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from connectors import socket
-from connectors.connector import Dropped, Unreadable
-from connectors.generic import Following, Piece, Source
+from connectors.connector import Dropped, Secret, Unreadable
+from connectors.generic import Following, Piece, Source, is_room
 from connectors.mapped import decode, text_of, value_at
 from connectors.mapping import Pointer, compile_map, pointer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Iterable
 
-    from connectors.connector import Secret, Target
+    from connectors.connector import Target
 
 
-class Templates(Protocol):
-    """The options that say how to talk; those of websocket.py, or a preset's."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkOptions:
+    """A section such as ``[websocket.mysite]``; only ``url`` must be filled in."""
 
-    token: Secret | None
-    on_open: tuple[str, ...]
-    on_leave: tuple[str, ...]
-    heartbeat: Mapping[str, Any]
-    ping_reply: Mapping[str, Any]
-    split: Literal["none", "newline", "json_array"]
-    resume: Mapping[str, Any]
-    idle_seconds: float
+    url: str = ""
+    """Address, ws:// or wss://. ``{handle}`` or ``{native_id}``: one connection per channel of the roster; ``{token}``: the token."""
+    map: Mapping[str, Any] = field(default_factory=dict)
+    """Which part of the JSON is what, see docs/webhooks.md; empty: our own shape."""
+    token: Secret | None = None
+    """Key that the server asks for; sent as a bearer unless ``token_header``, the address or ``on_open`` says otherwise."""
+    token_header: str = "Authorization"  # noqa: S105 — a name
+    """Header that carries the token; another one than Authorization carries it bare."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers; no secrets, they stand here in the open."""
+    origin: str = ""
+    """Origin to send; empty sends none."""
+    subprotocols: tuple[str, ...] = ()
+    """Websocket subprotocols to offer."""
+    compression: Literal["none", "deflate"] = "none"
+    """Compression to offer; ``deflate`` costs memory for each connection."""
+    on_open: tuple[str, ...] = ()
+    """Frames to send first. One with ``{handle}`` or ``{native_id}`` is sent for each channel, also when it is added later."""
+    on_leave: tuple[str, ...] = ()
+    """Frames to send for a channel that is no longer watched."""
+    heartbeat: Mapping[str, Any] = field(default_factory=dict)
+    """``{ every = 30, send = "ping", expect = "pong" }``: said every so many seconds; without the expected answer the connection is dropped."""
+    ping_reply: Mapping[str, Any] = field(default_factory=dict)
+    """``{ match = "{}", send = "{}" }``: what the server's own ping looks like, and what it wants to hear."""
+    split: Literal["none", "newline", "json_array"] = "none"
+    """How a frame holds several documents."""
+    resume: Mapping[str, Any] = field(default_factory=dict)
+    """``{ query = "cursor", from = "/time_us", minus = 5000000 }``: parameter of the address, where its value stands, how far to go back."""
+    lookback_seconds: float = 0.0
+    """How long the server keeps what it sent; an older cursor becomes a Gap. 0: longer than we are ever away."""
+    lateness_seconds: float = 5.0
+    """Without ``resume``: how much later than it happened something may still be told."""
+    ping_seconds: float = 20.0
+    """A websocket ping that is not answered for so long means that the connection is dead; 0: none is sent."""
+    idle_seconds: float = 0.0
+    """After so long without a frame the connection counts as dropped; 0: chats may be silent."""
+    open_seconds: float = 20.0
+    """How long to wait for the connection."""
+    mark_every_seconds: float = 1.0
+    """How often the place is handed on from which a restart goes on."""
+    connect_every_seconds: float = 0.05
+    """Pause between two new connections to the server."""
+    max_bytes: int = 1 << 20
+    """Longest frame; a longer one drops the connection."""
+    proxy: str = ""
+    """HTTP proxy for these connections; empty: HTTPS_PROXY of the environment. Servers that the roster names are reached without."""
+    allow_private: bool = False
+    """Whether the roster may name servers inside private networks; what the configuration names itself may be anywhere."""
+    section: str = ""
+    """Filled in from the name of the section; leave it out."""
+
+    def __post_init__(self) -> None:
+        check_templates(self)
+
+    @property
+    def capacity(self) -> int | None:
+        """Channels per connection."""
+        return 1 if is_room(self.url) else None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the server can go on where it stopped."""
+        return bool(self.resume)
 
 
 def check_templates(options: Any) -> None:
@@ -65,7 +123,7 @@ def check_templates(options: Any) -> None:
 class Talk:
     """One conversation; pure."""
 
-    def __init__(self, options: Templates, now: float, cursor: str | None = None) -> None:
+    def __init__(self, options: TalkOptions, now: float, cursor: str | None = None) -> None:
         self.opts = options
         self.cursor = cursor
         self._from: Pointer | None = pointer(options.resume["from"]) if options.resume else None
@@ -200,7 +258,7 @@ class Talker(Following):
         clock = asyncio.get_running_loop().time
         opened = socket.connect(
             resumed(url, self.opts.resume, cursor), now=self.tools.now, open_seconds=self.opts.open_seconds,
-            ping_seconds=self.opts.ping_seconds or None, origin=self.opts.origin, headers=self._headers(),
+            ping_seconds=self.opts.ping_seconds or None, origin=self._origin(url), headers=self._headers(),
             compression="deflate" if self.opts.compression == "deflate" else None, max_bytes=self.opts.max_bytes,
             subprotocols=self.opts.subprotocols, proxy=self.opts.proxy or None, address=address,
         )  # fmt: skip
@@ -209,6 +267,9 @@ class Talker(Following):
             conversation = _Conversation(Talk(self.opts, clock(), cursor), connection, frames, clock)
             await conversation.greet(self._targets)
             yield conversation
+
+    def _origin(self, url: str) -> str:
+        return str(self.opts.origin)
 
     def _headers(self) -> dict[str, str]:
         headers = dict(self.opts.headers)

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,11 @@ BLUESKY_HANDLE = re.compile(rf"(?:{LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?
 """https://atproto.com/specs/handle"""
 DID = re.compile(r"did:(?:plc:[a-z2-7]{24}|web:[a-z0-9.:%-]+)", re.IGNORECASE)
 """https://atproto.com/specs/did and https://github.com/did-method-plc/did-method-plc"""
+
+SESSION = re.compile(r"[A-Za-z0-9_-]{4,80}", re.ASCII)
+SEALED = re.compile(r"session-[0-9a-f]{12}")
+"""A session as ``seal`` shows it."""
+HOST = re.compile(rf"(?:{LABEL}\.)*{LABEL}|\[[0-9a-f:.]+\]")
 
 
 class BadHandle(ValueError):
@@ -48,7 +54,14 @@ def normalise(platform: str, pasted: str) -> str:
     text = tidy(pasted)
     if not text:
         raise BadHandle("a handle or the address of the channel")
-    return _READERS.get(platform, _other)(text)
+    return _READERS.get(platform.partition(".")[0], _other)(text)
+
+
+def seal(platform: str, handle: str) -> str:
+    """The name under which a handle is shown. A Social Stream Ninja session is a secret: who knows it can write as the attendee."""
+    if platform.partition(".")[0] != "ssn" or SEALED.fullmatch(handle):
+        return handle
+    return f"session-{hashlib.sha256(handle.encode()).hexdigest()[:12]}"
 
 
 def is_native_id(platform: str, native_id: str) -> bool:
@@ -93,6 +106,38 @@ def _bluesky(text: str) -> str:
     return handle
 
 
+def _ssn(text: str) -> str:
+    """A session id as it is, small and capital letters are different; or out of the address of the dock, the relay or its events."""
+    session = text.removeprefix("session:").strip()
+    if "/" in session or "?" in session:
+        parts = urlsplit(session)
+        path = [part for part in parts.path.split("/") if part]
+        at_relay = path[1] if len(path) > 1 and path[0] in ("join", "sse") else ""
+        session = parse_qs(parts.query).get("session", [at_relay])[0]
+    if not SESSION.fullmatch(session):
+        raise BadHandle("a Social Stream Ninja session id, or the address of its dock with session= in it")
+    return session
+
+
+def _owncast(text: str) -> str:
+    """``host`` or ``host:port``; http:// is kept where the port does not say it."""
+    expected = "the address of an Owncast server, such as live.example.org"
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        host, port, scheme = (parts.hostname or "").casefold(), parts.port, parts.scheme.casefold()
+    except ValueError:
+        raise BadHandle(expected) from None
+    host = f"[{host}]" if ":" in host else host
+    if scheme not in ("", "http", "https") or parts.username is not None or not HOST.fullmatch(host) or len(host) > 253:
+        raise BadHandle(expected)
+    if scheme == "http":
+        port = port or 80
+    elif port == 443:
+        port = None
+    plain = scheme == "http" and port not in (80, 8080)
+    return f"{'http://' if plain else ''}{host}{f':{port}' if port else ''}"
+
+
 def _other(text: str) -> str:
     for _ in range(10):  # Taking one thing away may join two others; what was read once must read the same again.
         shorter = tidy(re.sub(r"\s+|^https?://", "", text).rstrip("/").lstrip("@").casefold())
@@ -104,4 +149,4 @@ def _other(text: str) -> str:
     return text
 
 
-_READERS: dict[str, Callable[[str], str]] = {"twitch": _twitch, "bluesky": _bluesky}
+_READERS: dict[str, Callable[[str], str]] = {"twitch": _twitch, "bluesky": _bluesky, "ssn": _ssn, "owncast": _owncast}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import connectors
 from monitor.config import ConfigError
 from monitor.countries import UNKNOWN, find_country, nearest_country
-from monitor.handles import BadHandle, is_native_id, normalise, tidy
+from monitor.handles import BadHandle, is_native_id, normalise, seal, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -250,6 +250,10 @@ class _Reader:
         except BadHandle as bad:
             self._problem("handle", row["handle"], bad.expected, skipped=True)
             return None
+        native_id = self._native_id(platform, row.get("native_id", ""))
+        shown = seal(platform, handle)
+        if shown != handle:
+            handle, native_id = shown, native_id or handle
         return Channel(
             id=f"{platform}:{handle}",
             attendee=attendee,
@@ -258,7 +262,7 @@ class _Reader:
             language=self._language(row.get("language", "")),
             platform=platform,
             handle=handle,
-            native_id=self._native_id(platform, row.get("native_id", "")),
+            native_id=native_id,
             live_url=self._url(row.get("live_url", "")),
             tags=frozenset(tag.strip().casefold() for tag in re.split(r"[;,|、]", row.get("tags", "")) if tag.strip()),
             priority=self._priority(row.get("priority", "")),

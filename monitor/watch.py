@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import connectors
 from monitor.config import Config, ConfigError, Event, Platform, Scope
-from monitor.handles import BadHandle, normalise, tidy
+from monitor.handles import BadHandle, normalise, seal, tidy
 from monitor.links import broadcast_link
 from monitor.roster import Channel, Roster
 from monitor.tables import nearest
@@ -75,6 +75,8 @@ def _channel(spec: str, platform: str, pasted: str) -> Channel:
     except BadHandle as bad:
         raise ConfigError(f'--watch {spec}: expected {bad.expected}, found "{pasted}"') from None
     native_id = handle if handle.startswith("did:") else None
+    if (shown := seal(platform, handle)) != handle:
+        handle, native_id = shown, handle
     return Channel(
         id=f"{platform}:{handle}", attendee=handle, name=handle, country=None, language=None, platform=platform, handle=handle,
         native_id=native_id, show_name=True,

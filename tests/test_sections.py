@@ -79,7 +79,7 @@ def test_a_kind_may_stand_alone_and_beside_named_ones():
         ('[webhook.partner]\nsecret = "open"\n', "never write a secret into this file"),
         ('[webhook.partner]\nauth = "md5"\n', "config.toml: [webhook.partner] auth: expected one of"),
         ('[twitch.two]\nurl = "x"\n', 'config.toml: [twitch]: unknown key "two"'),
-        ('[ses.mysite]\nurl = "x"\n', 'unknown section or platform "ses"; did you mean "sse"?'),
+        ('[websoket.mysite]\nurl = "x"\n', 'unknown section or platform "websoket"; did you mean "websocket"?'),
         ('["sse.mysite"]\nurl = "x"\n', 'unknown section or platform "sse.mysite"'),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import fake_kick
 import orjson
 
-from connectors import kick, webhook
+from connectors import kick, owncast, webhook
 from connectors.connector import Request, Secret
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ KEY = b"key of the contract suite"
 
 
 class Sender(Protocol):
-    """What the contract suite needs of one."""
+    """What the contract suite needs of one. ``proves_body = False``: what proves it covers neither body nor time."""
 
     directory: Mapping[str, str]
     """The platform's key of a channel → livestream id."""
@@ -74,4 +74,21 @@ class KickSender:
         return [orjson.dumps(found)]
 
 
-SENDERS: dict[str, type[Sender]] = {"webhook": StandardSender, "kick": KickSender}
+class OwncastSender:
+    """Signs nothing: the secret is at the end of the address, and only the address is one."""
+
+    directory = {"live.example.org": "owncast:live.example.org"}  # noqa: RUF012 — read only
+    proves_body = False
+
+    def options(self) -> owncast.Options:
+        return owncast.Options(secret=Secret("s3cret"))
+
+    def request(self, body: bytes, *, at: datetime) -> Request:
+        return Request(body=body, headers={"content-type": "application/json"}, path="s3cret/live.example.org")
+
+    def bodies(self) -> list[bytes]:
+        lines = (CAPTURES / "owncast" / "lines.txt").read_bytes().splitlines()
+        return [line for line in lines if b"eventData" in line]
+
+
+SENDERS: dict[str, type[Sender]] = {"webhook": StandardSender, "kick": KickSender, "owncast": OwncastSender}

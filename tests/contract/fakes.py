@@ -26,6 +26,9 @@ FAKES = {
     "mastodon": "fake_mastodon:FakeMastodon",
     "sse": "fake_sse:FakeSse",
     "websocket": "fake_websocket:FakeWebsocket",
+    "ssn": "fake_ssn:FakeSsn",
+    "owncast": "fake_owncast:FakeOwncast",
+    "restream": "fake_restream:FakeRestream",
 }
 
 
@@ -60,7 +63,7 @@ class Fake(Protocol):
     """A server with a few channels; ``async with`` starts and stops it."""
 
     handles: tuple[str, ...]
-    """At least two channels that exist."""
+    """At least two channels that exist; one where a connection carries one. A fake that has ``tells_time = False`` sends no times."""
 
     def __init__(self, faults: Faults) -> None: ...
 

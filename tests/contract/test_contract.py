@@ -135,7 +135,7 @@ def check_event(event: Event, platform: str) -> None:
 def test_captures_give_declared_events(platform):
     events = [event for raw in captures(platform) for event in parse(platform, raw)]
     assert any(isinstance(event, Message) for event in events)
-    assert any(isinstance(event, Removed) for event in events)
+    assert any(isinstance(event, Removed) for event in events) is connectors.class_of(platform).removes
     for event in events:
         check_event(event, platform)
 
@@ -255,8 +255,9 @@ async def test_what_is_said_is_yielded_once_with_its_time(platform):
         said = [await server.say(handle, f"{n} Olá 奇瑞 👋") for n in range(5) for handle in server.handles]
         said.append(await server.say(server.handles[0], "last word"))
         await reader
-    found = {(message.id, message.at, message.text) for message in messages(items)}
-    assert found == {(one.id, one.at, one.text) for one in said}
+    told = getattr(server, "tells_time", True)
+    found = {(message.id, message.at if told else None, message.text) for message in messages(items)}
+    assert found == {(one.id, one.at if told else None, one.text) for one in said}
     assert len(messages(items)) == len(said)
     assert not [item for item in items if isinstance(item, Gap)], "nothing was missed at the first start"
 
@@ -272,6 +273,8 @@ async def test_each_channel_becomes_live(platform):
 
 
 async def test_what_is_taken_back_is_yielded_as_removed(platform):
+    if not connectors.class_of(platform).removes:
+        pytest.skip("the platform does not tell what was taken back")
     async with fake(platform) as server:
         items: list = []
         reader = asyncio.create_task(
@@ -295,7 +298,7 @@ async def test_marks_cover_only_what_was_yielded_before(platform):
         )
         await listening(server)
         for n in range(20):
-            await server.say(server.handles[n % 2], f"{n}")
+            await server.say(server.handles[n % len(server.handles)], f"{n}")
         await server.say(server.handles[0], "end")
         await reader
     marks = [item for item in items if isinstance(item, Mark)]

@@ -70,6 +70,8 @@ def test_sent_again_it_has_the_same_ids(name):
 
 def test_every_byte_counts_for_the_signature(name):
     receiver, sender = made(name)
+    if not getattr(sender, "proves_body", True):
+        pytest.skip("the sender signs nothing")
     body = sender.bodies()[0]
     request = sender.request(body, at=NOW)
     for at in range(0, len(body), max(1, len(body) // 40)):
@@ -82,6 +84,8 @@ def test_every_byte_counts_for_the_signature(name):
 @pytest.mark.parametrize("minutes", [-60, 60, 24 * 60])
 def test_what_was_signed_at_another_time_is_refused(name, minutes):
     receiver, sender = made(name)
+    if not getattr(sender, "proves_body", True):
+        pytest.skip("the sender signs nothing")
     answer = receiver.receive(sender.request(sender.bodies()[0], at=NOW), NOW + timedelta(minutes=minutes))
     assert 400 <= answer.status < 500
     assert answer.events == ()
@@ -136,7 +140,7 @@ def test_a_mangled_header_changes_nothing_that_is_taken(name, data):
     """What is not signed says nothing."""
     receiver, sender = made(name)
     request = sender.request(sender.bodies()[0], at=NOW)
-    header = data.draw(st.sampled_from(sorted(request.headers.keys() - {"content-type"})))
+    header = data.draw(st.sampled_from(sorted(request.headers.keys() - {"content-type"}) or ["x-any"]))
     value = data.draw(st.text(max_size=30) | st.just("9" * 400))
     answer = survives(name, dataclasses.replace(request, headers={**request.headers, header: value}))
     genuine = receiver.receive(request, NOW).events

@@ -1,0 +1,158 @@
+"""Social Stream Ninja: what an attendee's own browser extension or app shows of 100+ sites, over its relay.
+
+Collected: messages of every site that the attendee has open, donations, memberships and gifts as the site shows them, follows, raids (as
+shares), viewers and likes where the capture has them, deletions. Not collected: pictures, polls, auctions, overlay controls, and sites
+listed in ``not_from`` because they are read directly.
+
+API: the relay's websocket https://socialstream.ninja/docs/event-reference.html, checked 2026-11-20. The attendee switches on "Enable remote
+API control" and "Send chat messages to API server".
+
+Login: none beyond the session id, which is therefore a secret: whoever knows it can also inject messages and control the attendee's
+overlays. It stands in the roster as handle and is shown nowhere; the source counts as self-reported.
+
+Limits: one connection per session. A thousand sessions on the public relay need its author's consent; ``url`` may name a relay of one's own.
+
+Resume: none, so a Gap is recorded.
+
+Quirks: no time is sent, messages count when they arrive. Words are HTML unless ``textonly``. A donation is a display text ("3 roses",
+"500 bits"): it is read leniently, and kept whole as the gift's name. Event names differ with the way of capturing; a name that is not
+known is Unknown unless it carries a donation. Likes are totals of a site, kept apart per site. Without an id the same words of the
+same person within five seconds are one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 — the configuration reads the options' types
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from connectors.mapping import compile_map
+from connectors.talk import Talker, TalkOptions
+
+GIFT = {"as": "gift", "display": "/hasDonation"}
+MEMBERSHIP = {"as": "gift", "name": "/event"}
+MAP: Mapping[str, Any] = MappingProxyType(
+    {
+        "kind": "/event",
+        "scope": "/type",
+        "broadcast": "/type",  # keeps the totals of two sites in one session apart
+        "id": ["/meta/messageId", "/meta/webhookId", "/id"],
+        "digest": ["/type", "/event", "/chatname", "/chatmessage", "/hasDonation", "/meta", "/delete"],
+        "same_within_seconds": 5,
+        "author": ["/userid", "/username", "/chatname"],
+        "author_name": "/chatname",
+        "text": "/chatmessage",
+        "html": True,
+        "plain_if": {"/textonly": True},
+        "value": "/meta",
+        "type_map": {
+            "": [
+                "message",
+                GIFT,
+                {
+                    "as": "removed",
+                    "scope": "/delete/type",
+                    "target": ["/delete/meta/messageId", "/delete/id"],
+                    "target_author": ["/delete/userid", "/delete/username", "/delete/chatname"],
+                },
+            ],
+            "viewer_update": "viewers",
+            "likes_update": "level:reactions",
+            "viewer_updates": "skip",  # the same numbers again, of all sites together
+            "follower_update": "skip",
+            "subscriber_update": "skip",
+            "video_stats": "skip",
+            "new_follower": "follow",
+            "follow": "follow",
+            "followed": "follow",
+            "joined": "join",
+            "join": "join",
+            "raid": "share",
+            "redirect": "share",
+            "share": "share",
+            "shared": "share",
+            "reaction": {"as": "reaction", "reaction": ["/meta/reactionType", "/chatmessage"]},
+            "like": "reaction",
+            "liked": "reaction",
+            "membermilestone": "message",
+            "sponsorship": MEMBERSHIP,
+            "new_subscriber": MEMBERSHIP,
+            "subscription": MEMBERSHIP,
+            "resub": ["message", MEMBERSHIP],
+            "giftpurchase": MEMBERSHIP,
+            "subscription_gift": MEMBERSHIP,
+            "giftredemption": "skip",  # the receiving end of a gift that was counted
+            "gift_recipient": "skip",
+            "thankyou": GIFT,  # its words are the extension's
+            "donation": ["message", GIFT, "skip"],
+            "superchat": ["message", GIFT],
+            "supersticker": GIFT,
+            "jeweldonation": GIFT,
+            "cheer": ["message", GIFT],
+            "gift": GIFT,
+            "true": [GIFT, "skip"],  # a notice of the site
+        },
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The section ``[ssn]``; nothing must be filled in, the sessions stand in the roster."""
+
+    url: str = "wss://io.socialstream.ninja/join/{native_id}/4"
+    """Address of the relay; without ``{native_id}``, as that of the desktop app (ws://127.0.0.1:3000), the session is joined by a frame."""
+    not_from: tuple[str, ...] = ()
+    """Sites that are left out, as the extension calls them (``twitch``, ``youtube``), because the same attendee's channel is read directly."""
+    map: Mapping[str, Any] = field(default_factory=dict)
+    """Keys here replace those of the built-in map, see docs/webhooks.md."""
+    ping_seconds: float = 20.0
+    """A websocket ping that is not answered for so long means that the connection is dead."""
+    mark_every_seconds: float = 1.0
+    """How often the place is handed on from which a restart's gap begins."""
+    connect_every_seconds: float = 1.0
+    """Pause between two new connections: the relay is a free service."""
+    proxy: str = ""
+    """HTTP proxy; empty: HTTPS_PROXY of the environment."""
+    section: str = ""
+    """Filled in from the name of the section; leave it out."""
+
+    def __post_init__(self) -> None:
+        compile_map(self.table())
+
+    @property
+    def capacity(self) -> int:
+        """Channels per connection."""
+        return 1
+
+    def table(self) -> dict[str, Any]:
+        """The whole map."""
+        return {**MAP, **({"skip_if": {"/type": list(self.not_from)}} if self.not_from else {}), **self.map}
+
+    def talk(self) -> TalkOptions:
+        """What this means to a websocket."""
+        in_address = "{native_id}" in self.url or "{handle}" in self.url
+        return TalkOptions(
+            url=self.url, map=self.table(), on_open=() if in_address else ('{"join":"{native_id}","in":4,"out":1}',),
+            ping_seconds=self.ping_seconds, mark_every_seconds=self.mark_every_seconds, proxy=self.proxy, section=self.section,
+        )  # fmt: skip
+
+
+class Ssn(Talker):
+    """One session."""
+
+    name = "ssn"
+    options = Options
+    resumes = False
+    needs = ()
+    one_channel = True
+    usual_map = MAP
+
+    @classmethod
+    def generic(cls, options: Options) -> TalkOptions:
+        return options.talk()
+
+    @classmethod
+    def feeds(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 — whatever they are
+        return False
