@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 LANGUAGES: Final = ("en", "zh", "es", "pt", "ru", "ar", "fr", "id")
 PLACE: Final = re.compile(r"\{\{(:?)([a-z_]+)\}\}")
-LONGEST: Final = 300
+VALUE: Final = re.compile(r"\{([a-z_]+)\}")
+VALUES: Final = re.compile(r"(\{[a-z_]+\})")
+LONGEST: Final = 1000
 STACKED: Final = re.compile(
     r"([\u0300-\u036f\u0483-\u0489\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u20d0-\u20ff]{3})[\u0300-\u036f\u0483-\u0489\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u20d0-\u20ff]+"
 )
@@ -57,20 +59,27 @@ def render(name: str, language: str, /, **values: object) -> Html:
 
     def fill(place: re.Match[str]) -> str:
         if place[1]:
-            return escaped(worded(spoken[place[2]], values))
+            return worded(spoken[place[2]], values)
         value = values[place[2]]
         return value if isinstance(value, Html) else escaped(str(value))
 
     return Html(PLACE.sub(fill, template(name)))
 
 
-def word(language: str, key: str, **values: object) -> str:
+def word(language: str, key: str, **values: object) -> Html:
     """One sentence; a key that does not exist says nothing rather than what a stranger put there."""
     return worded(words(language).get(key, ""), values)
 
 
-def worded(text: str, values: Mapping[str, object]) -> str:
-    return re.sub(r"\{([a-z_]+)\}", lambda place: str(values.get(place[1], "")), text)
+def worded(text: str, values: Mapping[str, object]) -> Html:
+    """A sentence with its values. Each is set apart, or "2026 Summit" would fall to pieces in an Arabic sentence."""
+
+    def fill(place: re.Match[str]) -> str:
+        value = values.get(place[1], "")
+        shown = value if isinstance(value, Html) else escaped(str(value))
+        return shown if isinstance(value, int) else f"\u2068{shown}\u2069"
+
+    return Html("".join(VALUE.sub(fill, part) if VALUE.fullmatch(part) else escaped(part) for part in VALUES.split(text)))
 
 
 def escaped(text: str) -> str:

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 import connectors
 from monitor.countries import find_country
-from monitor.handles import tidy
+from monitor.handles import seal, tidy
 from monitor.links import EMAIL, Found, NotFound, broadcast_link, find_channels
 from monitor.roster import Channel, Roster
 
@@ -89,6 +89,7 @@ class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
     verified: bool = False
     by: str = ""
     at: datetime | None = None
+    native_id: str | None = None
 
 
 class Liaison(msgspec.Struct, frozen=True):
@@ -211,15 +212,21 @@ def signup_of(asked: Application, *, roster: Roster, key: bytes, id_: str, first
         attendee=row.attendee if row else (f"E{person[:10]}" if is_email(asked.written) else asked.written),
         country=asked.country or "ZZ", language=language, made_at=now, confirmed=first and (row is not None or not listed),
         read=asked.read, show_name=asked.show_name, contact=asked.contact, consent_at=now if asked.read else None,
-        channels=tuple(Place(one.platform, one.handle, one.native_id) for one in asked.found),
+        channels=tuple(place_of(one) for one in asked.found),
     )  # fmt: skip
+
+
+def place_of(found: Found) -> Place:
+    """A channel as the roster names it: a handle that is a secret is sealed, and kept where only the connector looks."""
+    shown = seal(found.platform, found.handle)
+    return Place(found.platform, shown, found.native_id if shown == found.handle else found.handle)
 
 
 def with_channels(signup: Signup, found: Iterable[Found]) -> Signup:
     """More channels; one that is there already is not added again."""
     places = {place.id: place for place in signup.channels}
     for one in found:
-        place = Place(one.platform, one.handle, one.native_id)
+        place = place_of(one)
         places.setdefault(place.id, place)
     return replace(signup, channels=tuple(places.values())[:MOST_CHANNELS])
 
@@ -251,7 +258,7 @@ def confirmed(signup: Signup) -> Signup:
 
 def corrected(signup: Signup, livestream: str, right: Found) -> Signup:
     """A liaison has corrected a handle; somebody must say again that it is the right one."""
-    place = Place(right.platform, right.handle, right.native_id)
+    place = place_of(right)
     kept = tuple(place if one.id == livestream else one for one in signup.channels if one.id == livestream or one.id != place.id)
     return replace(signup, channels=kept, confirmed=False)
 
@@ -306,10 +313,12 @@ def merged(roster: Roster, said: Signups, *, platforms: Collection[str] = connec
         _join(rows, signup)
     if not said.known:
         rows = {name: changed(row, state="unknown") for name, row in rows.items()}
+    # A platform with a name of its own, such as sse.mysite, is known to who read the file.
+    readable = {*platforms, *(row.platform for row in roster.channels)}
     table = tuple(rows.values())
     return Roster(
-        channels=tuple(row for row in table if row.platform in platforms),
-        unreachable=tuple(row for row in table if row.platform not in platforms),
+        channels=tuple(row for row in table if row.platform in readable),
+        unreachable=tuple(row for row in table if row.platform not in readable),
         problems=roster.problems,
     )
 
@@ -320,7 +329,7 @@ def _fixed(row: Channel, fix: Fix | None) -> Channel:
     if fix.handle is None or fix.handle == row.handle:
         return changed(row, verified=row.verified or fix.verified)
     return changed(
-        row, id=f"{row.platform}:{fix.handle}", handle=fix.handle, native_id=None, live_url=None, verified=fix.verified
+        row, id=f"{row.platform}:{fix.handle}", handle=fix.handle, native_id=fix.native_id, live_url=None, verified=fix.verified
     )
 
 

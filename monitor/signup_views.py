@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor import pages
@@ -12,6 +13,7 @@ from monitor.roster import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
 
     from monitor.channels import Live
     from monitor.config import Config
@@ -119,15 +121,9 @@ def state_of(signup: Signup, place: Place, around: Around, platforms: Collection
 
 
 def me(
-    language: str,
-    signup: Signup,
-    around: Mapping[str, Around],
-    *,
-    path: str,
-    platforms: Collection[str],
-    keep: Html,
-    notices: Html,
-) -> Html:
+    language: str, signup: Signup, around: Mapping[str, Around], *, path: str, platforms: Collection[str], zone: ZoneInfo,
+    keep: Html, notices: Html,
+) -> Html:  # fmt: skip
     """The personal page."""
     more = []
     if not signup.consents:
@@ -135,7 +131,7 @@ def me(
     elif not signup.confirmed:
         more.append(notice(word(language, "me_waiting"), "note"))
     cards = [
-        _card(language, signup, place, around.get(place.id, Around()), path=path, platforms=platforms)
+        _card(language, signup, place, around.get(place.id, Around()), path=path, platforms=platforms, zone=zone)
         for place in signup.channels
     ]
     return render(
@@ -149,14 +145,15 @@ def keep(language: str, url: str, qr: Html) -> Html:
     return render("keep", language, url=url, qr=qr)
 
 
-def _card(language: str, signup: Signup, place: Place, around: Around, *, path: str, platforms: Collection[str]) -> Html:
+def _card(
+    language: str, signup: Signup, place: Place, around: Around, *, path: str, platforms: Collection[str], zone: ZoneInfo
+) -> Html:
     state = state_of(signup, place, around, platforms)
     details = []
     if engagement := around.cell.get("engagement"):
-        last = str(around.cell.get("last_event", "–"))
         details.append(
             render("numbers", language, total=engagement.get("total", 0), per_minute=engagement.get("per_minute", "–"),
-                   last=last[:16].replace("T", " ") + (" UTC" if "T" in last else ""))
+                   last=_local(around.cell.get("last_event"), zone))
         )  # fmt: skip
     if around.report is not None:
         details.append(render("reported", language, url=around.report.url))
@@ -264,12 +261,20 @@ def platform_title(platform: str) -> str:
     return TITLES.get(platform, platform)
 
 
+def _local(moment: object, zone: ZoneInfo) -> str:
+    """As the event's clocks show it; a dash when nothing happened yet."""
+    try:
+        return f"{datetime.fromisoformat(str(moment)).astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    except (ValueError, OverflowError):
+        return "–"
+
+
 def kind_of(state: str) -> str:
     return "good" if state in GOOD else "bad" if state in BAD else "calm"
 
 
 def _measured(around: Around, platform: str, platforms: Collection[str]) -> str:
-    if platform not in platforms or around.state == "unreachable":
+    if platform.partition(".")[0] not in platforms or around.state == "unreachable":
         return "unreachable"
     state = str(around.cell.get("state", "")) or around.state
     return state if state in STATES else "unknown"

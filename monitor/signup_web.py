@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import segno
 from aiohttp import web
+from msgspec.structs import replace
 
 import connectors
 from monitor import pages, signup, signup_views
@@ -105,7 +106,9 @@ class Refusal(Exception):
 class SignupPages:
     """All routes; ``register`` puts them on the wall's application."""
 
-    def __init__(self, redis: Any, around: Surroundings, *, platforms: Collection[str] = tuple(connectors.PLATFORMS)) -> None:
+    def __init__(
+        self, redis: Any, around: Surroundings, *, platforms: Collection[str] = (*connectors.PLATFORMS, *connectors.RECEIVERS)
+    ) -> None:
         self.store = SignupStore(redis)
         self.said = ChannelStore(redis)
         self.around = around
@@ -303,7 +306,14 @@ class SignupPages:
     ) -> web.Response:
         around = await self._look([place.id for place in person.channels])
         body = signup_views.me(
-            language, person, around, path=f"/me/{token}", platforms=self._platforms, keep=keep, notices=notices
+            language,
+            person,
+            around,
+            path=f"/me/{token}",
+            platforms=self._platforms,
+            zone=self.around.config().event.timezone,
+            keep=keep,
+            notices=notices,
         )
         return self._page(language, word(language, "me_title"), f"/me/{token}", body, status=status)
 
@@ -359,7 +369,7 @@ class SignupPages:
         for one in waiting[:1]:
             await self.store.change(one.id, signup.confirmed)
         if not channel.signed_up:
-            await self._fix_row(channel, lambda fix: Fix(fix.handle, verified=True, by=liaison.name, at=self.around.now()))
+            await self._fix_row(channel, lambda fix: replace(fix, verified=True, by=liaison.name, at=self.around.now()))
         return "verified"
 
     async def _fix(self, channel: Channel, pasted: str, liaison: Liaison) -> str:
@@ -372,7 +382,10 @@ class SignupPages:
                 if channel.id in {place.id for place in one.channels}:
                     await self.store.change(one.id, lambda before: signup.corrected(before, channel.id, right))
         else:
-            await self._fix_row(channel, lambda _: Fix(right.handle, verified=False, by=liaison.name, at=self.around.now()))
+            place = signup.place_of(right)
+            await self._fix_row(
+                channel, lambda _: Fix(place.handle, by=liaison.name, at=self.around.now(), native_id=place.native_id)
+            )
         return "fixed"
 
     async def _fix_row(self, channel: Channel, make: Callable[[Fix], Fix]) -> None:

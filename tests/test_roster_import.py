@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from monitor import roster_table
 from monitor.__main__ import main
 from monitor.config import ConfigError
+from monitor.handles import seal
 from monitor.links import HOSTS, NAMES, broadcast_link, channel_address, find_channels, platform_named
 from monitor.roster import parse_roster, why_not
 from monitor.roster_columns import FIELDS, from_map, guess, understood
@@ -120,7 +121,7 @@ def test_any_cell_gives_channels_that_the_roster_reads_as_they_are(cell, platfor
     for one in found:
         line = csv_text(("attendee", "platform", "handle"), [{"attendee": "A", "platform": one.platform, "handle": one.handle}])
         read = parse_roster(line, platforms=PLATFORMS)
-        assert [channel.id for channel in read.channels] == [f"{one.platform}:{one.handle}"]
+        assert [channel.id for channel in read.channels] == [f"{one.platform}:{seal(one.platform, one.handle)}"]
 
 
 def test_a_platform_is_known_by_the_names_that_lists_use():

@@ -621,7 +621,7 @@ async def test_a_liaison_confirms_a_person_who_is_not_on_the_list(site):
     await site.join(number="Z9", channel="https://www.twitch.tv/zoe_1")
     assert "twitch:zoe_1" not in watched(table(*await site.people()))
     token = await liaison_of(site)
-    assert "Not in the registration list: Z9" in await site.get(f"/liaison/{token}?lang=en")
+    assert "Not in the registration list: \u2068Z9\u2069" in await site.get(f"/liaison/{token}?lang=en")
     await site.post(f"/liaison/{token}/verify", {"livestream": "twitch:zoe_1"})
     assert "twitch:zoe_1" in watched(table(*await site.people()))
 
