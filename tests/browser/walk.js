@@ -56,7 +56,7 @@
       if (across > 1 && down > 1) problems.push(`overlap: "${a.text}" and "${b.text}" by ${across.toFixed(0)} × ${down.toFixed(0)}`);
     }
   const bar = document.querySelector("[data-part=truth]").getBoundingClientRect();
-  if (getComputedStyle(document.querySelector("[data-part=truth]")).position !== "sticky")
+  if (bar.height > 0 && getComputedStyle(document.querySelector("[data-part=truth]")).position !== "sticky")
     for (const box of boxes)
       if (!box.parent.closest("[data-part=truth]") && box.bottom > bar.top - 8 * (innerWidth / 1920)) problems.push(`touches the truth bar: "${box.text}"`);
   return { problems: [...new Set(problems)], texts: boxes.length };

@@ -79,9 +79,17 @@ test("text cannot turn its neighbours or tower over them; isolates and real scri
 });
 
 test("language and theme are read from the query or from behind the hash", () => {
-  expect(wishes("?lang=zh", "")).toEqual({ language: "zh", theme: "dark" });
-  expect(wishes("?lang=en", "#/?lang=zh&theme=light")).toEqual({ language: "zh", theme: "light" });
-  expect(wishes("?lang=xx&theme=pink", "#/")).toEqual({ language: undefined, theme: "dark" });
+  const none = { rotateMs: 0, kiosk: false };
+  expect(wishes("?lang=zh", "")).toEqual({ language: "zh", theme: "dark", ...none });
+  expect(wishes("?lang=en", "#/topics?lang=zh&theme=light")).toEqual({ language: "zh", theme: "light", ...none });
+  expect(wishes("?lang=xx&theme=pink", "#/")).toEqual({ language: undefined, theme: "dark", ...none });
+});
+
+test("rotation is between five seconds and an hour, kiosk mode is asked for by 1", () => {
+  const rotate = (query: string): number => wishes(query, "").rotateMs;
+  expect([rotate("?rotate=30"), rotate("?rotate=1"), rotate("?rotate=1e9")]).toEqual([30_000, 5000, 3_600_000]);
+  expect([rotate("?rotate=0"), rotate("?rotate=-5"), rotate("?rotate=soon"), rotate("")]).toEqual([0, 0, 0, 0]);
+  expect([wishes("?kiosk=1", "").kiosk, wishes("?kiosk=yes", "").kiosk]).toEqual([true, false]);
 });
 
 test("the address decides the language, then the reader if the event offers it, then the event", () => {

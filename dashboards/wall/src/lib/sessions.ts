@@ -31,3 +31,13 @@ export function next(session: State["session"]): Next | undefined {
   const startMs = instant(session?.next?.start);
   return session?.next === undefined || startMs === undefined ? undefined : { session: session.next, startMs };
 }
+
+/** What is on and what comes next by the plan alone: true while the feed is away, too. */
+export function plan(sessions: State["sessions"], now: number): { on: { id: string; session: Session; endMs: number }[]; next: Next | undefined } {
+  const known = Object.entries(sessions ?? {}).flatMap(([id, session]) => {
+    const [startMs, endMs] = [instant(session.start), instant(session.end)];
+    return startMs === undefined || endMs === undefined ? [] : [{ id, session, startMs, endMs }];
+  });
+  known.sort((a, b) => a.startMs - b.startMs || (a.id < b.id ? -1 : 1));
+  return { on: known.filter((s) => s.startMs <= now && now < s.endMs), next: known.find((s) => s.startMs > now) };
+}

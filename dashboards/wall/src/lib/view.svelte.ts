@@ -3,6 +3,7 @@
 import { en, type Words } from "../words/en";
 import { zh } from "../words/zh";
 import type { Language } from "./numbers";
+import { readRoute } from "./scenes";
 import { nameIn, type Name } from "./state";
 import { clean } from "./text";
 import { zone, type Zone } from "./time";
@@ -12,17 +13,25 @@ export type Theme = "dark" | "light";
 export interface Wishes {
   language: Language | undefined;
   theme: Theme;
+  /** Seconds that a scene stays, in milliseconds; 0: no rotation. */
+  rotateMs: number;
+  /** No cursor and no navigation. */
+  kiosk: boolean;
 }
 
-/** Reads `?lang=zh&theme=light` and `#/?lang=zh&theme=light`; what stands after the # wins, unknown values are ignored. */
+/** Shorter than this nobody can read a scene; longer is no rotation. */
+const [SHORTEST_S, LONGEST_S] = [5, 3600];
+
+/** Reads `?lang=zh&theme=light` and `#/countries?lang=zh&theme=light`; what stands after the # wins, unknown values are ignored. */
 export function wishes(search: string, hash: string): Wishes {
-  const behind = hash.indexOf("?");
-  const both = [new URLSearchParams(behind < 0 ? "" : hash.slice(behind + 1)), new URLSearchParams(search)];
+  const both = [new URLSearchParams(readRoute(hash).query), new URLSearchParams(search)];
   const wish = (key: string): string | undefined => both.map((p) => p.get(key)).find((v) => v !== null) ?? undefined;
-  const [language, theme] = [wish("lang"), wish("theme")];
+  const [language, theme, rotate] = [wish("lang"), wish("theme"), Number(wish("rotate") ?? 0)];
   return {
     language: language === "en" || language === "zh" ? language : undefined,
     theme: theme === "light" ? "light" : "dark",
+    rotateMs: rotate > 0 ? 1000 * Math.min(LONGEST_S, Math.max(SHORTEST_S, rotate)) : 0,
+    kiosk: wish("kiosk") === "1",
   };
 }
 

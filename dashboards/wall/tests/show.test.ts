@@ -1,0 +1,147 @@
+import { describe, expect, test } from "vitest";
+import { boards } from "../src/lib/boards";
+import { readRoute, SCENES, worthShowing, writeRoute, type Scene } from "../src/lib/scenes";
+import { act, actOf, ASKING_MS, begin, routeOf, type Act, type Show } from "../src/lib/show";
+import { plan } from "../src/lib/sessions";
+import type { State } from "../src/lib/state";
+
+const at = (scene: Scene, more: Partial<Show> = {}): Show => ({ ...begin({ scene, query: "" }, 0, 0), ...more });
+const press = (show: Show, ...keys: string[]): Show =>
+  keys.reduce((shown, key) => act(shown, actOf(key) ?? { kind: "tick" }, 1000), show);
+
+describe("addresses", () => {
+  test("name a scene and keep what stands behind the question mark", () => {
+    expect(readRoute("#/countries?lang=zh&rotate=30")).toEqual({ scene: "countries", query: "lang=zh&rotate=30" });
+    expect(readRoute("#/?theme=light")).toEqual({ scene: undefined, query: "theme=light" });
+    expect(readRoute("")).toEqual({ scene: undefined, query: "" });
+    expect(readRoute("#/safe")).toEqual({ scene: "safe", query: "" });
+  });
+
+  test("of no scene lead to none, whatever they are called", () => {
+    for (const hash of ["#/constructor", "#/__proto__", "#/countries/x", "#countries?"]) {
+      expect(readRoute(hash).scene).toBe(hash === "#countries?" ? "countries" : undefined);
+    }
+  });
+
+  test("written and read again are the same", () => {
+    for (const scene of [...SCENES, "safe" as const]) {
+      const route = { scene, query: "lang=zh" };
+      expect(readRoute(writeRoute(route))).toEqual(route);
+    }
+  });
+});
+
+describe("keys", () => {
+  test("a digit goes to its scene, arrows and a presenter's remote to the neighbour, round the corner", () => {
+    expect(press(at("overview"), "4").scene).toBe("moves");
+    expect(press(at("overview"), "ArrowLeft").scene).toBe("livestreams");
+    expect(press(at("livestreams"), "PageDown").scene).toBe("overview");
+    expect(press(at("topics"), "ArrowRight").scene).toBe("moves");
+    expect(press(at("topics"), "9", "x", "0").scene).toBe("topics");
+  });
+
+  test("m changes the measure of the countries and of nothing else", () => {
+    expect(press(at("countries"), "m").raw).toBe(true);
+    expect(press(at("topics"), "m").raw).toBe(false);
+  });
+});
+
+describe("rotation", () => {
+  const turn = (show: Show, now: number, stops?: readonly Scene[]): Show => act(show, { kind: "tick" }, now, stops);
+  const rotating = at("overview", { rotateMs: 30_000 });
+
+  test("turns when its time is over, not before, and not when there is none", () => {
+    expect(turn(rotating, 29_999)).toBe(rotating);
+    expect(turn(rotating, 30_000).scene).toBe("countries");
+    expect(turn(at("overview"), 1e9).scene).toBe("overview");
+  });
+
+  test("stops only where there is something to show", () => {
+    expect(turn(rotating, 30_000, ["overview", "sessions"]).scene).toBe("sessions");
+    expect(turn(at("topics", { rotateMs: 1000 }), 30_000, []).scene).toBe("topics");
+  });
+
+  test("a person's choice stays its full time, and a pause until it is ended", () => {
+    const chosen = act(rotating, { kind: "to", scene: "topics" }, 29_000);
+    expect(turn(chosen, 58_999).scene).toBe("topics");
+    const paused = act(rotating, { kind: "pause" }, 1000);
+    expect(turn(paused, 1e9).scene).toBe("overview");
+    expect(turn(act(paused, { kind: "pause" }, 60_000), 89_999).scene).toBe("overview");
+    expect(act(at("overview"), { kind: "pause" }, 0).paused).toBe(false);
+  });
+});
+
+describe("the safe scene", () => {
+  const safe = press(at("topics", { rotateMs: 1000 }), "s");
+
+  test("comes at one key or by its address", () => {
+    expect(safe.safe).toBe("on");
+    expect(begin(readRoute("#/safe"), 0, 0).safe).toBe("on");
+    expect(act(at("moves"), { kind: "address", route: readRoute("#/safe") }, 0).safe).toBe("on");
+  });
+
+  test("no other key, no turn and no address leads away from it", () => {
+    for (const key of ["1", "ArrowRight", " ", "m", "Enter", "x"]) expect(press(safe, key)).toBe(safe);
+    expect(act(safe, { kind: "tick" }, 1e9)).toBe(safe);
+    const elsewhere: Act = { kind: "address", route: readRoute("#/overview") };
+    expect(act(safe, elsewhere, 0)).toBe(safe);
+  });
+
+  test("leaves by a question and its answer, to the scene before", () => {
+    expect(press(safe, "Escape").safe).toBe("asking");
+    expect(press(safe, "s").safe).toBe("asking");
+    const left = press(safe, "Escape", "Enter");
+    expect([left.safe, left.scene]).toEqual(["off", "topics"]);
+  });
+
+  test("an unanswered question goes away by itself", () => {
+    const asking = act(safe, { kind: "leave" }, 1000);
+    expect(act(asking, { kind: "tick" }, 999 + ASKING_MS).safe).toBe("asking");
+    expect(act(asking, { kind: "tick" }, 1000 + ASKING_MS).safe).toBe("on");
+  });
+
+  test("stands in the address, so that a reload keeps it", () => {
+    expect(writeRoute(routeOf(safe, "lang=zh"))).toBe("#/safe?lang=zh");
+    expect(writeRoute(routeOf(press(safe, "s", "Enter"), ""))).toBe("#/topics");
+  });
+
+  test("knows by the plan what is on and what comes, without any feed", () => {
+    const sessions = {
+      b: { name: "B", start: "2026-11-20T10:00:00Z", end: "2026-11-20T12:00:00Z" },
+      a: { name: "A", start: "2026-11-20T09:00:00Z", end: "2026-11-20T11:00:00Z" },
+      c: { name: "C", start: "2026-11-20T12:00:00Z", end: "2026-11-20T13:00:00Z" },
+      bad: { name: "D", start: "soon", end: "later" },
+    };
+    const now = (time: string): number => Date.parse(`2026-11-20T${time}Z`);
+    expect(plan(sessions, now("10:30:00")).on.map((s) => s.id)).toEqual(["a", "b"]);
+    expect(plan(sessions, now("11:00:00")).on.map((s) => s.id)).toEqual(["b"]);
+    expect(plan(sessions, now("11:00:00")).next?.session.name).toBe("C");
+    expect(plan(sessions, now("13:00:00"))).toEqual({ on: [], next: undefined });
+  });
+});
+
+test("rotation leaves out scenes without anything of their own", () => {
+  const full: State = {
+    topics: { a: {} },
+    sessions: { s: { name: "S", start: "", end: "" } },
+    cross: { country_topic: { BR: { a: { hour: 1 } } } },
+  };
+  expect(worthShowing(full, false)).toEqual([...SCENES]);
+  expect(worthShowing(full, true)).toEqual(["overview", "sessions", "livestreams"]);
+  expect(worthShowing({}, false)).toEqual(["overview", "countries", "livestreams"]);
+});
+
+test("orders and scales are remembered while other scenes are shown, and for both measures", () => {
+  const state = (br: number): State => ({
+    countries: Object.fromEntries(
+      [["BR", br], ["TH", 60], ["MX", 30]].map(([code, n]) => [code, { livestreams: 3, engagement: { total: 9, per_minute: n as number } }]),
+    ),
+    topics: { a: { engagement: { total: 1, per_minute: 5 } }, b: { engagement: { total: 9 } } },
+  });
+  const first = boards(undefined, state(90), 0);
+  const second = boards(first, state(45), 5000);
+  expect(first.measure).toBe("per_livestream");
+  expect(second.countries.per_livestream.ranking.order).toEqual(["BR", "TH", "MX"]);
+  expect(second.countries.per_minute.world.scale).toBe(first.countries.per_minute.world.scale);
+  expect([...second.topics.values]).toEqual([["a", 5]]);
+});

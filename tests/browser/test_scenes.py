@@ -1,0 +1,191 @@
+"""The scenes of the wall in a real browser: their addresses and keys, the safe scene, and that every text of each can be read in
+both languages, both themes and at 4K, with no report of the content security policy and no violation of axe.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakefeed import empty_state, full_state, rate
+from playwright.async_api import expect
+from test_wall import WALL, browser, dist, opened, steady, text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["browser", "dist", "opened"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+SCENES = ["overview", "countries"]
+HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe \u0645\u0631\u062d\u0628\u0627 Z" + "\u0335" * 60 + "W" * 200
+
+
+async def shown(wall: Any, scene: str) -> None:
+    await wall.page.wait_for_selector(f".wall[data-scene={scene}]")
+    await wall.truth("live")
+
+
+@pytest.mark.parametrize("scene", SCENES[1:])
+@pytest.mark.parametrize(
+    ("query", "size", "simulated"),
+    [("lang=en", 1920, False), ("lang=zh", 1920, True), ("lang=zh&theme=light", 3840, False)],
+)
+async def test_every_text_of_every_scene_can_be_read(opened: Any, scene: str, query: str, size: int, simulated: bool) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["event"]["simulated"] = simulated
+        return state
+
+    async with opened(make, f"#/{scene}?{query}", width=size, height=size * 9 // 16) as wall:
+        await shown(wall, scene)
+        assert await wall.walk(size / 96) > 40
+
+
+@pytest.mark.parametrize("scene", [*SCENES, "safe"])
+async def test_no_scene_has_an_accessibility_violation(opened: Any, scene: str) -> None:
+    axe = (WALL / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    async with opened(steady, f"#/{scene}") as wall:
+        await shown(wall, scene)
+        for theme in ("dark", "light"):
+            await wall.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            await wall.page.evaluate(axe)
+            found = await wall.page.evaluate(
+                "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
+            )
+            assert found == [], theme
+
+
+@pytest.mark.parametrize("scene", SCENES)
+async def test_hostile_names_stay_text_on_every_scene(opened: Any, scene: str) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["event"]["name"] = HOSTILE
+        for topic in state["topics"].values():
+            topic["name"] = {"en": HOSTILE, "zh": HOSTILE}
+        for session in state["sessions"].values():
+            session["name"] = {"*": HOSTILE}
+        state["countries"]["<b>"] = {"engagement": rate(9e6, 9e5), "livestreams": 9}
+        return state
+
+    async with opened(make, f"#/{scene}") as wall:
+        dialogs: list[str] = []
+        wall.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        await shown(wall, scene)
+        assert await wall.page.locator("img, script:not([src]), main b b").count() == 0
+        assert dialogs == []
+        assert await wall.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [
+            1920,
+            1080,
+        ]
+        assert "\u202e" not in await wall.page.content()
+
+
+@pytest.mark.parametrize("scene", SCENES[1:])
+async def test_on_a_phone_every_scene_is_one_column(opened: Any, scene: str) -> None:
+    async with opened(steady, f"#/{scene}", width=360, height=780) as wall:
+        await shown(wall, scene)
+        found = await wall.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert found[0] == found[1]
+
+
+async def test_keys_change_the_scene_its_title_and_the_address(opened: Any) -> None:
+    async with opened(steady, "?lang=en#/?theme=light") as wall:
+        await shown(wall, "overview")
+        await wall.page.keyboard.press("2")
+        await shown(wall, "countries")
+        await expect(wall.page.locator("header h1")).to_have_text("Countries and regions")
+        await expect(wall.part("place")).to_contain_text("2 / 6")
+        assert wall.page.url.endswith("?lang=en#/countries?theme=light")
+        assert await wall.page.evaluate("document.documentElement.dataset.theme") == "light"
+        await wall.page.keyboard.press("ArrowLeft")
+        await shown(wall, "overview")
+        await wall.page.evaluate("location.hash = '#/countries'")
+        await shown(wall, "countries")
+
+
+async def test_rotation_turns_by_itself_and_space_holds_it(opened: Any) -> None:
+    async with opened(steady, "?rotate=5") as wall:
+        await shown(wall, "overview")
+        await expect(wall.part("place")).to_contain_text("every 5")
+        await wall.page.wait_for_selector(".wall[data-scene=countries]", timeout=15_000)
+        await wall.page.keyboard.press("Space")
+        await expect(wall.part("place")).to_contain_text("paused")
+
+
+async def test_the_measure_of_the_countries_is_one_key_away(opened: Any) -> None:
+    async with opened(steady, "#/countries") as wall:
+        await shown(wall, "countries")
+        state = wall.feed.last
+
+        def best(value: Any) -> list[int]:
+            found = sorted((value(m) for c, m in state["countries"].items() if c != "ZZ" and m["livestreams"] >= 3), reverse=True)
+            return [round(n) for n in found[:3]]
+
+        async def top() -> list[int]:
+            return [int(n.replace(",", "")) for n in (await wall.part("ranking").locator(".value").all_inner_texts())[:3]]
+
+        assert await top() == best(lambda m: m["engagement"]["per_minute"] / m["livestreams"])
+        await wall.page.keyboard.press("m")
+        await expect(wall.page.locator("main h2").first).to_contain_text("Engagement per minute")
+        assert await top() == best(lambda m: m["engagement"]["per_minute"])
+        await expect(wall.page.locator("main")).to_contain_text("No approved map loaded")
+        tiles = await wall.page.locator("[data-part=world] .tile").count()
+        assert tiles == len(state["countries"]) - 3  # ZZ, AX and GI are not on the grid
+
+
+async def test_navigation_comes_with_the_pointer_and_is_not_there_in_kiosk_mode(opened: Any) -> None:
+    async with opened(steady) as wall:
+        await shown(wall, "overview")
+        links = wall.page.get_by_role("navigation")
+        assert await links.is_hidden()
+        assert await wall.page.evaluate("getComputedStyle(document.querySelector('.wall')).cursor") == "none"
+        await wall.page.mouse.move(500, 500)
+        await expect(links).to_be_visible()
+        await wall.page.get_by_role("link", name="Countries and regions").click()
+        await shown(wall, "countries")
+    async with opened(steady, "?kiosk=1") as wall:
+        await shown(wall, "overview")
+        await wall.page.mouse.move(500, 500)
+        assert await wall.page.get_by_role("navigation").count() == 0
+        assert await wall.page.evaluate("getComputedStyle(document.querySelector('.wall')).cursor") == "none"
+
+
+async def test_the_safe_scene_needs_no_network_and_leaves_only_by_two_acts(opened: Any) -> None:
+    async with opened(steady, "#/countries") as wall:
+        await shown(wall, "countries")
+        await wall.feed.stop()
+        await wall.truth("lost")
+        await wall.page.keyboard.press("s")
+        await expect(wall.part("safe")).to_be_visible()
+        seen = await text(wall.page.locator("body"))
+        assert re.fullmatch(r"International User Summit Robot night · until \d\d:\d\d Next: Co-creation awards, \d\d:\d\d", seen)
+        for key in ("1", "Enter", "Space", "ArrowRight"):
+            await wall.page.keyboard.press(key)
+        await wall.page.evaluate("location.hash = '#/overview'")
+        await expect(wall.part("safe")).to_be_visible()
+        await wall.page.wait_for_function("location.hash === '#/safe'")
+        await wall.page.keyboard.press("Escape")
+        await expect(wall.part("safe").get_by_role("alert")).to_contain_text("Leave the safe scene?")
+        await wall.walk()
+        await wall.page.keyboard.press("Enter")
+        await wall.page.wait_for_selector(".wall[data-scene=countries]")
+        await expect(wall.part("safe")).to_be_hidden()
+
+
+async def test_the_safe_scene_stands_where_nothing_was_ever_received(opened: Any) -> None:
+    async with opened(steady, "#/safe", mute=True) as wall:
+        await expect(wall.part("safe")).to_be_visible()
+        await expect(wall.part("safe")).to_have_text("One moment please")
+
+
+async def test_before_the_first_livestream_every_scene_waits(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        return empty_state(now)
+
+    async with opened(make, "#/countries") as wall:
+        await wall.truth("waiting")
+        await expect(wall.part("empty")).to_be_visible()
+        await wall.walk()
