@@ -148,6 +148,10 @@ class Discoverer(ABC):
     def read_status(self, question: Question, body: bytes) -> list[Sighting]:
         """One for each that was asked about; raises Unreadable and nothing else."""
 
+    def says_nothing_there(self, question: Question, reply: Reply) -> bool:
+        """Whether an answer that is not 2xx says that what was asked about does not exist; then ``read_resolved`` gets no body."""
+        return False
+
     def failure(self, reply: Reply, now: datetime) -> ConnectorFailure:
         """Which of the three ways to fail an answer is that is not 2xx."""
         return rest.failure_of(reply, now, who=self.title)

@@ -43,6 +43,8 @@ class Asking:
     desk: Desk = field(default_factory=Desk)
     failures: int = 0
     not_before: datetime | None = None
+    resolved_day: str = ""
+    """The day of the event for which every account was asked what it is called."""
     next_sweep: datetime | None = None
     waiting: list[str] = field(default_factory=list)
     """Livestreams whose turn has not come in the sweep under way."""
@@ -70,6 +72,8 @@ class Asking:
                 return None
             reply = await self._send(question)
         if not 200 <= reply.status < 300:
+            if self.discoverer.says_nothing_there(question, reply):
+                return b""
             raise self.discoverer.failure(reply, self.tools.now())
         return reply.body
 

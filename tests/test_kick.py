@@ -35,12 +35,16 @@ from connectors.connector import (
     Watch,
     make_pseudonym,
 )
+from connectors.discovery import Account, Known
 from connectors.event import Follow, Gap, Gift, Message, Removed, Share, Status, Unknown
 from connectors.kick import PUBLIC_KEY, Kick, Options, api
 from connectors.kick.channel import Ids, channel_keys, ids_of
+from connectors.kick.discover import KickChannels
 from connectors.kick.hooks import KickHooks, public_key
 from connectors.kick.parse import Context, parse_any, parse_frame, plain
 from connectors.kick.pusher import Session, closing
+from connectors.rest import Reply, client, send
+from monitor.asking import Asking
 
 CAPTURES = Path(__file__).parent / "captures" / "kick"
 NOW = datetime(2026, 10, 17, 12, 30, tzinfo=UTC)
@@ -403,16 +407,71 @@ def test_no_frame_makes_the_session_raise(raws):
 TOKEN = api.Token(value=Secret("t0ken"), until=NOW + timedelta(days=1))
 
 
+DISCOVER = KickChannels(Options(client_id="app", client_secret=Secret("s3cret")))
+
+
 def test_status_is_asked_fifty_at_a_time_and_slugs_one_by_one():
-    asks = api.status_asks([str(n) for n in range(1, 121)], TOKEN)
-    assert [ask.url.count("broadcaster_user_id=") for ask in asks] == [50, 50, 20]
-    assert [ask.url for ask in api.resolve(["@Ana", "b c"], TOKEN)] == [
+    known = [Known(native_id=str(n), handle=f"c{n}") for n in range(1, 121)]
+    asked = DISCOVER.discover(known, NOW, budget=9)
+    assert [len(question.about) for question in asked] == [50, 50, 20]
+    assert [question.ask.url.count("broadcaster_user_id=") for question in asked] == [50, 50, 20]
+    assert len(DISCOVER.discover(known, NOW, budget=2)) == 2
+    assert [question.ask.url for question in DISCOVER.resolve(["@Ana", "b c"])] == [
         "https://api.kick.com/public/v1/channels?slug=ana", "https://api.kick.com/public/v1/channels?slug=b%20c",
     ]  # fmt: skip
 
 
+def answer(*rows):
+    return orjson.dumps({"data": list(rows), "message": "OK"})
+
+
+LIVE = {"is_live": True, "start_time": "2026-10-17T12:00:00Z", "viewer_count": 41}
+
+
+def test_a_live_channel_has_the_broadcast_of_the_webhook():
+    (question,) = DISCOVER.discover(
+        [Known(native_id="70001/668", handle="ana"), Known(native_id="7", handle="bo")], NOW, budget=1
+    )
+    body = answer({"broadcaster_user_id": 70001, "slug": "ana", "stream_title": "Summit", "stream": LIVE})
+    ana, bo = DISCOVER.read_status(question, body)
+    assert (ana.native_id, ana.viewers, ana.broadcasts[0].title) == ("70001/668", 41, "Summit")
+    assert ana.broadcasts[0].native_id == one("live").broadcast
+    assert (bo.native_id, bo.broadcasts, bo.viewers) == ("7", (), None), "not in the answer: offline"
+
+
+def test_an_unknown_slug_is_no_account_and_no_failure():
+    (question,) = DISCOVER.resolve(["nobody"])
+    assert DISCOVER.says_nothing_there(question, Reply(status=400))
+    assert not DISCOVER.says_nothing_there(question, Reply(status=500))
+    assert not DISCOVER.says_nothing_there(DISCOVER.recheck(["1", "2"])[0], Reply(status=400))
+    assert DISCOVER.read_resolved(question, b"") == [Account(asked="nobody", native_id=None)]
+
+
+def test_a_rename_is_seen_by_id_and_the_chatroom_stays():
+    (question,) = DISCOVER.recheck(["70001/668", "9"])
+    renamed, gone = DISCOVER.read_resolved(question, answer({"broadcaster_user_id": 70001, "slug": "ana-new"}))
+    assert (renamed.asked, renamed.native_id, renamed.handle) == ("70001/668", "70001/668", "ana-new")
+    assert gone.native_id is None
+    (question,) = DISCOVER.resolve(["@Ana"])
+    (ana,) = DISCOVER.read_resolved(question, answer({"broadcaster_user_id": 70001, "slug": "ana"}))
+    assert (ana.asked, ana.native_id) == ("@Ana", "70001")
+
+
+def test_a_token_is_given_back_before_it_ends():
+    token = DISCOVER.read_token(b'{"access_token":"t","token_type":"Bearer","expires_in":3600}', NOW)
+    assert token.expires_at == NOW + timedelta(minutes=55)
+    assert KickChannels.missing(Options()) == ("client_id", "client_secret")
+
+
+def test_what_discovery_is_refused_is_said_in_words():
+    refused = DISCOVER.failure(Reply(status=401, body=b'{"error":"invalid_client"}'), NOW)
+    assert isinstance(refused, Refused)
+    assert "client_id and client_secret" in refused.reason
+    assert isinstance(DISCOVER.failure(Reply(status=429), NOW), Throttled)
+
+
 def test_no_request_shows_its_token():
-    for ask in (*api.resolve(["ana"], TOKEN), api.token_ask("https://id", "id", Secret("s3cret")), TOKEN):
+    for ask in (api.signed(api.slug_ask("ana"), TOKEN), DISCOVER.enter(), TOKEN):
         assert "t0ken" not in repr(ask)
         assert "s3cret" not in repr(ask)
 
@@ -606,3 +665,22 @@ def test_every_capture_is_readable():
     for path in CAPTURES.iterdir():
         for line in path.read_bytes().splitlines():
             parse_any(line, ANYBODY)
+
+
+# --- discovery against the fake ---------------------------------------------------------------------------------------
+
+
+async def test_discovery_logs_in_resolves_and_sees_who_is_live():
+    async with FakeKick() as server, client() as session:
+        options, server.live = server.official(), {70002: 12}
+        asking = Asking(KickChannels(options), options, lambda ask: send(session, ask), Tools(pseudonym=PSEUDONYM))
+        accounts = {}
+        for question in asking.discoverer.resolve(["ana", "nobody", "bo"]):
+            (account,) = asking.discoverer.read_resolved(question, await asking.ask(question))
+            accounts[account.asked] = account.native_id
+        assert accounts == {"ana": "70001", "nobody": None, "bo": "70002"}
+        known = [Known(native_id=native_id, handle="") for native_id in ("70001", "70002")]
+        (question,) = asking.discoverer.discover(known, NOW, budget=1)
+        ana, bo = asking.discoverer.read_status(question, await asking.ask(question))
+        assert (ana.broadcasts, bo.viewers, bo.broadcasts[0].started_at) == ((), 12, server.started_at)
+        assert server.tokens == 1

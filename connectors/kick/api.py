@@ -1,12 +1,11 @@
 """Kick's public API as values: what to ask, and what an answer means. Pure; sending is rest.py's.
 
-For discovery: ``resolve`` asks for slugs one by one, because one unknown slug fails a whole batch (400); ``status_asks`` asks for
-broadcaster ids fifty at a time; ``read_channels`` reads both answers.
+``slug_ask`` and ``status_ask`` say the same of channels, by slug and by id; ``read_channels`` reads both answers. ``signed`` adds what lets us in.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -14,7 +13,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from connectors.connector import Secret, Unreadable
-from connectors.rest import Ask, Reply
+from connectors.rest import Ask
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -72,8 +71,9 @@ def token_ask(login: str, client_id: str, secret: Secret) -> Ask:
     return Ask(method="POST", url=f"{login}/oauth/token", headers=headers, body=urlencode(form).encode())
 
 
-def read_token(reply: Reply, now: datetime) -> Token:
-    document = _document(reply.body)
+def read_token(body: bytes, now: datetime) -> Token:
+    """Raises Unreadable."""
+    document = _document(body)
     value, seconds = document.get("access_token"), document.get("expires_in")
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
         raise Unreadable("missing_token")
@@ -81,18 +81,19 @@ def read_token(reply: Reply, now: datetime) -> Token:
     return Token(value=Secret(value), until=now + timedelta(seconds=lasts))
 
 
-def resolve(slugs: Iterable[str], token: Token, api: str = API) -> list[Ask]:
-    """One request for each slug."""
-    return [_get(f"{api}/public/v1/channels?slug={quote(slug.lstrip('@').casefold(), safe='')}", token) for slug in slugs]
+def slug_ask(slug: str, api: str = API) -> Ask:
+    """One slug: an unknown one fails every other that is asked with it."""
+    return Ask(url=f"{api}/public/v1/channels?slug={quote(slug.lstrip('@').casefold(), safe='')}")
 
 
-def status_asks(user_ids: Sequence[str], token: Token, api: str = API) -> list[Ask]:
-    """One request for each fifty broadcasters."""
-    batches = [user_ids[start : start + BATCH] for start in range(0, len(user_ids), BATCH)]
-    return [
-        _get(f"{api}/public/v1/channels?" + urlencode([("broadcaster_user_id", one) for one in batch]), token)
-        for batch in batches
-    ]
+def status_ask(user_ids: Sequence[str], api: str = API) -> Ask:
+    """At most fifty broadcasters."""
+    return Ask(url=f"{api}/public/v1/channels?" + urlencode([("broadcaster_user_id", one) for one in user_ids]))
+
+
+def signed(ask: Ask, token: Token) -> Ask:
+    """The request with what lets us in."""
+    return replace(ask, headers={**ask.headers, "authorization": f"Bearer {token.value.reveal()}"})
 
 
 def read_channels(body: bytes) -> list[Channel]:
@@ -113,9 +114,9 @@ def read_public_key(body: bytes) -> str:
     return key
 
 
-def subscriptions_ask(token: Token, api: str = API) -> Ask:
+def subscriptions_ask(api: str = API) -> Ask:
     """All subscriptions of the app: Kick ends them by itself when our address failed for a day."""
-    return _get(f"{api}/public/v1/events/subscriptions", token)
+    return Ask(url=f"{api}/public/v1/events/subscriptions")
 
 
 def read_subscriptions(body: bytes) -> list[Subscription]:
@@ -137,9 +138,9 @@ def missing(user_ids: Iterable[str], have: Iterable[Subscription]) -> Iterator[t
             yield user, lacking
 
 
-def subscribe_ask(user: str, events: Iterable[str], token: Token, api: str = API) -> Ask:
+def subscribe_ask(user: str, events: Iterable[str], api: str = API) -> Ask:
     body = {"broadcaster_user_id": int(user), "events": [{"name": name, "version": 1} for name in events], "method": "webhook"}
-    headers = {**_authorised(token), "content-type": "application/json"}
+    headers = {"content-type": "application/json"}
     return Ask(method="POST", url=f"{api}/public/v1/events/subscriptions", headers=headers, body=orjson.dumps(body))
 
 
@@ -148,14 +149,6 @@ def read_refusals(body: bytes) -> list[str]:
     return [
         f"{row.get('name')}: {row['error']}"[:200] for row in _rows(body) if isinstance(row.get("error"), str) and row["error"]
     ]
-
-
-def _authorised(token: Token) -> dict[str, str]:
-    return {"authorization": f"Bearer {token.value.reveal()}"}
-
-
-def _get(url: str, token: Token) -> Ask:
-    return Ask(url=url, headers=_authorised(token))
 
 
 def _channel(row: dict[str, Any]) -> Channel | None:

@@ -27,6 +27,11 @@ def ids_of(target: Target) -> Ids:
     return Ids(target.handle.lstrip("@").casefold(), user, chatroom)
 
 
+def user_of(native: str) -> str:
+    """The broadcaster id of a native id; empty when it is none."""
+    return _numbers(native)[0]
+
+
 def channel_keys(directory: Mapping[str, str]) -> dict[str, str]:
     """Broadcaster id, slug and ``chatroom:<id>`` → livestream id, from the roster's ``native id or slug`` → livestream id."""
     keys: dict[str, str] = {}

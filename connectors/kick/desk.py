@@ -90,8 +90,8 @@ class Desk:
             slug = ids_of(target).slug
             if self._user(target):
                 continue
-            ask = api.resolve([slug], await self._login(session), self._opts.api)[0]
-            reply = await send(session, ask, within_seconds=self._opts.answer_seconds)
+            ask = api.slug_ask(slug, self._opts.api)
+            reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
             found = [] if reply.status in {400, 404} else api.read_channels(self._good(reply).body)
             if found:
                 self._users[slug] = found[0].user_id
@@ -101,15 +101,14 @@ class Desk:
 
     async def _mend(self, session: aiohttp.ClientSession, by_user: dict[str, Target]) -> list[Health]:
         """Subscribe what is not subscribed."""
-        listed = await self._ask(session, lambda token: api.subscriptions_ask(token, self._opts.api))
+        listed = await self._ask(session, api.subscriptions_ask(self._opts.api))
         lacking = dict(api.missing(by_user, api.read_subscriptions(listed.body)))
         items: list[Health] = []
         for user, target in by_user.items():
             refusals: list[str] = []
             if user in lacking:
-                token = await self._login(session)
-                ask = api.subscribe_ask(user, lacking[user], token, self._opts.api)
-                reply = await send(session, ask, within_seconds=self._opts.answer_seconds)
+                ask = api.subscribe_ask(user, lacking[user], self._opts.api)
+                reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
                 if reply.status in {400, 403, 404, 422}:
                     refusals = [f"HTTP {reply.status}"]
                 else:
@@ -140,15 +139,15 @@ class Desk:
                 raise Refused(
                     "Kick does not accept client_id and client_secret; copy both anew from kick.com, Settings, Developer"
                 )
-            self._token = api.read_token(self._good(reply), self._tools.now())
+            self._token = api.read_token(self._good(reply).body, self._tools.now())
         return self._token
 
-    async def _ask(self, session: aiohttp.ClientSession, make: Callable[[api.Token], Ask]) -> Reply:
+    async def _ask(self, session: aiohttp.ClientSession, ask: Ask) -> Reply:
         """With a new token once, when Kick does not know ours any more."""
-        reply = await send(session, make(await self._login(session)), within_seconds=self._opts.answer_seconds)
+        reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
         if reply.status == 401:
             self._token = None
-            reply = await send(session, make(await self._login(session)), within_seconds=self._opts.answer_seconds)
+            reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
         return self._good(reply)
 
     def _good(self, reply: Reply) -> Reply:
