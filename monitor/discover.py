@@ -103,8 +103,12 @@ class Discovery:
         self.rows: dict[str, Row] = {}
         self.asking: dict[str, Asking] = {}
         self._saved: dict[str, Row] = {}
+        """As Redis has them."""
+        self._touched: set[str] = set()
+        """Rows that may differ from those."""
         self._desks: dict[str, Desk] = {}
         self._roster: dict[str, Channel] = {}
+        self._platforms: set[str] = set()
         self._said: dict[tuple[str, str], Said] = {}
         self._said_version = -1
         self._seen: Setup | None = None
@@ -162,8 +166,11 @@ class Discovery:
             if self.leading:
                 try:
                     await self.turn()
-                except RETRIABLE as error:
+                except (*RETRIABLE, TimeoutError) as error:
                     log.warning("what was discovered cannot be written (%s); it is tried again", type(error).__name__)
+                except Exception:  # a fault of discovery must not stop the collector beside it
+                    log.exception("discovery failed in a way that it should not; it begins anew")
+                    self._loaded = False
             await asyncio.sleep(TURN_SECONDS)
 
     # --- one turn -----------------------------------------------------------------------------------------------------
@@ -172,10 +179,12 @@ class Discovery:
         """Everything that is due, once; the platforms at the same time."""
         if not self._loaded:
             await self._load()
-        if self.setup() is not self._seen:
+        new = self.setup() is not self._seen
+        if new:
             self._take_setup(self.setup())
         await self._listen()
-        self._furnish()
+        if self._furnish() or new:
+            self._follow_roster()
         await asyncio.gather(*(self._look(name, asking) for name, asking in self.asking.items()))
         now = self.tools.now()
         if self._judged_at is None or (now - self._judged_at).total_seconds() >= JUDGE_SECONDS:
@@ -189,6 +198,7 @@ class Discovery:
         """Another may have led before us: its rows are the newest."""
         self.rows = await self.store.rows()
         self._saved = dict(self.rows)
+        self._touched.clear()
         self._desks = await self.store.desks()
         self.asking.clear()
         self._seen, self._said_version, self._loaded = None, -1, True
@@ -202,6 +212,7 @@ class Discovery:
             for channel in setup.roster.channels
             if channel.platform in connectors.DISCOVERERS and setup.config.platform(channel.platform).enabled
         }
+        self._platforms = {channel.platform for channel in self._roster.values()}
         self._judged_at = None
 
     async def _listen(self) -> None:
@@ -211,24 +222,38 @@ class Discovery:
             self._said = await self.store.said()
             self._said_version, self._judged_at = version, None
 
-    def _furnish(self) -> None:
-        """Platforms that can be asked with this configuration, and a row for each of their channels."""
+    def _furnish(self) -> bool:
+        """Platforms that can be asked with this configuration; True when these are others than before."""
         assert self._seen is not None
-        now, config, addresses = self.tools.now(), self._seen.config, self.addresses()
-        for name in {channel.platform for channel in self._roster.values()} | set(self.asking):
+        config, addresses = self._seen.config, self.addresses()
+        before = set(self.asking)
+        for name in self._platforms | before:
             kind = connectors.discoverer_of(name)
             options = connectors.class_of(name).options(**{**config.platform(name).options, **addresses.get(name, {})})
-            if kind.missing(options) or not config.platform(name).enabled:
+            if kind.missing(options) or name not in self._platforms:
                 self.asking.pop(name, None)
             elif name not in self.asking or self.asking[name].options != options:
                 self.asking[name] = Asking(kind(options), options, self._fetch, self.tools)
+        return set(self.asking) != before
+
+    def _follow_roster(self) -> None:
+        """A row for each channel of the platforms that can be asked, and none for anybody else."""
+        assert self._seen is not None
+        now, config = self.tools.now(), self._seen.config
+        for asking in self.asking.values():
+            asking.resolved_day = ""
         for name, channel in self._roster.items():
             if channel.platform in self.asking:
                 barred = why_not(channel, config.require_consent)
                 paused = channel.state == "paused"
-                self.rows[name] = channels.of_roster(channel, self.rows.get(name), barred, paused=paused, now=now)
+                self._keep(name, channels.of_roster(channel, self.rows.get(name), barred, paused=paused, now=now))
         for name in [name for name, row in self.rows.items() if name not in self._roster or row.platform not in self.asking]:
             del self.rows[name]
+
+    def _keep(self, livestream: str, row: Row) -> None:
+        if self.rows.get(livestream) is not row:
+            self.rows[livestream] = row
+            self._touched.add(livestream)
 
     async def _fetch(self, ask: Ask) -> Reply:
         if not self.leading:
@@ -254,9 +279,14 @@ class Discovery:
     async def _resolve(self, name: str, asking: Asking) -> None:
         """Accounts that were never asked for, and once a day all others again: who renamed is followed by id."""
         today, discoverer = self._schedule.day(int(self.tools.now().timestamp())), asking.discoverer
+        if asking.resolved_day == today:
+            return
         handles: dict[str, list[str]] = {}
         ids: dict[str, list[str]] = {}
+        owners: dict[str, str] = {}
         for livestream, row in self.rows.items():
+            if row.platform == name and row.native_id:
+                owners.setdefault(row.native_id, livestream)
             if row.platform != name or row.state in ("paused", "refused"):
                 continue
             if row.resolved_at is None or self._schedule.day(int(row.resolved_at.timestamp())) != today:
@@ -268,44 +298,46 @@ class Discovery:
                     return
                 for account in discoverer.read_resolved(question, body):
                     for livestream in asked.get(account.asked, ()):
-                        self._resolved(livestream, account, discoverer.title)
+                        owner = owners.setdefault(account.native_id, livestream) if account.native_id else livestream
+                        self._resolved(livestream, account, discoverer.title, owner=None if owner == livestream else owner)
+        asking.resolved_day = today
 
-    def _resolved(self, livestream: str, account: Account, title: str) -> None:
+    def _resolved(self, livestream: str, account: Account, title: str, *, owner: str | None) -> None:
         before = self.rows[livestream]
-        owner = next(
-            (other for other, row in self.rows.items() if other != livestream and _is_account(row, before, account)), None
-        )
         row = channels.resolved(before, account, self.tools.now(), owner=owner, title=title)
         if row.handle != before.handle:
             log.info("%s is called %s by now", livestream, row.handle)
-        self.rows[livestream] = row
+        self._keep(livestream, row)
         self._judge(livestream)
 
     async def _sweep(self, name: str, asking: Asking) -> None:
         """Who is live. A sweep that the quota does not allow at once goes on in the next turns."""
         now, discoverer = self.tools.now(), asking.discoverer
+        begins = asking.next_sweep is None or now >= asking.next_sweep
+        if not begins and not asking.waiting:
+            return
         mine = {
             livestream: (row, self._roster[livestream])
             for livestream, row in self.rows.items()
             if row.platform == name and row.native_id and row.state not in ("paused", "refused", "unreachable")
         }
-        if asking.next_sweep is None or now >= asking.next_sweep:
+        if begins:
             asking.next_sweep = now + timedelta(seconds=discoverer.interval_seconds)
             asking.waiting = order(mine, now, self._tags(now))
-        elif not asking.waiting:
-            return
         asking.waiting = [livestream for livestream in asking.waiting if livestream in mine]
         by_id = {row.native_id: livestream for livestream, (row, _) in mine.items()}
         known = [_known(mine[livestream][0]) for livestream in asking.waiting]
-        for question in discoverer.discover(known, now, await asking.budget()):
-            body = await asking.ask(question)
-            if body is None:
-                return
-            done = set()
-            for sighting in discoverer.read_status(question, body):
-                if (livestream := by_id.get(sighting.native_id)) is not None:
-                    done.add(livestream)
-                    self._sighted(livestream, sighting, discoverer)
+        done: set[str] = set()
+        try:
+            for question in discoverer.discover(known, now, await asking.budget()):
+                body = await asking.ask(question)
+                if body is None:
+                    return
+                for sighting in discoverer.read_status(question, body):
+                    if (livestream := by_id.get(sighting.native_id)) is not None:
+                        done.add(livestream)
+                        self._sighted(livestream, sighting, discoverer)
+        finally:
             asking.waiting = [livestream for livestream in asking.waiting if livestream not in done]
         if not asking.waiting:
             asking.desk = replace(asking.desk, asked_at=self.tools.now(), interval_seconds=discoverer.interval_seconds)
@@ -322,7 +354,8 @@ class Discovery:
 
     def _sighted(self, livestream: str, sighting: Sighting, discoverer: Discoverer) -> None:
         now, before = self.tools.now(), self.rows[livestream]
-        self.rows[livestream], turns = channels.sighted(before, sighting, now)
+        row, turns = channels.sighted(before, sighting, now)
+        self._keep(livestream, row)
         self._judge(livestream, silence=False)
         row = self.rows[livestream]
         for turn in turns:
@@ -380,7 +413,7 @@ class Discovery:
             self.tools.now(),
             open_while_offline=connectors.discoverer_of(before.platform).open_while_offline,
         )
-        self.rows[livestream] = row
+        self._keep(livestream, row)
         if silence:
             self._silence(livestream, before, row)
 
@@ -392,7 +425,8 @@ class Discovery:
         delays, self._delays = self._delays, []
         for platform, seconds in delays:
             await self.store.add_delay(platform, seconds)
-        changed = {name: row for name, row in self.rows.items() if _is_news(self._saved.get(name), row)}
+        touched = {name: self.rows[name] for name in self._touched if name in self.rows}
+        changed = {name: row for name, row in touched.items() if _is_news(self._saved.get(name), row)}
         gone = [name for name in self._saved if name not in self.rows]
         desks = {name: asking.desk for name, asking in self.asking.items()}
         new_desks = {name: desk for name, desk in desks.items() if self._desks.get(name) != desk}
@@ -401,12 +435,10 @@ class Discovery:
             {name: channels.as_json(row) for name, row in changed.items()}, gone, desks=new_desks, closed=old_desks
         )
         self._desks = desks
-        self._saved = {name: row for name, row in self._saved.items() if name in self.rows} | changed
-
-
-def _is_account(row: Row, asked: Row, account: Account) -> bool:
-    """Whether a row is already the account that another one turned out to be."""
-    return account.native_id is not None and row.platform == asked.platform and row.native_id == account.native_id
+        self._saved.update(changed)
+        for name in gone:
+            del self._saved[name]
+        self._touched.clear()
 
 
 def _known(row: Row) -> Known:
