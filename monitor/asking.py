@@ -77,6 +77,11 @@ class Asking:
             raise self.discoverer.failure(reply, self.tools.now())
         return reply.body
 
+    @property
+    def spare(self) -> int:
+        """What resolving may spend now: half of the window, so that who is live is known while a long list is resolved."""
+        return self.bucket.free(self.tools.now().timestamp()) - self.bucket.quota // 2
+
     async def budget(self) -> int:
         """Units that may be spent now. Raises Throttled when those of the day are gone."""
         free, limit = self.bucket.free(self.tools.now().timestamp()), self.discoverer.units_per_day

@@ -293,8 +293,7 @@ class Discovery:
                 (ids if row.native_id else handles).setdefault(row.native_id or row.handle, []).append(livestream)
         for questions, asked in ((discoverer.resolve(list(handles)), handles), (discoverer.recheck(list(ids)), ids)):
             for question in questions:
-                body = await asking.ask(question)
-                if body is None:
+                if asking.spare < question.cost or (body := await asking.ask(question)) is None:
                     return
                 for account in discoverer.read_resolved(question, body):
                     for livestream in asked.get(account.asked, ()):

@@ -420,6 +420,23 @@ async def test_a_small_quota_is_never_exceeded_and_everybody_gets_a_turn(crowded
     assert all(row.discovered_at for row in discovery.rows.values())
 
 
+async def test_while_a_long_list_is_resolved_the_known_ones_are_asked_who_is_live(crowded, monkeypatch):
+    """As on a platform that takes one handle a call."""
+    monkeypatch.setattr(Helix, "quota", (6, 60.0))
+    monkeypatch.setattr(
+        Helix, "resolve", lambda self, handles: [self._question("accounts", "users", "login", (h,)) for h in handles]
+    )
+    crowded.set([*(channel(n, native_id=str(500 + n)) for n in range(50)), *(channel(n) for n in range(50, 250))])
+    discovery = crowded.discovery()
+    await discovery.claim()
+    await pass_time(crowded, discovery, 300, step=5)
+    assert {discovery.rows[f"twitch:c{n}"].state for n in range(50)} == {"live"}
+    resolved = sum(row.native_id is not None for row in discovery.rows.values())
+    assert 50 < resolved < 250
+    assert len([1 for at, _ in crowded.calls("streams")]) >= 5
+    assert most_in_any(crowded.calls("users") + crowded.calls("streams"), 60) <= 6
+
+
 async def test_the_units_of_a_day_outlive_a_restart_and_come_back_with_the_day(crowded, monkeypatch):
     monkeypatch.setattr(Helix, "units_per_day", 12)
     today = crowded.clock.now().date()
