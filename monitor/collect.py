@@ -81,6 +81,18 @@ REFUSED_SECONDS = 300.0
 """A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
 
 
+HASHTAG_PLATFORMS = ("bluesky", "mastodon")
+"""Where the event's hashtags are read."""
+KEYLESS = frozenset({"bluesky"})
+"""… without a table in the configuration, because nothing is needed."""
+ONE_READER = frozenset({"telegram"})
+"""Platforms that let one reader at a time use a login: all their livestreams go to one collector."""
+
+
+def share_of_channel(platform: str, livestream: str) -> int:
+    return share_of(platform if platform in ONE_READER else livestream)
+
+
 def share_of(livestream: str) -> int:
     return zlib.crc32(livestream.encode()) % SHARES
 
@@ -124,7 +136,7 @@ def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Ro
         row = rows.get(channel.id)
         directory.setdefault(channel.platform, {})[(row and row.native_id) or channel.native_id or channel.handle] = channel.id
     for channel in roster.watchable(config.require_consent):
-        if share_of(channel.id) in shares:
+        if share_of_channel(channel.platform, channel.id) in shares:
             row = rows.get(channel.id)
             if not config.platform(channel.platform).enabled:
                 refused[channel.id] = f"{channel.platform} is switched off in the configuration"
@@ -143,12 +155,15 @@ def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Ro
                     )
                 targets.setdefault(channel.platform, {})[channel.id] = target
     for channel in roster.refused(config.require_consent):
-        if share_of(channel.id) in shares:
+        if share_of_channel(channel.platform, channel.id) in shares:
             refused[channel.id] = why_not(channel, config.require_consent)
-    for tag in config.event.hashtags:
-        name = f"bluesky:{tag.casefold()}"
-        if config.platform("bluesky").enabled and share_of(name) in shares:
-            targets.setdefault("bluesky", {})[name] = Target(livestream=name, handle=tag)
+    for platform in HASHTAG_PLATFORMS:
+        if not config.platform(platform).enabled or (platform not in config.platforms and platform not in KEYLESS):
+            continue
+        for tag in config.event.hashtags:
+            name = f"{platform}:{tag.casefold()}"
+            if share_of(name) in shares:
+                targets.setdefault(platform, {})[name] = Target(livestream=name, handle=tag)
     for platform in feeds_of(config):
         name = f"{platform}:feed"
         if share_of(name) in shares:

@@ -12,7 +12,7 @@ from monitor.links import broadcast_link
 from monitor.roster import Channel, Roster
 from monitor.tables import nearest
 
-HASHTAGS = frozenset(("bluesky",))
+HASHTAGS = frozenset(("bluesky", "mastodon"))
 """Platforms where ``#tag`` is a hashtag; elsewhere (Twitch chat writes #login) it is a channel."""
 
 
