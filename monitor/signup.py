@@ -323,6 +323,15 @@ def merged(roster: Roster, said: Signups, *, platforms: Collection[str] = connec
     )
 
 
+def own_places(signup: Signup, roster: Roster, said: Signups) -> tuple[Place, ...]:
+    """The channels that this person may speak for: confirmed, and nobody else's in the table."""
+    if not signup.confirmed:
+        return ()
+    table = merged(roster, said)
+    owners = {row.id: row.attendee.casefold() for row in (*table.channels, *table.unreachable)}
+    return tuple(place for place in signup.channels if owners.get(place.id) == signup.attendee.casefold())
+
+
 def _fixed(row: Channel, fix: Fix | None) -> Channel:
     if fix is None:
         return row

@@ -118,6 +118,19 @@ class SignupStore:
         data = await self.redis.hget(KEY, f"l {token_hash}")
         return _liaison.decode(data) if data else None
 
+    async def revoke(self, wanted: Callable[[Liaison], bool]) -> int:
+        """Close the lists of these liaisons; returns how many links that were."""
+        found = await self.redis.hgetall(KEY)
+        links = [name for name, data in found.items() if name.startswith(b"l ") and wanted(_liaison.decode(data))]
+        return int(await self.redis.hdel(KEY, *links)) if links else 0
+
+    async def new_link(self, id_: str, token_hash: str) -> None:
+        """Another personal link; those before open nothing any more."""
+        found = await self.redis.hgetall(KEY)
+        if old := [name for name, data in found.items() if name.startswith(b"t ") and data == id_.encode()]:
+            await self.redis.hdel(KEY, *old)
+        await self._write({f"t {token_hash}": id_})
+
     async def fix(self, livestream: str, fix: Fix) -> None:
         """What a liaison said about a row of the file."""
         await self._write({f"f {livestream}": _encode(fix)})

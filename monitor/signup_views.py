@@ -136,7 +136,9 @@ def me(
     ]
     return render(
         "me", language, notices=joined([notices, *more]), keep=keep, path=path, lang=language, channels=joined(cards),
-        platforms=_platforms(None), adding=NONE if signup.channels else Html(" open"),
+        live=render("live", language, path=path, lang=language) if signup.consents else NONE,
+        withdraw=render("withdraw", language, path=path, lang=language) if signup.consents else NONE,
+        consenting=NONE if signup.consents else Html(" open"), platforms=_platforms(None), adding=NONE if signup.channels else Html(" open"),
         ticks=_ticks(language, read=signup.read, show_name=signup.show_name, contact=signup.contact),
     )  # fmt: skip
 
@@ -155,13 +157,16 @@ def _card(
             render("numbers", language, total=engagement.get("total", 0), per_minute=engagement.get("per_minute", "–"),
                    last=_local(around.cell.get("last_event"), zone))
         )  # fmt: skip
-    if around.report is not None:
+    if around.report is not None and signup.consents:
         details.append(render("reported", language, url=around.report.url))
+    pause, broadcasts = NONE, NONE
+    if signup.consents:
+        verb = "resume" if place.paused else "pause"
+        pause = render("pause", language, path=path, lang=language, id=place.id, pausing=verb, pause_word=word(language, verb))
+        broadcasts = joined(_broadcasts(language, place.id, around, path))
     return render(
-        "channel", language, kind=kind_of(state), platform=platform_title(place.platform), handle=place.handle, id=place.id,
-        state=word(language, f"state_{state}"), details=joined(details), path=path, lang=language,
-        pausing="resume" if place.paused else "pause", pause_word=word(language, "resume" if place.paused else "pause"),
-        broadcasts=joined(_broadcasts(language, place.id, around, path)),
+        "channel", language, kind=kind_of(state), platform=platform_title(place.platform), handle=place.handle,
+        state=word(language, f"state_{state}"), details=joined(details), pause=pause, broadcasts=broadcasts,
     )  # fmt: skip
 
 

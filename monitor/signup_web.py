@@ -241,9 +241,9 @@ class SignupPages:
         now = self.around.now()
         match request.match_info["action"]:
             case "live":
-                return await self._live(form.get("link", ""), person.channels, "attendee")
+                return await self._live(form.get("link", ""), await self._may_speak_for(person), "attendee")
             case "not-this" | "this" as verdict:
-                return await self._verdict(person, form, counts=verdict == "this")
+                return await self._verdict(await self._may_speak_for(person), form, counts=verdict == "this")
             case "pause" | "resume" as action:
                 livestream, on = form.get("livestream", ""), action == "pause"
                 await self.store.change(person.id, lambda one: signup.paused(one, livestream, on=on))
@@ -256,6 +256,8 @@ class SignupPages:
                 if "sure" not in form:
                     raise Refusal(422, "error_confirm")
                 await self.store.change(person.id, lambda one: signup.withdrawn(one, now))
+                for place in signup.own_places(person, self.around.roster(), await self.store.all()):
+                    await self.store.drop_report(place.id)
                 return "withdrawn"
             case "add":
                 return await self._more(request, token, person, form, language)
@@ -287,9 +289,14 @@ class SignupPages:
             await self.said.decide("attendee", livestream, report.broadcast, count=True)
         return "live"
 
-    async def _verdict(self, person: Signup, form: Mapping[str, str], *, counts: bool) -> str:
+    async def _may_speak_for(self, person: Signup) -> tuple[Place, ...]:
+        if not person.confirmed:
+            raise Refusal(403, "me_waiting")
+        return signup.own_places(person, self.around.roster(), await self.store.all())
+
+    async def _verdict(self, places: Iterable[Place], form: Mapping[str, str], *, counts: bool) -> str:
         livestream, broadcast = form.get("livestream", ""), form.get("broadcast", "")[:100]
-        if livestream not in {place.id for place in person.channels}:
+        if livestream not in {place.id for place in places}:
             raise Refusal(422, "error_live_other")
         around = (await self._look([livestream]))[livestream]
         reported = around.report.broadcast or "" if around.report else None

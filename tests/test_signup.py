@@ -566,6 +566,25 @@ async def test_what_discovery_found_can_be_said_not_to_count_and_nothing_else(si
     assert {key: value.attendee for key, value in said.items()} == {("twitch:ana_1", "77"): False}
 
 
+async def test_nobody_speaks_for_a_channel_that_is_somebody_elses(site, redis_client):
+    """Neither who is not confirmed, nor who is, but has named another's channel as well."""
+    await redis_client.hset(
+        ROWS, "twitch:caro_1", as_json(Row(platform="twitch", handle="caro_1", broadcasts=(Live(id="7", title="x"),)))
+    )
+    stranger = await site.join(number="Z9", channel="https://www.twitch.tv/caro_1")
+    claimer = await site.join(number="A1", channel="https://www.twitch.tv/caro_1")
+    owner = await site.join(number="A3", channel="https://www.twitch.tv/caro_1")
+    for token, status in ((stranger, 403), (claimer, 422)):
+        await site.post(f"/me/{token}/live", {"link": "twitch.tv/caro_1"}, status=status)
+        await site.post(f"/me/{token}/not-this", {"livestream": "twitch:caro_1", "broadcast": "7"}, status=status)
+    assert (await site.store.reports(), await ChannelStore(redis_client).said()) == ({}, {})
+    await site.post(f"/me/{owner}/live", {"link": "twitch.tv/caro_1"})
+    for token in (stranger, claimer):
+        await site.post(f"/me/{token}/withdraw", {"sure": "1"})
+    assert set(await site.store.reports()) == {"twitch:caro_1"}
+    assert "twitch:caro_1" in watched(table(*await site.people()))
+
+
 async def test_my_numbers_are_those_of_the_feed(redis_client):
     cell = {"state": "live", "engagement": {"total": 4711, "per_minute": 12}, "last_event": "2026-10-10T08:59:58.000Z"}
     async with serving(redis_client, cell=lambda name: cell if name == "twitch:ana_1" else {}) as site:
