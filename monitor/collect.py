@@ -53,7 +53,7 @@ from monitor.setup import Source, author_key
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from connectors.event import Event
     from monitor.channels import Row
@@ -236,6 +236,8 @@ class Collector:
         token: str,
         addresses: Callable[[], Mapping[str, Any]] = dict,
         connect_every: float = CONNECT_EVERY_SECONDS,
+        share_ttl_ms: int = SHARE_TTL_MS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.journal = journal
         self.producer = producer
@@ -245,6 +247,9 @@ class Collector:
         self.addresses = addresses
         """Platform → options that replace the configured ones (where the simulator listens)."""
         self.connect_every = connect_every
+        self.share_ttl_ms = share_ttl_ms
+        self.sleep = sleep
+        """Between two attempts of a connection."""
         self.counters: dict[tuple[str, ...], int] = {}
         self._shares: set[int] = set()
         self._groups: dict[str, list[Group]] = {}
@@ -260,6 +265,8 @@ class Collector:
         self._next_connect: dict[str, float] = {}
         self._named: set[str] = set()
         self._plan_lock = asyncio.Lock()
+        self._unplanned = False
+        """Something changed that connections do not follow yet, for instance because Redis was away."""
         self.store = ChannelStore(journal.redis)
         self.gate = Gate()
         self._rows: dict[str, Row] = {}
@@ -288,19 +295,25 @@ class Collector:
         expires = time.monotonic()
         while not stopping():
             try:
-                mine = set(await self.journal.shares("collect", self.token, SHARE_TTL_MS, SHARES))
-                expires = time.monotonic() + SHARE_TTL_MS / 1000
-                if mine != self._shares:
-                    log.info("this collector owns %d of %d shares", len(mine), SHARES)
-                    self._shares = mine
-                    await self.replan()
+                await self.own()
+                expires = time.monotonic() + self.share_ttl_ms / 1000
             except RETRIABLE:
                 # Others may take our livestreams when they can reach Redis and we cannot. Reading on is harmless (ids dedupe),
                 # and it is what keeps the spool complete while Redis is away.
                 if time.monotonic() > expires + 600:
                     log.warning("no contact with Redis for ten minutes; still collecting into the spool")
                     expires = time.monotonic()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(min(1.0, self.share_ttl_ms / 5000))
+
+    async def own(self) -> None:
+        """Say that we live, hear which shares are ours, and watch what is in them."""
+        mine = set(await self.journal.shares("collect", self.token, self.share_ttl_ms, SHARES))
+        if mine != self._shares:
+            log.info("this collector owns %d of %d shares", len(mine), SHARES)
+            self._shares = mine
+            self._unplanned = True
+        if self._unplanned:
+            await self.replan()
 
     async def _follow(self, poll: Callable[[], Setup | None]) -> None:
         while not stopping():
@@ -308,13 +321,16 @@ class Collector:
             new = poll()
             if new is not None:
                 self.setup = new
-                await self.replan()
+                self._unplanned = True
+                with suppress(*RETRIABLE):  # else with the next heartbeat that gets through
+                    await self.replan()
 
     async def _follow_channels(self) -> None:
         while not stopping():
             await asyncio.sleep(1.0)
             with suppress(*RETRIABLE):
                 if await self.look_at_channels():
+                    self._unplanned = True
                     await self.replan()
 
     async def look_at_channels(self) -> bool:
@@ -331,6 +347,7 @@ class Collector:
     async def replan(self) -> None:
         """Start, change and stop connections so that exactly our targets are watched."""
         async with self._plan_lock:
+            self._unplanned = True  # until all of it is done
             wanted = plan(self.setup.config, self.setup.roster, self._shares, self._rows)
             await self._load_resumes([name for some in wanted.targets.values() for name in some if name not in self._resumes])
             for platform in self._groups.keys() | wanted.targets.keys():
@@ -345,6 +362,7 @@ class Collector:
                 self._note(name, "refused", reason)
             for name, reason in wanted.closed.items():
                 self._note(name, "waiting", reason)
+            self._unplanned = False
 
     async def _replan_platform(self, platform: str, wanted: Wanted) -> None:
         before = {group.number: group for group in self._groups.get(platform, [])}
@@ -374,19 +392,21 @@ class Collector:
         return kind.options(**{**configured, **self.addresses().get(platform, {})})
 
     async def _load_resumes(self, names: Sequence[str]) -> None:
+        found: dict[str, Resume] = {}
         for start in range(0, len(names), 1000):
             some = names[start : start + 1000]
             for name, data in zip(some, await self.journal.redis.hmget("{cur}", list(some)), strict=True):
-                self._resumes[name] = decode_resume(data)
+                found[name] = decode_resume(data)
         # From the first claim on we answer for a livestream: what comes before its first join, or before a kill, is a gap.
-        fresh = [name for name in names if self._resumes[name] == Resume()]
+        fresh = [name for name in names if found[name] == Resume()]
         if fresh:
             claimed = Resume(covered_until=self.tools.now())
             pipeline = self.journal.redis.pipeline(transaction=False)
             for name in fresh:
-                self._resumes[name] = claimed
+                found[name] = claimed
                 pipeline.hsetnx("{cur}", name, encode_resume(claimed))
             await pipeline.execute()
+        self._resumes.update(found)
 
     def _with_resumes(self, targets: Iterable[Target]) -> list[Target]:
         return [replace(target, resume=self._resumes.get(target.livestream, Resume())) for target in targets]
@@ -427,7 +447,7 @@ class Collector:
                 failures = 1 if time.monotonic() - started > HEALTHY_SECONDS else failures + 1
                 wait = backoff(failures - 1, self.tools.dice, cap=60.0)
             log.info("%s connection %d: %s; again in %.0f s", platform, number, reason, wait)
-            await asyncio.sleep(wait)
+            await self.sleep(wait)
 
     def _connect_pause(self, platform: str) -> float:
         """Between two connections to a platform; a server of one's own bears more than a public one."""
@@ -473,7 +493,8 @@ class Collector:
         for event in events:
             self._observe(event)
         number = await self.producer.put(events)
-        self._resumes.update(resumes)
+        # What was handed on while this was being written is its new owner's to resume.
+        self._resumes.update({name: resume for name, resume in resumes.items() if name in self._resumes})
         self._waiting.append((number, resumes))
         self._room.set()
 
@@ -574,7 +595,7 @@ class Collector:
                 await self.flush()
                 await self.producer.flushed()
                 await self.store_cursors()
-                await self.journal.shares("collect", self.token, SHARE_TTL_MS, SHARES, leave=True)
+                await self.journal.shares("collect", self.token, self.share_ttl_ms, SHARES, leave=True)
 
 
 def _bare(targets: Mapping[str, Target]) -> dict[str, Target]:
