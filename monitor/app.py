@@ -266,7 +266,7 @@ async def simulate(settings: Settings) -> int:
     config = dataclasses.replace(settings.config, simulator=dataclasses.replace(settings.config.simulator, enabled=True))
     settings = dataclasses.replace(settings, config=config)
     urls = settings.data_dir / "simulator.json"
-    twitch, jetstream = _ports_of(urls)
+    twitch, jetstream, youtube = _ports_of(urls)
     await play(
         sim_channels(settings.roster(), config),
         rate=config.simulator.rate,
@@ -275,6 +275,7 @@ async def simulate(settings: Settings) -> int:
         hashtags=config.event.hashtags,
         twitch_port=twitch,
         jetstream_port=jetstream,
+        youtube_port=youtube,
         ledger_dir=settings.args.ledger,
         urls_file=urls,  # stays when we end, see simulator_listens
     )
@@ -297,19 +298,19 @@ async def simulator_listens(data_dir: Path) -> None:
         await asyncio.sleep(0.1)
 
 
-def _ports_of(urls: Path) -> tuple[int, int]:
+def _ports_of(urls: Path) -> tuple[int, int, int]:
     """The ports of the simulator before this one, so that collect finds the next one where it was; 0 when somebody has them now."""
     try:
         told = json.loads(urls.read_text())
-        ports = [urlsplit(told[name]).port or 0 for name in ("twitch", "jetstream")]
+        ports = [urlsplit(told[name]).port or 0 for name in ("twitch", "jetstream", "youtube")]
     except (OSError, ValueError, KeyError, TypeError):
-        return 0, 0
+        return 0, 0, 0
     for number, port in enumerate(ports):
         try:
             _free_port("127.0.0.1", port)
         except ConfigError:
             ports[number] = 0
-    return ports[0], ports[1]
+    return ports[0], ports[1], ports[2]
 
 
 COMMANDS: Final[dict[str, Callable[[Settings], Awaitable[int]]]] = {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from monitor.config import Config
     from monitor.roster import Roster
 
-PLAYED: Final = frozenset({"twitch", "bluesky"})
+PLAYED: Final = frozenset({"twitch", "bluesky", "youtube"})
 """Platforms whose protocol the simulator speaks."""
 
 
@@ -35,7 +35,7 @@ def sim_channels(roster: Roster, config: Config) -> list[SimChannel]:
     channels = [
         SimChannel(
             livestream=channel.id,
-            platform=cast("Literal['twitch', 'bluesky']", channel.platform),
+            platform=cast("Literal['twitch', 'bluesky', 'youtube']", channel.platform),
             handle=channel.handle,
             native_id=channel.native_id,
             country=channel.country,

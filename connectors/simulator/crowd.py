@@ -343,8 +343,8 @@ class Crowd:
 
 def _rates(dice: Random, channels: Sequence[SimChannel], rate: float) -> list[float]:
     """Mean rate of each channel. A person posts less than a chat talks: a Bluesky author counts a quarter, and nobody is much above 1/s."""
-    chats = [index for index, channel in enumerate(channels) if channel.platform == "twitch"]
-    authors = [index for index, channel in enumerate(channels) if channel.platform != "twitch"]
+    chats = [index for index, channel in enumerate(channels) if channel.platform != "bluesky"]
+    authors = [index for index, channel in enumerate(channels) if channel.platform == "bluesky"]
     posted = rate * len(authors) / (len(authors) + 4 * len(chats) or 1)
     rates = [0.0] * len(channels)
     for indexes, share, cap in ((chats, rate - posted, 60.0), (authors, posted, 1.0)):

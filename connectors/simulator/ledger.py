@@ -34,7 +34,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int
     """1, 2, 3 … per livestream, in the order of sending."""
     delivered: bool
-    """Whether somebody was there: Twitch, a client that had joined; Jetstream, anybody who ever asked for this author (it replays)."""
+    """Whether somebody was there: Twitch, a client that had joined; Jetstream, anybody who ever asked for this author; YouTube, anybody who
+    ever opened this chat (both replay)."""
     author: str | None = None
     text: str | None = None
     topics: tuple[str, ...] = ()

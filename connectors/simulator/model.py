@@ -17,11 +17,11 @@ class SimChannel:
 
     livestream: str
     """The roster's channel id; written into the ledger."""
-    platform: Literal["twitch", "bluesky"]
+    platform: Literal["twitch", "bluesky", "youtube"]
     handle: str
-    """Twitch login, or Bluesky handle without the @."""
+    """Twitch login, or Bluesky or YouTube handle without the @."""
     native_id: str | None = None
-    """Twitch room id, or DID; invented from the handle when None."""
+    """Twitch room id, DID, or channel id; invented from the handle when None."""
     country: str | None = None
     """ISO 3166-1 alpha-2, or None when the roster does not say."""
     language: str = "en"

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from connectors.simulator import irc
+from connectors.simulator import irc, livechat
 from connectors.simulator.air import Airtime
 from connectors.simulator.crowd import Crowd
 from connectors.simulator.faults import MILD, Faults
@@ -26,6 +26,7 @@ from connectors.simulator.jetstream import JetstreamServer, Record
 from connectors.simulator.ledger import Ledger, Line
 from connectors.simulator.texts import load
 from connectors.simulator.twitch import CLUMP_RATE, TwitchServer
+from connectors.simulator.youtube import YouTubeServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from connectors.simulator.model import Sent, SimChannel
 
 _STEP = 0.1
+UNITS = 1_000_000
+"""A simulated project was granted a hundred times the default: the crowd's day is short, its broadcasts are many."""
 _PAID = ("sub", "resub", "subgift")
 
 
@@ -92,6 +95,14 @@ class Simulator:
             run=self.run_id,
         )
         self.helix = HelixServer(self.twitch.places, self.air, clock=clock)
+        self.youtube = YouTubeServer(
+            channels,
+            self.air,
+            dice=random.Random(seed + 4),
+            clock=clock,
+            record=self._record_youtube if self.ledger else None,
+            units_per_day=UNITS,
+        )
         self.jetstream = JetstreamServer(
             channels,
             dice=random.Random(seed + 2),
@@ -101,15 +112,19 @@ class Simulator:
             faults=faults,
         )
 
-    async def start(self, host: str = "127.0.0.1", twitch_port: int = 0, jetstream_port: int = 0) -> dict[str, object]:
+    async def start(
+        self, host: str = "127.0.0.1", twitch_port: int = 0, jetstream_port: int = 0, youtube_port: int = 0
+    ) -> dict[str, object]:
         """Listen on all ports; gives what the URLs file says."""
         twitch = await self.twitch.start(host, twitch_port, process_request=self._answer)
         jetstream = await self.jetstream.start(host, jetstream_port, control=self.control)
         helix = await self.helix.start(host)
+        youtube = await self.youtube.start(host, youtube_port)
         return {
             "twitch": f"ws://{host}:{twitch}",
             "jetstream": f"ws://{host}:{jetstream}/subscribe",
             "helix": f"http://{host}:{helix}",
+            "youtube": f"http://{host}:{youtube}/youtube/v3",
             "control": f"http://{host}:{twitch}/control",
             "pid": os.getpid(),
         }
@@ -119,20 +134,24 @@ class Simulator:
         if not self.paused:
             chat: list[Sent] = []
             posts: list[Sent] = []
+            videos: list[Sent] = []
+            by_platform = {"twitch": chat, "bluesky": posts, "youtube": videos}
             for sent in self.crowd.advance(self.clock()):
-                bluesky = sent.room < 0 or self.channels[sent.room].platform == "bluesky"
-                (posts if bluesky else chat).append(sent)
+                by_platform["bluesky" if sent.room < 0 else self.channels[sent.room].platform].append(sent)
             self.twitch.deliver(chat)
             if posts:
                 self.jetstream.deliver(posts)
+            self.youtube.deliver(videos)
         self.twitch.tick()
         self.jetstream.tick()
+        self.youtube.tick()
 
     async def stop(self) -> None:
         """Close the sockets and the ledger."""
         await self.twitch.stop()
         await self.jetstream.stop()
         await self.helix.stop()
+        await self.youtube.stop()
         if self.ledger is not None:
             self.ledger.close()
 
@@ -145,7 +164,7 @@ class Simulator:
             return None
         match where.removeprefix("/control/"):
             case "drop":
-                answer = {"dropped": self.twitch.drop_all() + self.jetstream.drop_all()}
+                answer = {"dropped": self.twitch.drop_all() + self.jetstream.drop_all() + self.youtube.drop_all()}
             case "reconnect":
                 answer = {"told": self.twitch.reconnect_all()}
             case "pause":
@@ -177,6 +196,8 @@ class Simulator:
             "paused": int(self.paused),
             "on_air": sum(bool(air.id) for air in self.air.channels),
             "helix_calls": sum(self.helix.calls.values()),
+            "youtube_readers": self.youtube.readers,
+            "youtube_units": sum(self.youtube.spent.values()),
         }
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -189,6 +210,11 @@ class Simulator:
         assert self.ledger is not None
         channel = self.channels[sent.room]
         for line in twitch_lines(sent, channel, delivered, self.ledger):
+            self.ledger.write(line)
+
+    def _record_youtube(self, sent: Sent, delivered: bool) -> None:
+        assert self.ledger is not None
+        for line in livechat.lines(sent, self.channels[sent.room], delivered, self.ledger):
             self.ledger.write(line)
 
     def _record_jetstream(self, record: Record) -> None:
@@ -264,6 +290,7 @@ async def run(
     host: str = "127.0.0.1",
     twitch_port: int = 0,
     jetstream_port: int = 0,
+    youtube_port: int = 0,
     ledger_dir: Path | None = None,
     faults: Faults | None = None,
     urls_file: Path | None = None,
@@ -284,7 +311,7 @@ async def run(
         faults=faults,
         lively=ledger_dir is None,
     )
-    urls = await simulator.start(host, twitch_port, jetstream_port)
+    urls = await simulator.start(host, twitch_port, jetstream_port, youtube_port)
     if urls_file is not None:
         _write_whole(urls_file, json.dumps(urls))
     loop = asyncio.get_running_loop()

@@ -1,0 +1,421 @@
+"""The server side of YouTube's Data API, as far as a reader of live chats meets it.
+
+``videos`` and ``channels`` for 50 ids or one handle, ``playlistItems``, ``liveChat/messages`` and its held form ``stream``: one JSON array that
+stays open, cut at odd places, ended by the server when it likes. Without a token a chat begins with its recent messages; with one it goes
+on where that page ended. Every call is charged, refused ones too, and the answer to one that the day's units do not carry is the real one.
+
+The clock is handed in; what is on air is air.py's, what is in an item livechat.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from connectors.simulator import livechat
+from connectors.simulator.chatlog import ChatLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from connectors.simulator.air import Airtime
+    from connectors.simulator.model import Sent, SimChannel
+
+KEY: Final = "simulated-key"
+AT_ONCE: Final = 50
+COSTS: Final = {"videos": 1, "channels": 1, "playlistItems": 1, "liveChat/messages": 5, "liveChat/messages/stream": 5}
+PACIFIC: Final = ZoneInfo("America/Los_Angeles")
+RESPONSE_SECONDS: Final = 1800.0
+"""About so long a held response lasts."""
+KEPT_VIDEOS: Final = 10
+"""Of each channel; the uploads playlist shows them."""
+ANNOUNCED_EVERY: Final = 5
+"""Every so manieth channel has announced its next broadcast, which then begins under that id."""
+HIDDEN_EVERY: Final = 17
+"""Every so manieth channel hides how many watch."""
+POLL_MS: Final = 3000
+
+
+class Video:
+    """One broadcast."""
+
+    __slots__ = ("air", "chat", "ended", "has_chat", "id", "scheduled", "started", "title")
+
+    def __init__(self, video: str, channel: str, title: str) -> None:
+        self.id = video
+        self.title = title
+        self.air = ""
+        """Id of what is on air, once it began."""
+        self.scheduled: float | None = None
+        self.started: float | None = None
+        self.ended: float | None = None
+        self.has_chat = True
+        self.chat = ChatLog(livechat.chat_id(video, channel), video)
+
+    @property
+    def live(self) -> bool:
+        return self.started is not None and self.ended is None
+
+
+class Room:
+    """One channel of the roster."""
+
+    __slots__ = ("channel", "handle", "id", "index", "videos")
+
+    def __init__(self, channel: SimChannel, index: int) -> None:
+        self.index = index
+        self.channel = channel
+        self.handle = channel.handle.lower().lstrip("@")
+        self.id = livechat.channel_id(channel)
+        self.videos: list[Video] = []
+        """Newest last."""
+
+    @property
+    def uploads(self) -> str:
+        return f"UU{self.id[2:]}"
+
+    @property
+    def now(self) -> Video | None:
+        """What is live."""
+        return next((video for video in reversed(self.videos) if video.live), None)
+
+
+class YouTubeServer:
+    """All channels of the simulated YouTube; ``deliver`` says what happened, ``tick`` lets time pass."""
+
+    def __init__(
+        self,
+        channels: Sequence[SimChannel],
+        air: Airtime,
+        *,
+        dice: Random,
+        clock: Callable[[], float],
+        record: Callable[[Sent, bool], None] | None = None,
+        units_per_day: int = 10_000,
+        response_seconds: float = RESPONSE_SECONDS,
+    ) -> None:
+        self.air = air
+        self.dice = dice
+        self.clock = clock
+        self.record = record
+        self.units_per_day = units_per_day
+        self.response_seconds = response_seconds
+        self.rooms = [Room(one, index) if one.platform == "youtube" else None for index, one in enumerate(channels)]
+        self.all = [room for room in self.rooms if room is not None]
+        self.calls: dict[str, int] = {}
+        """Method → how often it was asked; refused questions too."""
+        self.spent: dict[str, int] = {}
+        """Pacific day → units that were charged."""
+        self.refused = 0
+        """Calls that the day's units did not carry."""
+        self.trouble: list[tuple[int, bytes]] = []
+        """Answers (status, body) that are given next instead of the right ones."""
+        self._readers: dict[asyncio.Task[Any], asyncio.Transport | None] = {}
+        self._runner: web.AppRunner | None = None
+        self.tick()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen; gives the port."""
+        app = web.Application()
+        for method, answer in (
+            ("videos", self._videos),
+            ("channels", self._channels),
+            ("playlistItems", self._playlist),
+            ("liveChat/messages", self._list),
+            ("liveChat/messages/stream", self._stream),
+        ):
+            app.router.add_get(f"/youtube/v3/{method}", answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        self.drop_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def readers(self) -> int:
+        """Responses that are held open."""
+        return len(self._readers)
+
+    def drop_all(self) -> int:
+        """Cut every held response without an end."""
+        readers = list(self._readers.values())
+        for transport in readers:
+            if transport is not None:
+                transport.abort()
+        return len(readers)
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def deliver(self, sents: Sequence[Sent]) -> None:
+        """Into the chats of what is live; a channel that is offline has no chat, and nobody can have written there."""
+        for sent in sents:
+            room = self.rooms[sent.room]
+            video = room.now if room is not None else None
+            if video is not None:
+                video.chat.append(livechat.item(sent, video.chat.id), sent.at / 1000)
+                if self.record is not None:
+                    self.record(sent, video.chat.opened)
+
+    def tick(self) -> None:
+        """Begin and end what is due; wake who reads what is new."""
+        now = self.clock()
+        self.air.advance(now)
+        for room in self.all:
+            air = self.air.channels[room.index]
+            video = room.now
+            if video is not None and video.air != air.id:
+                self._end(room, video, now)
+                video = None
+            if air.id and video is None:
+                self._begin(room)
+            for one in room.videos:
+                one.chat.wake(now)
+
+    def _begin(self, room: Room) -> None:
+        air = self.air.channels[room.index]
+        announced = next((video for video in room.videos if video.started is None), None)
+        video = announced or self._add(room, f"{room.handle} {air.id}")
+        video.air, video.title, video.started = air.id, air.title, air.started
+        if room.index % ANNOUNCED_EVERY == 0:
+            self._add(room, f"{room.handle} after {air.id}").scheduled = air.started + 86_400
+
+    def _add(self, room: Room, name: str) -> Video:
+        video = Video(livechat.video_id(name), room.id, f"{room.channel.handle}: next broadcast")
+        room.videos.append(video)
+        del room.videos[:-KEPT_VIDEOS]
+        return video
+
+    def _end(self, room: Room, video: Video, now: float) -> None:
+        video.ended = now
+        video.chat.append(livechat.ended_item(video.id, video.chat.id, now), now)
+        video.chat.offline_at = now
+        for one in room.videos:
+            if one.started is None:  # it is on its way: the next broadcast begins under this id
+                one.scheduled = min(one.scheduled or now, now + 300)
+
+    # --- who may ask --------------------------------------------------------------------------------------------------
+
+    def _enter(self, request: web.Request, method: str) -> web.Response | None:
+        """The refusal, or None; a refused question costs as well."""
+        self.calls[method] = self.calls.get(method, 0) + 1
+        if self.trouble:
+            status, body = self.trouble.pop(0)
+            return web.Response(status=status, body=body, content_type="application/json")
+        if "key" not in request.query:
+            return refusal(403, "forbidden", "The request is missing a valid API key.", domain="global")
+        if request.query["key"] != KEY:
+            return bad_key()
+        day = self.day()
+        if self.spent.get(day, 0) + COSTS[method] > self.units_per_day:
+            self.refused += 1
+            return quota_exceeded()
+        self.spent[day] = self.spent.get(day, 0) + COSTS[method]
+        return None
+
+    def day(self) -> str:
+        """The day that a call made now is paid from."""
+        return datetime.fromtimestamp(self.clock(), PACIFIC).date().isoformat()
+
+    # --- what it answers ----------------------------------------------------------------------------------------------
+
+    async def _videos(self, request: web.Request) -> web.Response:
+        if (answer := self._enter(request, "videos")) is not None:
+            return answer
+        wanted = [one for one in request.query.get("id", "").split(",") if one]
+        if not 1 <= len(wanted) <= AT_ONCE:
+            return refusal(
+                400, "invalidFilters", "The request specifies an invalid filter parameter: id.", domain="youtube.parameter"
+            )
+        parts = _parts(request)
+        found = {video.id: (room, video) for room in self.all for video in room.videos}
+        rows = [self._video(*found[one], parts) for one in dict.fromkeys(wanted) if one in found]
+        return _json({"kind": "youtube#videoListResponse", "pageInfo": _info(rows), "items": rows})
+
+    def _video(self, room: Room, video: Video, parts: set[str]) -> dict[str, Any]:
+        now = self.clock()
+        said = "live" if video.live else "upcoming" if video.started is None else "none"
+        live: dict[str, Any] = {}
+        if video.scheduled is not None:
+            live["scheduledStartTime"] = _time(video.scheduled)
+        if video.started is not None:
+            live["actualStartTime"] = _time(video.started)
+        if video.ended is not None:
+            live["actualEndTime"] = _time(video.ended)
+        elif video.has_chat:
+            live["activeLiveChatId"] = video.chat.id
+        if video.live and room.index % HIDDEN_EVERY != HIDDEN_EVERY - 1:
+            live["concurrentViewers"] = str(self.air.viewers(room.index, now))
+        likes = round(self.air.channels[room.index].base * (1 + (now - (video.started or now)) / 900)) if video.started else 0
+        whole: dict[str, Any] = {
+            "kind": "youtube#video",
+            "id": video.id,
+            "snippet": {
+                "channelId": room.id,
+                "channelTitle": room.channel.handle,
+                "title": video.title,
+                "liveBroadcastContent": said,
+            },
+            "liveStreamingDetails": live,
+            "statistics": {"viewCount": str(7 * likes), "likeCount": str(likes), "favoriteCount": "0", "commentCount": "0"},
+        }
+        return {name: value for name, value in whole.items() if name in ("kind", "id") or name in parts}
+
+    async def _channels(self, request: web.Request) -> web.Response:
+        if (answer := self._enter(request, "channels")) is not None:
+            return answer
+        handle = request.query.get("forHandle", "").lower().lstrip("@")
+        wanted = [one for one in request.query.get("id", "").split(",") if one]
+        if len(wanted) > AT_ONCE or bool(handle) == bool(wanted):
+            return refusal(
+                400, "missingRequiredParameter", "No filter selected. Expected one of: id, forHandle.", domain="youtube.parameter"
+            )
+        rooms = [room for room in self.all if room.handle == handle or room.id in wanted]
+        rows = [
+            {
+                "kind": "youtube#channel",
+                "id": room.id,
+                "snippet": {"title": room.channel.handle, "customUrl": f"@{room.handle}"},
+                "contentDetails": {"relatedPlaylists": {"likes": "", "uploads": room.uploads}},
+            }
+            for room in rooms
+        ]
+        # An empty answer has no ``items`` at all.
+        return _json({"kind": "youtube#channelListResponse", "pageInfo": _info(rows), **({"items": rows} if rows else {})})
+
+    async def _playlist(self, request: web.Request) -> web.Response:
+        if (answer := self._enter(request, "playlistItems")) is not None:
+            return answer
+        room = next((room for room in self.all if room.uploads == request.query.get("playlistId")), None)
+        if room is None:
+            return refusal(404, "playlistNotFound", "The playlist identified with the request's playlistId parameter cannot be found.",
+                           domain="youtube.playlistItem")  # fmt: skip
+        most = min(50, int(request.query.get("maxResults", "5")))
+        rows = [
+            {"kind": "youtube#playlistItem", "contentDetails": {"videoId": video.id}} for video in reversed(room.videos[-most:])
+        ]
+        return _json({"kind": "youtube#playlistItemListResponse", "pageInfo": _info(rows), "items": rows})
+
+    # --- chats --------------------------------------------------------------------------------------------------------
+
+    def _find(self, request: web.Request) -> tuple[Video, int] | web.Response:
+        """The chat that is asked for and where to begin, or what is wrong with it."""
+        wanted = request.query.get("liveChatId")
+        video = next((video for room in self.all for video in room.videos if video.chat.id == wanted), None)
+        if video is None:
+            return refusal(404, "liveChatNotFound", "The live chat that you are trying to retrieve cannot be found.")
+        if not video.has_chat:
+            return refusal(403, "liveChatDisabled", "Live chat is not enabled for the specified broadcast.")
+        token = request.query.get("pageToken")
+        place = video.chat.recent() if token is None else video.chat.place_of(token)
+        if place is None:
+            return refusal(400, "invalidPageToken", "The request specifies an invalid page token.")
+        if video.ended is not None and (token is None or place >= video.chat.end):
+            return refusal(403, "liveChatEnded", "The live chat is no longer live.")
+        video.chat.opened = True
+        return video, place
+
+    async def _list(self, request: web.Request) -> web.Response:
+        if (answer := self._enter(request, "liveChat/messages")) is not None:
+            return answer
+        found = self._find(request)
+        if isinstance(found, web.Response):
+            return found
+        video, place = found
+        page = video.chat.page(place, video.chat.end, poll_ms=POLL_MS)
+        return web.Response(body=page, content_type="application/json")
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if (answer := self._enter(request, "liveChat/messages/stream")) is not None:
+            return answer
+        found = self._find(request)
+        if isinstance(found, web.Response):
+            return found
+        response = web.StreamResponse(headers={"Content-Type": "application/json; charset=UTF-8"})
+        await response.prepare(request)
+        task = asyncio.current_task()
+        assert task is not None
+        self._readers[task] = request.transport
+        try:
+            await self._hold(request, response, *found)
+        except ConnectionError:
+            pass
+        finally:
+            del self._readers[task]
+        return response
+
+    async def _hold(self, request: web.Request, response: web.StreamResponse, video: Video, place: int) -> None:
+        """Write what comes until the broadcast is over, it was long enough, or the client went."""
+        chat = video.chat
+        until = self.clock() + self.response_seconds * (0.5 + self.dice.random())
+        head = b"["
+        told = False
+        while True:
+            end = chat.end
+            await self._write(response, head + chat.page(place, end))
+            head, place, told = b",\r\n", end, chat.offline_at is not None
+            while chat.end == place and not (chat.offline_at is not None and not told):
+                if told or self.clock() >= until:
+                    await self._write(response, b"]\n")
+                    return
+                if request.transport is None or request.transport.is_closing():
+                    raise ConnectionResetError
+                await chat.news()
+            if place < chat.first:  # who reads so slowly has lost its place
+                raise ConnectionResetError
+
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        """In two pieces, cut anywhere: inside a character or an escape, too."""
+        cut = self.dice.randrange(len(data))
+        for piece in (data[:cut], data[cut:]):
+            if piece:
+                await response.write(piece)
+
+
+# --- answers ------------------------------------------------------------------------------------------------------------
+
+
+def refusal(status: int, reason: str, message: str, *, domain: str = "youtube.liveChat") -> web.Response:
+    """An error as the Data API words it."""
+    error = {"message": message, "domain": domain, "reason": reason}
+    return _json({"error": {"code": status, "message": message, "errors": [error]}}, status)
+
+
+def quota_exceeded() -> web.Response:
+    text = 'The request cannot be completed because you have exceeded your <a href="/youtube/v3/getting-started#quota">quota</a>.'
+    return refusal(403, "quotaExceeded", text, domain="youtube.quota")
+
+
+def bad_key() -> web.Response:
+    """What a wrong key is answered with."""
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
+    message = "API key not valid. Please pass a valid API key."
+    error = {"message": message, "domain": "global", "reason": "badRequest"}
+    return _json(
+        {"error": {"code": 400, "message": message, "errors": [error], "status": "INVALID_ARGUMENT", "details": details}}, 400
+    )
+
+
+def _json(content: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(body=json.dumps(content).encode(), status=status, content_type="application/json")
+
+
+def _info(rows: Sequence[Any]) -> dict[str, int]:
+    return {"totalResults": len(rows), "resultsPerPage": len(rows)}
+
+
+def _parts(request: web.Request) -> set[str]:
+    return {part.strip() for part in request.query.get("part", "").split(",")}
+
+
+def _time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
