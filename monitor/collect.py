@@ -18,6 +18,7 @@ from collections import deque
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -271,6 +272,8 @@ class Collector:
         self.gate = Gate()
         self._rows: dict[str, Row] = {}
         self._rows_version = -1
+        self._closed: set[str] = set()
+        """Livestreams that are not read at this time."""
 
     async def run(self, poll: Callable[[], Setup | None]) -> None:
         with suppress(*RETRIABLE):
@@ -350,6 +353,7 @@ class Collector:
             self._unplanned = True  # until all of it is done
             wanted = plan(self.setup.config, self.setup.roster, self._shares, self._rows)
             await self._load_resumes([name for some in wanted.targets.values() for name in some if name not in self._resumes])
+            self._reopen(wanted)
             for platform in self._groups.keys() | wanted.targets.keys():
                 await self._replan_platform(platform, wanted)
             known = wanted.refused.keys() | wanted.closed.keys()
@@ -363,6 +367,13 @@ class Collector:
             for name, reason in wanted.closed.items():
                 self._note(name, "waiting", reason)
             self._unplanned = False
+
+    def _reopen(self, wanted: Wanted) -> None:
+        """What was said while a livestream was none of our business is not missing: it is covered up to now."""
+        now = self.tools.now()
+        for name in self._closed.intersection(chain.from_iterable(wanted.targets.values())):
+            self._resumes[name] = later(self._resumes[name], None, now)
+        self._closed = set(wanted.closed)
 
     async def _replan_platform(self, platform: str, wanted: Wanted) -> None:
         before = {group.number: group for group in self._groups.get(platform, [])}

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connectors import rest
-from connectors.connector import Mark, Secret, Tools
-from connectors.event import Message, Viewers, from_json
+from connectors.connector import Mark, Resume, Secret, Tools
+from connectors.event import Gap, Message, Viewers, from_json
 from connectors.simulator.helix import CLIENT_ID, CLIENT_SECRET
 from connectors.simulator.model import Sent, SimChannel, make_member
 from connectors.simulator.run import Simulator
@@ -198,3 +198,22 @@ async def test_what_is_held_when_the_collector_dies_lies_in_the_next_ones_gap(to
     resumes = town.collector._resumes
     assert resumes["twitch:offline"].covered_until <= oldest
     assert resumes["twitch:live"].covered_until == later.covered_until
+
+
+async def test_what_was_none_of_our_business_is_no_gap(town):
+    """Closed for hours and opened again: only what is missing from then on is."""
+    town.simulator.air.channels[NAMES.index("other")].title = "cooking noodles"
+    await town.look()
+    await town.collector.replan()
+    await town.until(lambda: town.joined("live"))
+    old = town.collector.tools.now() - timedelta(hours=9)
+    town.collector._resumes["twitch:other"] = Resume(covered_until=old)
+    broadcast = town.simulator.air.channels[NAMES.index("other")].id
+    await town.discovery.store.decide("producer", "twitch:other", broadcast, count=True)
+    opened = town.collector.tools.now()
+    await town.look()
+    await town.until(lambda: town.joined("other"))
+    town.say("other", "accepted")
+    await town.until_read("other", "accepted")
+    for gap in await town.events("other", Gap):
+        assert gap.from_ >= opened - timedelta(seconds=2)
