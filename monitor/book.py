@@ -2,7 +2,8 @@
 
 ``load`` takes a partition as Redis has it, ``apply`` one commit after it. Both leave the book as if every partition had just been
 loaded: sums over partitions, over the last six whole 10-second slots (rates), and over the last sixty whole minutes (history) are
-kept by adding and taking away. What the feed does not show is not kept: days, and minutes other than engagement of the total and of pairs.
+kept by adding and taking away. What the feed does not show is not kept: days, and minutes other than engagement of the total, of topics
+and of pairs.
 
 Names inside: a *head* is ``total``, ``country:BR``, ``session:opening``, ``country+topic:BR+hybrid``; a *field* is ``head|kind``.
 The container of a session holds fields of the total; here they get the session's own head.
@@ -30,6 +31,7 @@ AHEAD_SECONDS = 180
 
 _ENGAGEMENT = frozenset(ENGAGEMENT)
 _ACTIVE = frozenset(KINDS)
+_HISTORY = frozenset({"total", "topic"})
 _GROSS = frozenset({"total", "country", "topic", "platform", "session"})
 
 
@@ -66,11 +68,11 @@ def of_session(session: str, increments: Mapping[str, int]) -> dict[str, int]:
 
 
 def of_minute(increments: Mapping[str, int]) -> dict[str, int]:
-    """What a minute is kept for: the history of the total and the hour of the pairs."""
+    """What a minute is kept for: the history of the total and of each topic, and the hour of the pairs."""
     return {
         field: n
         for field, n in increments.items()
-        if field == "total|engagement" or (parts(field)[1] == "engagement" and "+" in parts(field)[2])
+        if parts(field)[1] == "engagement" and (parts(field)[2] in _HISTORY or "+" in parts(field)[2])
     }
 
 
@@ -83,6 +85,8 @@ class Window:
         self.end = 0
         """Exclusive, Unix seconds; 0 = not placed yet, so nothing is inside."""
         self.sums: dict[str, int] = {}
+        self.version = 0
+        """Greater whenever something inside has changed."""
         self._buckets: dict[int, dict[int, dict[str, int]]] = {}
         self._touched = touched
 
@@ -147,6 +151,7 @@ class Window:
                 self.sums[field] = now
             else:
                 self.sums.pop(field, None)
+        self.version += 1
         self._touched.update(increments)
 
 
@@ -171,6 +176,7 @@ class Book:
         """Fields that changed since somebody cleared it."""
         self.slots = Window(SLOT_SECONDS, RATE_SLOTS, self.touched)
         self.minutes = Window(MINUTE_SECONDS, HISTORY_MINUTES, self.touched)
+        self._histories: tuple[tuple[int, int, int], dict[str, list[int]]] = ((0, 0, 0), {})
         self._own: dict[int, dict[str, int]] = {}
         self._caught_up: dict[int, int] = {}
         self._first: dict[int, int | None] = {}
@@ -234,7 +240,7 @@ class Book:
                         self.slots.add(partition, start, of_session(session, increments))
                     self._see(start, increments)
                     first = self._first[partition]
-                    if increments.get("total|engagement") and (first is None or start < first):
+                    if "total|engagement" in increments and (first is None or start < first):
                         self._first[partition] = start
         samples = self._viewers[partition]
         for sample in change.viewers:
@@ -298,14 +304,22 @@ class Book:
         """Whether all six slots were applied here: a loaded slot does not say which session its counts belong to."""
         return bool(self._slots_from) and self.slots.begin >= max(self._slots_from.values()) + LOADED_SLOT_SECONDS + SLOT_SECONDS
 
-    def history(self) -> list[int]:
-        """Engagement of the last sixty whole minutes, oldest first; -1 = not known, or before the first count."""
+    def history(self, head: str = "total") -> list[int]:
+        """Engagement of the last sixty whole minutes, oldest first; -1 = not known, or before the first count of all. Not to be changed."""
         first, known = self.first_counted, max(self._minutes_from.values(), default=0)
         if first is None or not self.minutes.end:
             return [-1] * HISTORY_MINUTES
         begin = max(first // MINUTE_SECONDS * MINUTE_SECONDS, known)
-        minutes = range(self.minutes.begin, self.minutes.end, MINUTE_SECONDS)
-        return [self.minutes.at(start, "total|engagement") if start >= begin else -1 for start in minutes]
+        # Whole minutes hardly ever change; adding them up anew for each topic and tick would be most of a tick's work.
+        made_of = (begin, self.minutes.end, self.minutes.version)
+        if self._histories[0] != made_of:
+            self._histories = (made_of, {})
+        histories = self._histories[1]
+        if head not in histories:
+            field = f"{head}|engagement"
+            minutes = range(self.minutes.begin, self.minutes.end, MINUTE_SECONDS)
+            histories[head] = [self.minutes.at(start, field) if start >= begin else -1 for start in minutes]
+        return histories[head]
 
     def viewers_now(self, now_ms: int, outside: frozenset[str]) -> dict[str, int]:
         """Head → concurrent viewers by samples that are still believed; platforms ``outside`` count only for themselves."""
@@ -368,10 +382,11 @@ class Book:
 
 def _first_counted(total: int, minutes: Mapping[int, Mapping[str, int]], slots: Mapping[int, Mapping[str, int]]) -> int | None:
     """When the first engagement of a loaded partition was counted: exact to the slot where slots reach back so far."""
-    counted = {start: found["total|engagement"] for start, found in minutes.items() if found.get("total|engagement")}
+    # A minute whose counts were all retracted holds noughts; it was counted all the same.
+    counted = {start: found["total|engagement"] for start, found in minutes.items() if "total|engagement" in found}
     if sum(counted.values()) != total:
         return 0
-    exact = [start for start, found in slots.items() if found.get("total|engagement")]
+    exact = [start for start, found in slots.items() if "total|engagement" in found]
     oldest = min(counted, default=None)
     if oldest is None:
         return min(exact, default=None)

@@ -139,6 +139,7 @@ class Picture:
                 "slot_seconds": book.minutes.unit,
                 "start": iso(book.minutes.begin * 1000),
                 "engagement": book.history(),
+                "topics": self._topic_histories(book),
             }
         self._last = share(self._last, state)
         return self._last
@@ -302,6 +303,15 @@ class Picture:
         if rated:
             cell["per_minute"] = self._per_minute(book, head, "engagement", rated)
         self._cells[head] = (row, column, cell)
+
+    def _topic_histories(self, book: Book) -> dict[str, list[int]]:
+        """Only of topics that were ever counted."""
+        found: dict[str, list[int]] = {}
+        for topic in self.config.topics:
+            head = f"topic:{topic.id}"
+            if "engagement" in book.kinds.get(head, {}):
+                found[topic.id] = book.history(head)
+        return found
 
     def _health(self, book: Book, now_ms: int, around: Around, counts: Mapping[str, int]) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -326,6 +326,22 @@ def test_history_has_sixty_whole_minutes_and_minus_one_before_the_first_count():
     assert later["engagement"][-2:] == [5, 9]
 
 
+def test_each_topic_that_was_counted_has_its_own_history():
+    book = empty_book(at=NOW)
+    book.apply(0, change(1, comments(NOW - 120, 2), group(NOW - 60, {"total|comments": 7, "topic:robots|comments": 3})))
+    assert picture(caught_up(book, NOW + 30), NOW + 30)["history"]["topics"] == {"robots": [-1] * 58 + [0, 3]}
+
+
+def test_a_late_count_changes_the_history_of_its_minute():
+    book = empty_book(at=NOW)
+    book.apply(0, change(1, group(NOW - 60, {"total|comments": 7, "topic:robots|comments": 3})))
+    before = picture(caught_up(book, NOW + 30), NOW + 30)["history"]
+    book.apply(0, change(2, group(NOW - 60, {"total|comments": 1, "topic:robots|comments": 1})))
+    after = picture(caught_up(book, NOW + 31), NOW + 31)["history"]
+    assert [before["engagement"][-1], before["topics"]["robots"][-1]] == [7, 3]
+    assert [after["engagement"][-1], after["topics"]["robots"][-1]] == [8, 4]
+
+
 def test_minutes_without_a_count_are_zero_once_the_event_has_begun():
     """Totals greater than the last hour's minutes prove that counting began before them."""
     book = Book(1)
