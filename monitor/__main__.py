@@ -113,6 +113,19 @@ def _roster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     bring.add_argument("--yes", action="store_true", help="do not ask whether the guessed columns are right")
     bring.add_argument("--verified", action="store_true", help="I vouch that all accounts in this list are the attendees' own")
 
+    check = add("check", "Ask the platforms about every row; says first what it costs. One file per liaison in --out.")
+    check.add_argument("--yes", action="store_true", help="do not ask before spending quota")
+
+    add("export", "The whole table as a roster: the file and what people said on their pages.")
+
+    liaison = add("liaison", "A link to the channels of one country, for whoever looks after them; shown once.")
+    liaison.add_argument("country", metavar="COUNTRY", help="code or name, or all")
+    liaison.add_argument("--name", help="only the rows of this liaison and those of nobody")
+    liaison.add_argument("--revoke", action="store_true", help="close the links of this country, or of this liaison there")
+
+    link = add("link", "A new personal link for an attendee who lost it; shown once, the old one is closed.")
+    link.add_argument("attendee", metavar="ATTENDEE")
+
 
 def _common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("common options")

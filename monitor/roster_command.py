@@ -8,29 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 import tomllib
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor import signup
 from monitor.config import ConfigError
+from monitor.countries import find_country, nearest_country
+from monitor.engine import find_url
+from monitor.journal import make_client
+from monitor.memory import RedisMemory
+from monitor.roster import Roster, decode, read_roster
 from monitor.roster_columns import Columns, from_map, guess, letter
-from monitor.roster_import import Updated, csv_text, entries_of, read_rows, rejects_text, update
+from monitor.roster_import import HEADER, Updated, csv_text, entries_of, read_rows, rejects_text, update
 from monitor.roster_table import read_table
 from monitor.settings import SAMPLE_ROSTER
 from monitor.setup import author_key
+from monitor.signup_store import SignupStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
+    from connectors.discovery import Account
+    from monitor.asking import Asking
+    from monitor.roster import Channel
+    from monitor.roster_check import Answers, Verdict
     from monitor.roster_import import Entry, Reject
     from monitor.roster_table import Table
     from monitor.settings import Settings
 
 FIRST_REJECTS: Final = 10
+FOLDER: Final = "roster-check"
 
 
 async def run(settings: Settings) -> int:
@@ -57,7 +70,7 @@ async def bring_in(settings: Settings) -> int:
     rejects = [*rejects, *result.rejects]
     _say(describe(table, columns, args.file.name))
     _say(_outcome(result, entries, rejects))
-    if (result.new or result.changed) and not _is_agreed(args, target):
+    if (result.new or result.changed) and not _is_agreed(args, f"Write this to {target}?"):
         _say("Nothing was written.")
         return 2
     _write_rejects(target, rejects)
@@ -145,14 +158,12 @@ def _require_channels(columns: Columns, name: str) -> None:
         )
 
 
-def _is_agreed(args: Any, target: Path) -> bool:
-    if args.yes or args.map:
+def _is_agreed(args: Any, question: str) -> bool:
+    if args.yes or getattr(args, "map", None):
         return True
     if not sys.stdin.isatty():
-        raise ConfigError(
-            "nothing was written, because nobody could be asked; add --yes if the columns above are right, else --map"
-        )
-    sys.stdout.write(f"Write this to {target}? [y/N] ")
+        raise ConfigError("nothing was done, because nobody could be asked; add --yes if what stands above is right")
+    sys.stdout.write(f"{question} [y/N] ")
     sys.stdout.flush()
     return sys.stdin.readline().strip().casefold() in {"y", "yes", "是", "s", "sí", "sim", "o", "oui", "д", "да", "ya", "نعم"}
 
@@ -198,8 +209,6 @@ def _read(path: Path) -> bytes:
 
 
 def _current(path: Path) -> str | None:
-    from monitor.roster import decode  # noqa: PLC0415
-
     return decode(_read(path)) if path.exists() else None
 
 
@@ -227,4 +236,192 @@ def _give_back_signals() -> None:
         loop.remove_signal_handler(number)
 
 
-ACTIONS: Final = {"import": bring_in}
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+async def check(settings: Settings) -> int:
+    """Ask the platforms about every row, after saying what it costs; exit code 1 when somebody must do something."""
+    from connectors import rest  # noqa: PLC0415 — import, export and liaison ask nobody
+    from connectors.connector import ProcessMemory, Tools, make_pseudonym  # noqa: PLC0415
+    from monitor import roster_check  # noqa: PLC0415
+    from monitor.roster_ask import askers, fetcher  # noqa: PLC0415
+
+    async with _redis(settings) as redis:
+        table, reasons = await _table(settings, redis)
+        channels: dict[str, list[Channel]] = {}
+        for channel in table.channels:
+            channels.setdefault(channel.platform, []).append(channel)
+        # The units of a day are one purse with the running monitor's.
+        memory = RedisMemory(redis) if redis else ProcessMemory()
+        tools = Tools(pseudonym=make_pseudonym(b"roster check"), memory=memory)
+        async with rest.client() as session:
+            asking, silent = askers(settings.config, [] if _is_invented(settings) else channels, fetcher(session), tools)
+            costs = [roster_check.cost_of(channels[name], asking[name].discoverer) for name in asking]
+            for line in [*costs, *(f"{name}: {_count(len(channels[name]), 'row')}, {why}." for name, why in silent.items())]:
+                _say(str(line))
+            if not costs:
+                _say("No platform is asked.")
+            if any(cost.per_day is not None for cost in costs) and not _is_agreed(settings.args, "Ask now, and spend that?"):
+                _say("Nobody was asked.")
+                return 2
+            answers = {name: await _answers(asking[name], channels[name], table, silent) for name in asking}
+    verdicts = roster_check.judge(table, answers, silent, lambda livestream: reasons.get(livestream, ""))
+    for line in roster_check.summary(verdicts):
+        _say(line)
+    folder = Path(settings.args.out or FOLDER)
+    for name, text in roster_check.by_liaison(verdicts, require_consent=settings.config.require_consent).items():
+        write_whole(folder / name, text, mode=0o600)
+    _say(f"Each liaison's rows are in {folder}, what needs somebody first.")
+    _write_ids(settings, verdicts)
+    return int(any(verdict.state in roster_check.WRONG for verdict in verdicts))
+
+
+async def _answers(asking: Asking, channels: list[Channel], table: Roster, silent: dict[str, str]) -> Answers:
+    from monitor.roster_ask import accounts  # noqa: PLC0415
+    from monitor.roster_check import Answers, guesses, questions_for  # noqa: PLC0415
+
+    found, trouble = await accounts(asking, questions_for(channels, asking.discoverer))
+    if trouble:
+        silent[asking.discoverer.name] = f"not asked to the end: {trouble}"
+        _say(f"{asking.discoverer.title}: {trouble}.")
+    called: dict[str, set[str]] = {}
+    for channel in (*table.channels, *table.unreachable):
+        called.setdefault(channel.attendee, set()).add(channel.handle)
+    missing = [one for one in channels if not one.native_id and (got := found.get(one.handle)) is not None and not got.native_id]
+    maybe = list(dict.fromkeys(form for one in missing for form in guesses(one, sorted(called[one.attendee]))))
+    near: dict[str, Account] = {}
+    # Only where many handles are one question: a guess must not cost what a row costs.
+    if maybe and not trouble and len(asking.discoverer.resolve(["aa_1", "aa_2"])) == 1:
+        near, _ = await accounts(asking, asking.discoverer.resolve(maybe))
+    ids = {channel.native_id for channel in channels if channel.native_id}
+    return Answers(
+        by_handle={name: one for name, one in found.items() if name not in ids},
+        by_id={name: one for name, one in found.items() if name in ids},
+        guesses=near,
+    )
+
+
+def _write_ids(settings: Settings, verdicts: list[Verdict]) -> None:
+    """The platforms' own ids into the roster's file: with them a renamed account is followed, and a stranger's is not."""
+    from monitor.roster_check import with_ids  # noqa: PLC0415
+
+    path = settings.config.roster_file
+    if path is None or _is_invented(settings):
+        return
+    header, rows = read_rows(_current(path) or "")
+    after = with_ids(rows, verdicts)
+    new = sum(one != other for one, other in zip(rows, after, strict=True))
+    if new:
+        replace_file(path, csv_text(header, after), datetime.now(UTC))
+        _say(f"{_count(new, 'account id')} written to {path}.")
+
+
+def _is_invented(settings: Settings) -> bool:
+    """The people of the shipped sample do not exist; the real platforms must not be asked about them."""
+    path = settings.config.roster_file
+    return path is not None and path.name == SAMPLE_ROSTER
+
+
+# --- export, liaisons' and personal links -----------------------------------------------------------------------------
+
+
+async def export(settings: Settings) -> int:
+    """The whole table, file and sign-ups together, as a roster."""
+    async with _redis(settings) as redis:
+        table, _ = await _table(settings, redis)
+    text = csv_text(HEADER, (signup.as_row(channel) for channel in (*table.channels, *table.unreachable)))
+    if settings.args.out:
+        write_whole(Path(settings.args.out), text, mode=0o600)
+        _say(f"{len(table.channels) + len(table.unreachable)} rows written to {settings.args.out}.")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+async def liaison(settings: Settings) -> int:
+    """A link for whoever looks after a country's people; shown once."""
+    args, words = settings.args, settings.args.country
+    code = "*" if words.casefold() in {"all", "*"} else find_country(words)
+    if code is None:
+        near = nearest_country(words)
+        raise ConfigError(
+            f'"{words}" is no country that we know'
+            + (f'; did you mean "{near}"?' if near else "; write a code such as BR, or all")
+        )
+    url = _public(settings)
+    async with _redis(settings) as redis:
+        store = _store(settings, redis)
+        if args.revoke:
+            number = await store.revoke(lambda one: one.country == code and (not args.name or one.name == args.name))
+            _say(f"{_count(number, 'link')} closed.")
+            return 0
+        token = signup.new_token(secrets.token_bytes(32))
+        await store.add_liaison(signup.token_hash(token) or "", signup.Liaison(code, args.name or ""))
+    _say(f"{url}/liaison/{token}")
+    _say("This is shown once. Send it to one person; --revoke closes it.")
+    return 0
+
+
+async def link(settings: Settings) -> int:
+    """A new personal link for somebody who lost it; the one before opens nothing any more."""
+    url = _public(settings)
+    wanted = settings.args.attendee.casefold()
+    async with _redis(settings) as redis:
+        store = _store(settings, redis)
+        people = [one for one in (await store.all()).people if wanted in (one.attendee.casefold(), one.id)]
+        if len(people) != 1:
+            ids = ", ".join(f"{one.id} ({one.shown})" for one in people)
+            raise ConfigError(
+                f"nobody signed up as {settings.args.attendee}" if not people else f"several signed up like that, name one: {ids}"
+            )
+        token = signup.new_token(secrets.token_bytes(32))
+        await store.new_link(people[0].id, signup.token_hash(token) or "")
+    _say(f"{url}/me/{token}")
+    _say("This is shown once. Give it to the attendee in person, not into a chat that others read.")
+    return 0
+
+
+async def _table(settings: Settings, redis: Any) -> tuple[Roster, dict[str, str]]:
+    """(file and sign-ups together, livestream → why discovery cannot reach it)."""
+    path = settings.config.roster_file
+    table = read_roster(path) if path else Roster()
+    if redis is None:
+        return table, {}
+    from monitor.channel_store import ChannelStore  # noqa: PLC0415 — only with a running monitor
+
+    rows = await ChannelStore(redis).rows()
+    reasons = {name: row.reason for name, row in rows.items() if row.state == "unreachable"}
+    return signup.merged(table, await SignupStore(redis).all()), reasons
+
+
+@asynccontextmanager
+async def _redis(settings: Settings) -> AsyncIterator[Any]:
+    """The running monitor's Redis; None where none runs."""
+    url = settings.redis_url or find_url(settings.data_dir)
+    if not url:
+        yield None
+        return
+    client = make_client(url, connections=2)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def _store(settings: Settings, redis: Any) -> SignupStore:
+    if redis is None:
+        raise ConfigError(f"no monitor runs on {settings.data_dir}; start it first, or name its folder with --data-dir")
+    return SignupStore(redis)
+
+
+def _public(settings: Settings) -> str:
+    if not (settings.config.sign_up and settings.config.public.url):
+        raise ConfigError("there are no such pages yet: set sign_up = true in [roster] and url in [public]")
+    return settings.config.public.url.rstrip("/")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+ACTIONS: Final = {"import": bring_in, "check": check, "export": export, "liaison": liaison, "link": link}

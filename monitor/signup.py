@@ -323,6 +323,19 @@ def merged(roster: Roster, said: Signups, *, platforms: Collection[str] = connec
     )
 
 
+def as_row(channel: Channel) -> dict[str, str]:
+    """As the roster's file writes it."""
+    consent = {"withdrawn": "withdrawn", "paused": "paused"}.get(channel.state) or channel.consent or ""
+    return {
+        "attendee": channel.attendee, "name": channel.name, "country": channel.country or "", "language": channel.language or "",
+        "platform": channel.platform, "handle": channel.handle, "native_id": channel.native_id or "",
+        "live_url": channel.live_url or "", "tags": ";".join(sorted(channel.tags)), "priority": str(channel.priority),
+        "liaison": channel.liaison or "", "show_name": "yes" if channel.show_name else "no", "consent": consent,
+        "consent_at": f"{channel.consent_at:%Y-%m-%dT%H:%MZ}" if channel.consent_at and channel.consent else "",
+        "verified": "yes" if channel.verified else "", "person": channel.person or "",
+    }  # fmt: skip
+
+
 def own_places(signup: Signup, roster: Roster, said: Signups) -> tuple[Place, ...]:
     """The channels that this person may speak for: confirmed, and nobody else's in the table."""
     if not signup.confirmed:

@@ -26,13 +26,17 @@ from aiohttp import web
 from msgspec.structs import replace
 
 import connectors
+from connectors import rest
+from connectors.connector import Tools, make_pseudonym
 from monitor import pages, signup, signup_views
 from monitor.channel_store import ROWS, ChannelStore
 from monitor.channels import from_json
 from monitor.config import ConfigError
 from monitor.links import find_channels
+from monitor.memory import RedisMemory
 from monitor.pages import NONE, Html, word
 from monitor.roster import Roster, read_roster
+from monitor.roster_ask import Resolver, fetcher
 from monitor.setup import author_key
 from monitor.signup import Fix, Limits, Place, Signup, Signups
 from monitor.signup_store import AWAY, REPORTS, SignupStore, TooManyError
@@ -561,10 +565,23 @@ def add_pages(app: web.Application, feed: Feed, redis: Any, data_dir: Path) -> N
         known = feed.around.livestreams.get(livestream)
         return cells(feed.book, {livestream: known}, int(time.time() * 1000))[livestream] if known else {}
 
+    key = author_key(data_dir)
+    tools = Tools(pseudonym=make_pseudonym(key), memory=RedisMemory(redis))
+    session = rest.client()
+    resolver = Resolver(lambda: feed.config, fetcher(session), tools)
     around = Surroundings(
-        config=lambda: feed.config, roster=FileRoster(lambda: feed.config.roster_file), cell=cell, key=author_key(data_dir)
+        config=lambda: feed.config,
+        roster=FileRoster(lambda: feed.config.roster_file),
+        cell=cell,
+        key=key,
+        resolve=nobody if feed.config.simulator.enabled else resolver,  # invented people are asked about nowhere
     )
     SignupPages(redis, around).register(app)
+
+    async def close(_: web.Application) -> None:
+        await session.close()
+
+    app.on_cleanup.append(close)
 
 
 def qr_svg(url: str, *, inline: bool = True) -> Html:
