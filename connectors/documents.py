@@ -13,7 +13,7 @@ from connectors.mapped import Reading, decode, events_of, unreadable_event
 from connectors.mapping import Plan, compile_map
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from connectors.event import Event
 
@@ -26,6 +26,12 @@ def plan_of(table: Mapping[str, Any]) -> Plan:
 @lru_cache(maxsize=64)
 def _compiled(table: bytes) -> Plan:
     return compile_map(orjson.loads(table))
+
+
+@lru_cache
+def usual(options: Callable[[], Any]) -> Any:
+    """The options of a kind without a configuration, checked once."""
+    return options()
 
 
 def read_or_tell(plan: Plan, document: bytes, reading: Reading) -> list[Event]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Refused, Target, Tools, Watch
-from connectors.documents import events_of_all, plan_of, read_or_tell
+from connectors.documents import events_of_all, plan_of, read_or_tell, usual
 from connectors.event import Gap
 from connectors.mapped import Reading
 from connectors.mapping import OUR_OWN
@@ -291,7 +291,7 @@ class Following(Connector):
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
-        return cls.parse_with(cls.options(), raw, tools, livestreams=livestreams)
+        return cls._parse(usual(cls.usual_options), raw, tools, livestreams)
 
     @classmethod
     def generic(cls, options: Any) -> Any:
@@ -301,7 +301,15 @@ class Following(Connector):
     @classmethod
     def parse_with(cls, options: Any, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """As ``parse``, with the map of a section of the configuration."""
-        options = cls.generic(options)
+        return cls._parse(cls.generic(options), raw, tools, livestreams)
+
+    @classmethod
+    def usual_options(cls) -> Any:
+        """The generic options without a configuration."""
+        return cls.generic(cls.options())
+
+    @classmethod
+    def _parse(cls, options: Any, raw: bytes, tools: Tools, livestreams: Mapping[str, str] | None) -> list[Event]:
         reading = Reading(
             platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams
         )

@@ -10,7 +10,6 @@ is the id; if it carries no time either, only within ``same_within_seconds``, be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -24,7 +23,7 @@ from connectors.money import Money, exponent_of, minor, shown
 from connectors.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from connectors.mapping import Conditions, Plan, Pointer
@@ -137,7 +136,7 @@ class _Documents:
 def value_at(found: Any, where: Pointer) -> Any:
     """What a pointer points at in this document; None for nothing."""
     for token in where[1]:
-        if isinstance(found, Mapping):
+        if isinstance(found, dict):
             found = found.get(token)
         elif isinstance(found, list) and token.isascii() and token.isdigit() and int(token[:9]) < len(found):
             found = found[int(token[:9])]

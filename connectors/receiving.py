@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from connectors.connector import Answer, Receiver, Secret, Unreadable
-from connectors.documents import events_of_all, plan_of, read_or_tell
+from connectors.documents import events_of_all, plan_of, read_or_tell, usual
 from connectors.mapped import Reading, decode, value_at
 from connectors.mapping import OUR_OWN, compile_map, pointer
 from connectors.signatures import Auth, delivery_id, refused, same
@@ -157,7 +157,7 @@ class Hook(Receiver):
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """One body; what ``monitor parse`` calls. Raises Unreadable and nothing else."""
-        return cls.parse_with(cls.options(), raw, tools, livestreams=livestreams)
+        return cls.parse_with(usual(cls.options), raw, tools, livestreams=livestreams)
 
     @classmethod
     def parse_with(cls, options: Any, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:

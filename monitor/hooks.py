@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 import connectors
 from connectors.connector import Answer, Receiver, Request, Tools, make_pseudonym
@@ -26,8 +28,10 @@ from connectors.event import Unknown
 from monitor.setup import author_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from prometheus_client.metrics_core import Metric
 
     from connectors.event import Event
     from monitor.config import Config
@@ -201,6 +205,25 @@ class Hooks:
         self.counts[name, f"said_{reason}"] += 1
         if seen % LOUD_EVERY == 0:
             log.warning("/hooks/%s: a request was not taken: %s", name or "…", reason)
+
+
+class HookCollector(Collector):
+    """``/metrics`` of what was sent to us; the labels are names of sections and reasons from fixed sets."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        text = "Requests to /hooks by section and what became of them; taken: the events are on disk."
+        requests = CounterMetricFamily("livestream_hook_requests", text, labels=["section", "result"])
+        counts = {(name, "taken"): 0 for name in self._hooks.names}
+        counts |= {key: count for key, count in self._hooks.counts.items() if not key[1].startswith(("said_", "unknown_"))}
+        for (section, result), count in sorted(counts.items()):
+            requests.add_metric([section or "none", result], count)
+        yield requests
 
 
 # --- pure ---------------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from monitor.channel_store import ChannelStore
 from monitor.config import ConfigError
 from monitor.coverage import pending_list
 from monitor.feed import Feed, unix_ms
-from monitor.hooks import Hooks
+from monitor.hooks import HookCollector, Hooks
 from monitor.hooks import opened as receiving
 from monitor.journal import Journal, ready
 from monitor.metrics import make_registry
@@ -214,6 +214,7 @@ def make_app(
     app.router.add_get("/metrics", metrics)
     if hooks is not None:
         hooks.add_routes(app.router)
+        registry.register(HookCollector(hooks))
     app.router.add_get("/{path:.*}", page)
     return app
 

@@ -258,6 +258,10 @@ async def test_serve_mounts_them_before_its_pages(tmp_path, valkey, journal):
         assert answer.status == 200
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert (await client.get("/hooks/partner")).status == 405
+        metrics = await (await client.get("/metrics")).text()
+        assert 'livestream_hook_requests_total{result="taken",section="webhook.partner"} 1.0' in metrics
+        assert 'livestream_hook_requests_total{result="wrong_method",section="webhook.partner"} 1.0' in metrics
+        assert "said_" not in metrics
         await hooks.producer.flushed()
         assert len(await journalled(journal)) == 1
 

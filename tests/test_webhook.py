@@ -129,6 +129,22 @@ def test_base64_of_the_same():
 
 
 @pytest.mark.parametrize(
+    "form",
+    ["t={t},s={s}", "t={t}.s={s}", "t={t},v1={wrong},v1={s}", "v1={s},t={t}"],
+    ids=["tiktok", "owncast", "stripe", "turned"],
+)
+def test_time_and_signature_in_one_header(form):
+    receiver = made(auth="hmac_sha256_pairs", header="TikTok-Signature")
+    stamp = str(int(NOW.timestamp()))
+    signature = hmac.new(b"s3cret", f"{stamp}.".encode() + COMMENT, hashlib.sha256).hexdigest()
+    header = form.format(t=stamp, s=signature, wrong="0" * 64)
+    assert send(receiver, headers={"tiktok-signature": header}).status == 200
+    assert send(receiver, headers={"tiktok-signature": header.replace(stamp, str(int(stamp) + 1))}).status == 403
+    assert send(receiver, headers={"tiktok-signature": header}, now=NOW + timedelta(seconds=301)).reason == "outside_window"
+    assert send(receiver, headers={"tiktok-signature": f"t={stamp}"}).status == 401
+
+
+@pytest.mark.parametrize(
     ("options", "request_", "status"),
     [
         ({"auth": "bearer"}, {"headers": {"authorization": "Bearer s3cret"}}, 200),
@@ -385,3 +401,22 @@ def test_no_request_breaks_it_and_a_guess_brings_in_nothing(*, auth, headers, bo
 @given(content=st.sampled_from(["", "application/x-www-form-urlencoded"]), body=st.binary(max_size=100))
 def test_a_genuine_body_of_any_bytes_is_an_answer(content, body):
     assert inside(body, content).status in (200, 400)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_accidents_of_genuine_bodies():
+    import random
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).parent / "contract"))
+    from test_contract import mangle
+
+    dice = random.Random(7)
+    bodies = (Path(__file__).parent / "captures" / "webhook" / "own.txt").read_bytes().splitlines()
+    receiver = made(auth="path_token")
+    for _ in range(100_000):
+        answer = send(receiver, mangle(dice.choice(bodies), dice), path="s3cret")
+        assert answer.status in (200, 400)
+        for event in answer.events:
+            assert from_json(as_json(event)) == event
