@@ -332,19 +332,41 @@ async def test_the_tail_never_moves_back_to_a_known_batch(valkey, journal, folde
         assert lane.tail[0] == newest
 
 
-async def test_rows_outlive_an_outage_that_is_longer_than_r(valkey, journal, folder):
+async def hours_ago(producer: Producer) -> None:
+    """As if everything up to now, acknowledgements and proofs, had been three hours ago."""
+    await producer.keep_house()
+    await producer._in_writer(producer._spool._database.execute, "UPDATE rows SET acknowledged = acknowledged - 10000")
+    for lane in producer._lanes.values():
+        lane.proven_at -= 10_000
+
+
+async def test_rows_outlive_an_outage_that_is_longer_than_r(proxy, journal, folder):
     """What was acknowledged just before an outage may be lost in it: time passes by proofs only."""
-    async with producing(valkey, folder) as producer:
+    async with producing(proxy.url, folder, timeout=0.1) as producer:
         for number in range(200):
             await producer.put([message(number, "one")])
         await producer.flushed()
-        await producer.keep_house()
-        await producer._in_writer(producer._spool._database.execute, "UPDATE rows SET acknowledged = acknowledged - 10000")
-        for lane in producer._lanes.values():
-            lane.proven_at -= 10_000  # three hours without an answer
+        await hours_ago(producer)
+        proxy.hold()
+        await producer.keep_house()  # nobody answers
         await forget_everything(journal)
+        proxy.release()
         await producer.keep_house()
+        assert producer.lost_tails == 1
     assert sum(map(len, (await stored(journal)).values())) == 200
+
+
+async def test_rows_of_an_unfinished_rewind_are_not_forgotten(valkey, journal, folder):
+    async with producing(valkey, folder) as producer:
+        for number in range(100):
+            await producer.put([message(number, "one")])
+        await producer.flushed()
+        await hours_ago(producer)
+        (lane,) = producer._lanes.values()
+        async with lane.lock:  # the sender is at it: the first part has just been answered
+            lane.rewound, lane.proven_at = 64, lane.proven_at + 10_000
+            await producer.keep_house()
+            assert len(await producer._in_writer(producer._spool.rows)) == 100
 
 
 async def test_old_rows_are_not_sent_again_after_the_seen_ids_forgot_them(valkey, journal, folder):
