@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 — the configuration reads the options' types
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
 import orjson
@@ -141,17 +141,17 @@ class Hook(Receiver):
     @classmethod
     def documents(cls, content_type: str, body: bytes, options: Any) -> list[bytes]:
         """The JSON documents of a body: one, one a line, or in a form; raises Unreadable when there is none."""
-        kind: Literal["form", "other"] = "form" if "x-www-form-urlencoded" in content_type else "other"
-        if kind == "form":
-            return [_of_form(body, options.form_field)]
         try:
             decode(body)
         except Unreadable:
+            if "x-www-form-urlencoded" in content_type:
+                return [_of_form(body, options.form_field)]
             lines = [line for line in body.split(b"\n") if line.strip()]
             if len(lines) < 2:
                 raise
             decode(lines[0])  # Lines of JSON begin with one; a document that was cut off does not.
             return lines
+        # Also where it is called a form: that is what curl says of everything.
         return [body]
 
     @classmethod

@@ -236,6 +236,7 @@ def test_an_object_a_list_lines_and_a_form_say_the_same():
     form = b"payload=%5B" + COMMENT.replace(b'"', b"%22") + b"," + second.replace(b'"', b"%22") + b"%5D"
     for body, kind in (
         (b"[" + COMMENT + b"," + second + b"]", "application/json"),
+        (b"[" + COMMENT + b"," + second + b"]", "application/x-www-form-urlencoded"),
         (COMMENT + b"\n" + second + b"\n", "application/x-ndjson"),
         (COMMENT + b"\r\n\r\n" + second, "text/plain"),
         (form, "application/x-www-form-urlencoded; charset=utf-8"),
