@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import html
@@ -12,14 +13,17 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from feed_source import Shelf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_feed import CONFIG as FEED_CONFIG
 from test_feed import make_feed
 
 from monitor import signup
@@ -31,10 +35,11 @@ from monitor.links import HOSTS, Found
 from monitor.pages import LANGUAGES, chosen, clean, countries, region, render, words
 from monitor.reload import Reloader
 from monitor.roster import Roster, parse_roster
+from monitor.settings import Settings
 from monitor.signup import Fix, Liaison, Limits, Place, Signup, Signups, live_report, merged, person_hash, shown_form
-from monitor.signup_store import Follower, SignupStore
+from monitor.signup_store import Follower, SignupStore, _followers
 from monitor.signup_web import HEADERS, JOINS, WRONG_LINKS, SignupPages, Surroundings
-from monitor.web import make_app
+from monitor.web import make_app, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -874,3 +879,41 @@ async def test_a_withdrawal_reaches_the_collectors_plan_by_itself(redis_client, 
         assert watched(setup.roster) == set()
     finally:
         await asyncio.to_thread(follower.close)
+
+
+# --- in the house -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_the_role_serves_the_pages_only_where_the_configuration_says_so(redis_client, valkey, tmp_path, capsys, on):
+    config = replace(FEED_CONFIG, sign_up=on, public=Public(url="https://live.example.org"))
+    given = Settings(
+        config=config, data_dir=tmp_path, redis_url=valkey, port=0, log="text", args=argparse.Namespace(command="serve")
+    )
+    role, said = asyncio.create_task(run(given)), ""
+    try:
+        async with asyncio.timeout(10):
+            while not said:
+                assert not role.done(), role
+                await asyncio.sleep(0.01)
+                said = capsys.readouterr().out
+        async with (
+            ClientSession() as session,
+            session.get(said.split()[1] + "join", headers={"Host": "live.example.org"}) as answer,
+        ):
+            assert ("Join with your channel" in await answer.text()) is on
+            assert (answer.status == 200) is on
+    finally:
+        role.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await role
+        for follower in _followers.values():
+            await asyncio.to_thread(follower.close)
+        _followers.clear()
+
+
+def test_a_wheel_carries_words_and_templates():
+    """They are files of the package, and the package is what is built."""
+    for part in ("words", "templates"):
+        assert any((files("monitor") / part).iterdir())
+        assert not (Path(str(files("monitor"))).parent / ".gitignore").read_text().count(part)
