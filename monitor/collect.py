@@ -142,7 +142,7 @@ def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Ro
             if not config.platform(channel.platform).enabled:
                 refused[channel.id] = f"{channel.platform} is switched off in the configuration"
             elif connectors.kind_of(channel.platform) not in connectors.PLATFORMS:
-                closed[channel.id] = "it is told to us, not asked for"
+                continue  # it is told to us, not asked for, and its states are serve's
             elif row is not None and row.reading == "closed":
                 closed[channel.id] = row.reason
             else:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,9 @@ from prometheus_client.registry import Collector
 import connectors
 from connectors.connector import Answer, Receiver, Request, Tools, make_pseudonym
 from connectors.event import Unknown
+from monitor.produce import RETRIABLE, Producer
 from monitor.setup import author_key
+from monitor.told import rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
 
     from connectors.event import Event
     from monitor.config import Config
-    from monitor.produce import Producer
-    from monitor.roster import Roster
+    from monitor.roster import Channel, Roster
 
 log = logging.getLogger("monitor.hooks")
 
@@ -51,6 +52,7 @@ MOST_BYTES: Final = 1 << 20
 MOST_AT_ONCE: Final = 64
 MOST_WAITING: Final = 500_000
 """Events on disk that the journal does not have yet; beyond, senders are told to come again."""
+STATES_SECONDS: Final = 5.0
 RETRY_AFTER: Final = {"Retry-After": "5"}
 LOUD_EVERY: Final = 100
 """Of refusals for the same reason the first one is logged, and then each hundredth."""
@@ -79,6 +81,9 @@ class Hooks:
         self._stack = AsyncExitStack()
         self._receivers: dict[str, Receiver] = {}
         self._settings: dict[str, Any] = {}
+        self._told: dict[str, Channel] = {}
+        """Channels of platforms that only tell us."""
+        self._heard: dict[str, datetime] = {}
         self._at_once = 0
         self._putting: set[asyncio.Task[int]] = set()
 
@@ -103,6 +108,11 @@ class Hooks:
                 self._receivers[name] = receiver
             receiver.directory = directories.get(receiver.platform, {})
         self._settings = wanted
+        self._told = {
+            channel.id: channel
+            for channel in roster.watchable(config.require_consent)
+            if channel.platform in wanted and connectors.kind_of(channel.platform) not in connectors.PLATFORMS
+        }
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,6 +123,22 @@ class Hooks:
         """Before any route that takes every path."""
         router.add_route("*", "/hooks/{name}", self.take)
         router.add_route("*", "/hooks/{name}/{rest:.*}", self.take)
+
+    async def note_states(self, redis: Any) -> None:
+        """Say again and again which channels are live and which wait; collect does it for those that it connects to."""
+        while True:
+            with suppress(*RETRIABLE):
+                await self.note_states_once(redis)
+            await asyncio.sleep(STATES_SECONDS)
+
+    async def note_states_once(self, redis: Any) -> None:
+        """One round of it."""
+        if self._told:
+            names = list(self._told)
+            known = dict(zip(names, await redis.hmget("{livestreams}", names), strict=True))
+            written = rows(self._told.values(), self._heard, known, self._now())
+            if written:
+                await redis.hset("{livestreams}", mapping=written)
 
     async def close(self) -> None:
         """Wait for what is being written, for as long as a sender would have."""
@@ -170,6 +196,8 @@ class Hooks:
             self.counts[name, "unknown_events"] += unknown
             if not await self._on_disk(producer, answer.events):
                 return self._later(name, "full")
+            now = self._now()
+            self._heard.update((event.livestream, now) for event in answer.events if event.livestream in self._told)
         reason = answer.reason or ("taken" if answer.status < 300 else str(answer.status))
         if answer.status >= 300:
             self._say(name, reason)
@@ -281,7 +309,6 @@ def _cut(response: web.Response) -> web.Response:
 @asynccontextmanager
 async def opened(config: Config, roster: Roster, *, redis_url: str, data_dir: Path) -> AsyncGenerator[Hooks, None]:
     """Hooks for as long as the role runs."""
-    from monitor.produce import Producer  # noqa: PLC0415 — only where something receives
 
     def producer() -> Producer:
         return Producer(redis_url, data_dir / "spool", config.partitions, name="serve", most_waiting=MOST_WAITING)

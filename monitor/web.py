@@ -342,6 +342,7 @@ async def _follow(feed: Feed, hooks: Hooks, journal: Journal, reloader: Reloader
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_prepare(journal))
             tasks.create_task(feed.run())
+            tasks.create_task(hooks.note_states(journal.redis))
             if reloader is not None:
                 tasks.create_task(_reload(feed, hooks, reloader))
     except* ConfigError as mistakes:

@@ -250,6 +250,17 @@ async def test_a_channel_that_leaves_the_roster_is_no_longer_read(valkey, journa
         assert {event["kind"] for event in await journalled(journal)} == {"unknown"}
 
 
+async def test_a_channel_is_live_while_something_is_told(valkey, journal, tmp_path):
+    async with receiving(tmp_path, valkey) as (client, hooks):
+        await hooks.note_states_once(journal)
+        waiting = orjson.loads(await journal.hget("{livestreams}", "webhook.partner:ana"))
+        await client.post("/hooks/partner", **signed(comment(1)))
+        await hooks.note_states_once(journal)
+        live = orjson.loads(await journal.hget("{livestreams}", "webhook.partner:ana"))
+        assert set(await journal.hkeys("{livestreams}")) == {b"webhook.partner:ana"}, "others are not ours to speak of"
+    assert (waiting["state"], live["state"]) == ("waiting", "live")
+
+
 async def test_serve_mounts_them_before_its_pages(tmp_path, valkey, journal):
     from test_web import serving
 

@@ -117,7 +117,7 @@ def test_who_calls_us_is_not_asked_and_a_feed_is_read_as_a_whole():
         "sse.mysite": {"sse.mysite:ana", "sse.mysite:feed"},
         "sse.other": {"sse.other:bo"},
     }
-    assert wanted.closed == {"webhook.partner:cy": "it is told to us, not asked for"}
+    assert wanted.closed == {}
     assert wanted.directory["sse.mysite"] == {"ana": "sse.mysite:ana"}
 
 
