@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+BRANDS = {
+    "chery": ("CHERY", "奇瑞", 38),
+    "omoda": ("OMODA & JAECOO", "OMODA & JAECOO", 21),
+    "exeed": ("EXEED", "星途", 13),
+    "icaur": ("iCAUR", "iCAUR", 9),
+    "lepas": ("LEPAS", "LEPAS", 7),
+    "luxeed": ("LUXEED", "智界", 4),
+}
 TOPICS = {
     "robots": ("Robots", "机器人", 30),
     "hybrid": ("Hybrid", "混动", 24),
@@ -115,7 +123,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
             "per_minute": round(row["comments"]["per_minute"] + row["reactions"]["per_minute"], 1),
         }
         pairs[code] = {}
-        for topic, (_, _, weight) in TOPICS.items():
+        for topic, (_, _, weight) in (BRANDS | TOPICS).items():
             bias = dice.lognormvariate(-0.15, 0.55)
             hour = per_minute * weight / 100 * bias * 9
             pairs[code][topic] = {"total": round(hour * 4), "hour": round(hour), "per_minute": round(hour / 60, 1)}
@@ -141,10 +149,17 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         platforms[name] = {"engagement": mine, "in_totals": True}
     platforms["recording"] = {"engagement": rate(5120, 310), "in_totals": False}
     topics = {}
-    for topic, (en, zh, _) in TOPICS.items():
+    histories = {}
+    for topic, (en, zh, _) in (BRANDS | TOPICS).items():
         hour = sum(row[topic]["hour"] for row in pairs.values())
-        group = "technology"
-        topics[topic] = {"name": {"en": en, "zh": zh}, "group": group, "engagement": rate(hour * 4, hour / 60)}
+        group = "brand" if topic in BRANDS else "technology"
+        mood = random.Random(f"{seed} {topic}")
+        drift = mood.uniform(-0.4, 0.6)
+        shape = [1 + drift * (i / 60 - 0.5) + mood.uniform(-0.12, 0.12) for i in range(60)]
+        histories[topic] = [-1 if 8 <= i <= 11 else round(hour / 60 * level) for i, level in enumerate(shape)]
+        total_weight = mood.uniform(3, 5)
+        topics[topic] = {"name": {"en": en, "zh": zh}, "group": group}
+        topics[topic]["engagement"] = rate(hour * total_weight, hour / 60 * shape[-1])
     minute = now.replace(second=0, microsecond=0)
     per_minute = totals["engagement"]["per_minute"]
     walk = random.Random(seed + 1)
@@ -173,7 +188,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
             "total": 1200,
         },
         "cross": {"country_topic": pairs},
-        "history": {"slot_seconds": 60, "start": iso(minute - timedelta(minutes=60)), "engagement": history},
+        "history": {"slot_seconds": 60, "start": iso(minute - timedelta(minutes=60)), "engagement": history, "topics": histories},
         "health": {
             "as_of": iso(now - timedelta(milliseconds=400)),
             "event_to_wall_ms": {"p50": 310, "p95": 620, "p99": 910},

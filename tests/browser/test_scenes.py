@@ -19,7 +19,7 @@ __all__ = ["browser", "dist", "opened"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-SCENES = ["overview", "countries"]
+SCENES = ["overview", "countries", "topics", "moves"]
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe \u0645\u0631\u062d\u0628\u0627 Z" + "\u0335" * 60 + "W" * 200
 
 
@@ -134,6 +134,52 @@ async def test_the_measure_of_the_countries_is_one_key_away(opened: Any) -> None
         await expect(wall.page.locator("main")).to_contain_text("No approved map loaded")
         tiles = await wall.page.locator("[data-part=world] .tile").count()
         assert tiles == len(state["countries"]) - 3  # ZZ, AX and GI are not on the grid
+
+
+async def test_shares_of_voice_are_of_the_groups_own_brands_and_say_so(opened: Any) -> None:
+    async with opened(steady, "#/topics") as wall:
+        await shown(wall, "topics")
+        said = await text(wall.part("voice"))
+        assert "among the group’s own six brands · not the market · last 56 min" in said
+        hour = {name: sum(n for n in minutes if n >= 0) for name, minutes in wall.feed.last["history"]["topics"].items()}
+        brands = [name for name, topic in wall.feed.last["topics"].items() if topic["group"] == "brand"]
+        shares = [hour[name] / sum(hour[name] for name in brands) for name in brands]
+        found = await wall.part("voice").locator(".share").all_inner_texts()
+        assert [re.sub(r"\s", "", share) for share in found] == [f"{100 * share:.1f}%" for share in shares]
+        assert await wall.part("topics").locator("li").count() == 8
+        assert "CHERY" not in await text(wall.part("topics"))
+
+
+async def test_without_brands_the_topics_have_the_scene_for_themselves(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["topics"] = {name: topic for name, topic in state["topics"].items() if topic["group"] != "brand"}
+        return state
+
+    async with opened(make, "#/topics") as wall:
+        await shown(wall, "topics")
+        assert await wall.part("voice").count() == 0
+        await wall.walk()
+
+
+async def test_what_moves_whom_is_lift_over_the_world(opened: Any) -> None:
+    async with opened(steady, "#/moves") as wall:
+        await shown(wall, "moves")
+        pairs = wall.feed.last["cross"]["country_topic"]
+        everything = sum(cell["hour"] for row in pairs.values() for cell in row.values())
+
+        def lift(country: str, topic: str) -> float:
+            here, world = sum(c["hour"] for c in pairs[country].values()), sum(row[topic]["hour"] for row in pairs.values())
+            return float(pairs[country][topic]["hour"] / here / (world / everything))
+
+        volume = {country: sum(c["hour"] for c in row.values()) for country, row in pairs.items() if country != "ZZ"}
+        topics = {topic: sum(row[topic]["hour"] for row in pairs.values()) for topic in next(iter(pairs.values()))}
+        rows = sorted(volume, key=lambda country: -volume[country])[:14]
+        columns = sorted(topics, key=lambda topic: -topics[topic])[:10]
+        best = max(lift(country, topic) for country in rows for topic in columns)
+        await expect(wall.part("strongest").locator("b").first).to_have_text(f"{best:.1f}×")
+        cells = await wall.part("heat").locator("span.cell").all_inner_texts()
+        assert cells == [f"{n:.1f}×" if (n := lift(c, t)) >= 1.5 else "" for c in rows for t in columns]
 
 
 async def test_navigation_comes_with_the_pointer_and_is_not_there_in_kiosk_mode(opened: Any) -> None:

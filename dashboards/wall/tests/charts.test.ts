@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { heat, stepOf } from "../src/lib/heat";
+import { heat, stepOf, strongest } from "../src/lib/heat";
 import { ROLL_MS, rolled, share } from "../src/lib/roll";
 import { path, ticks, trend } from "../src/lib/trend";
+import { againstHour, voice } from "../src/lib/voice";
 
 const START = "2026-11-20T11:00:00Z";
 const history = (engagement: number[]): { slot_seconds: number; start: string; engagement: number[] } => ({
@@ -126,4 +127,67 @@ test("a number rolls towards its aim, never past it, up or down, and arrives", (
 
 test("a bar moves by whole hundredths and is never longer than its track", () => {
   expect([share(1, 3), share(3, 3), share(0, 3), share(5, 0)]).toEqual([33, 100, 0, 0]);
+});
+
+describe("voices and what moves whom", () => {
+  const pairs = {
+    BR: { robots: { hour: 900 }, hybrid: { hour: 100 } },
+    TH: { robots: { hour: 500 }, hybrid: { hour: 500 } },
+    ZZ: { robots: { hour: 100 }, hybrid: { hour: 1900 } },
+    AD: { robots: { hour: 49 } },
+  };
+
+  test("rows are places by volume; what has no place is no row but counts for the world", () => {
+    const table = heat(pairs);
+    expect(table.countries).toEqual(["BR", "TH", "AD"]);
+    expect(table.topics).toEqual(["hybrid", "robots"]);
+  });
+
+  test("the strongest are one for each country, by lift, and never of too few messages", () => {
+    const table = heat(pairs);
+    const found = strongest(table, table.countries, table.topics, 4);
+    expect(found.map(({ country, topic, hour }) => [country, topic, hour])).toEqual([
+      ["BR", "robots", 900],
+      ["TH", "robots", 500],
+    ]);
+    expect(strongest(table, table.countries, table.topics, 1).length).toBe(1);
+  });
+
+  const brand = (total: number) => ({ group: "brand", engagement: { total } });
+  const hours = (topics: Record<string, number[]>) => ({ slot_seconds: 60, start: "", engagement: [], topics });
+
+  test("shares are of the brands of the group among themselves, of the last hour as far as it is known", () => {
+    const found = voice({ a: brand(500), b: brand(500), robots: { engagement: { total: 9e6 } } }, hours({ a: [-1, 30, 30], b: [-1, 10, 30] }));
+    expect(found).toMatchObject({ of: 2, minutes: 2 });
+    expect(found?.brands.map(({ id, share, count }) => [id, share, count])).toEqual([
+      ["a", 0.6, 60],
+      ["b", 0.4, 40],
+    ]);
+    expect(found?.brands[0]?.change).toBeCloseTo(10);
+  });
+
+  test("an hour that is most of the event is not compared with it; without an hour the event counts", () => {
+    expect(voice({ a: brand(60), b: brand(40) }, hours({ a: [30, 30], b: [10, 30] }))?.brands[0]?.change).toBeUndefined();
+    expect(voice({ a: brand(30), b: brand(10) }, undefined)).toMatchObject({ minutes: undefined, brands: [{ share: 0.75 }, { share: 0.25 }] });
+  });
+
+  test("nothing said about brands is no share, and no brands is no such scene", () => {
+    expect(voice({ a: brand(0), b: { group: "brand" } }, undefined)).toEqual({ brands: [], of: 2, minutes: undefined });
+    expect(voice({ robots: { group: "technology" } }, undefined)).toBeUndefined();
+  });
+
+  test("at most eight brands are shown, of the shares of all", () => {
+    const many = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`b${i}`, brand(10)]));
+    const found = voice(many, undefined);
+    expect([found?.of, found?.brands.length, found?.brands[0]?.share]).toEqual([10, 8, 0.1]);
+  });
+
+  test("a minute is compared with the mean of its hour when that has ten minutes and fifty actions", () => {
+    expect(againstHour(12, Array(10).fill(10))).toBeCloseTo(0.2);
+    expect(againstHour(5, [-1, -1, ...Array(10).fill(10)])).toBeCloseTo(-0.5);
+    expect(againstHour(12, Array(9).fill(100))).toBeUndefined();
+    expect(againstHour(12, Array(60).fill(0.5))).toBeUndefined();
+    expect(againstHour(undefined, Array(60).fill(10))).toBeUndefined();
+    expect(againstHour(3, undefined)).toBeUndefined();
+  });
 });

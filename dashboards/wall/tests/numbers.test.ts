@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { column, duration, large, largeText, percent, rate, seconds, times, whole } from "../src/lib/numbers";
+import { change, column, duration, large, largeText, lift, percent, rate, seconds, tenths, times, whole } from "../src/lib/numbers";
 
 const THIN = "\u202f";
 
@@ -75,4 +75,16 @@ test("small things", () => {
     "0:00",
   ]);
   expect([duration(273_120_000, "en"), duration(273_120_000, "zh")]).toEqual([`3${THIN}d 3:52`, "3 天 3:52"]);
+});
+
+test("changes carry their sign, shares one decimal, lifts in a table the same digits", () => {
+  expect([change(0.184), change(-0.06), change(0.001), change(-0.0049), change(31)]).toEqual([
+    "+18\u202f%",
+    "−6\u202f%",
+    "±0\u202f%",
+    "±0\u202f%",
+    "+3,100\u202f%",
+  ]);
+  expect([tenths(0.412), tenths(1), tenths(0.0004)]).toEqual(["41.2", "100.0", "0.0"]);
+  expect([lift(2), lift(3.14), lift(9.96), lift(27)]).toEqual(["2.0×", "3.1×", "10×", "27×"]);
 });

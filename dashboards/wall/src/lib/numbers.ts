@@ -50,6 +50,22 @@ export function percent(ratio: number): string {
   return `${p >= 9.95 || p === 0 ? whole(p) : p.toFixed(1)}${THIN}%`;
 }
 
+/** A share in a row of shares: one decimal always, the sign apart. */
+export function tenths(ratio: number): string {
+  return (100 * ratio).toFixed(1);
+}
+
+/** A change with its sign, a real minus: 0.18 → +18 %. */
+export function change(ratio: number): string {
+  const p = halfEven(Math.abs(ratio) * 100);
+  return `${p === 0 ? "±" : ratio < 0 ? "−" : "+"}${whole(p)}${THIN}%`;
+}
+
+/** As `times`, in a table: 2 → 2.0×, so that all have the same digits. */
+export function lift(factor: number): string {
+  return factor >= 9.95 ? times(factor) : `${factor.toFixed(1)}×`;
+}
+
 /** 3.14 → 3.1×; from ten on without decimals. */
 export function times(factor: number): string {
   return `${factor >= 9.95 ? whole(factor) : Number(factor.toFixed(1))}×`;

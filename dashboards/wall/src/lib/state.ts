@@ -46,7 +46,7 @@ export interface State {
   sessions?: Record<string, Measures & Session>;
   livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;
-  history?: { slot_seconds: number; start: string; engagement: number[] };
+  history?: { slot_seconds: number; start: string; engagement: number[]; topics?: Record<string, number[]> };
   health?: {
     as_of?: string;
     event_to_wall_ms?: { p50?: number; p95?: number; p99?: number };

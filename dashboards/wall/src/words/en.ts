@@ -1,5 +1,7 @@
 // English words of the wall. zh.ts must have the same keys: the type below is the contract.
 
+const ONE_TO_TEN = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+
 export const en = {
   scenes: {
     overview: "Overview",
@@ -91,6 +93,34 @@ export const en = {
   heatBelow: "below 1×",
   heatLift: ["1.0–1.6×", "1.6–2.5×", "from 2.5×"],
   heatFew: "fewer than 50 messages",
+  moves: {
+    title: "How much more than the world",
+    note: "a topic’s share here ÷ its share everywhere, last 60 min",
+    strongest: "Strongest now",
+    actions: (n: string) => `${n} actions in 60 min`,
+    noStrong: "No topic is talked about more in one place than everywhere.",
+    noHeat: "No whole minute with a topic in the last hour.",
+    below: "below the world",
+    lift: ["1.0× to 1.6×", "1.6× to 2.5×", "2.5× and more"],
+  },
+  voice: {
+    title: "Share of voice",
+    among: (n: number) => `among the group’s own ${ONE_TO_TEN[n - 1] ?? n} brands`,
+    market: "not the market",
+    window: (minutes: number | undefined) =>
+      minutes === undefined ? "event so far" : minutes >= 60 ? "last hour" : `last ${minutes} min`,
+    against: "▲▼ points against the whole event",
+    points: "pts",
+    actions: (n: string) => `${n} actions`,
+    none: "No brand of the group has been named yet.",
+    topics: "Topics",
+    topicsNote: "per minute, each on its own scale · a message may have several",
+    againstHour: "against its hour",
+    strongest: "Strongest in",
+    strongestNote: "share here ÷ everywhere, 60 min",
+    few: "fewer than 50 messages anywhere",
+    spark: (name: string) => `${name}: each minute of the last hour`,
+  },
   asOf: { live: "live, as of", waiting: "connected, nothing received yet", connecting: "connecting" },
   behind: (s: string) => `behind by ${s}`,
   lastPicture: (s: string) => `last picture, ${s} old`,
