@@ -308,9 +308,13 @@ def merged(roster: Roster, said: Signups, *, platforms: Collection[str] = connec
     for row in (*roster.channels, *roster.unreachable):
         fixed = _fixed(row, said.fixes.get(row.id))
         rows.setdefault(fixed.id, fixed)
+    # A thousand people sign up within an hour, and each time every role does this: so nobody looks through all rows.
+    of_attendee: dict[str, list[str]] = {}
+    for row in rows.values():
+        of_attendee.setdefault(row.attendee.casefold(), []).append(row.id)
     # Confirmed ones first: an unconfirmed one must not take a channel that a confirmed person has.
     for signup in sorted(said.people, key=lambda one: (not one.confirmed, one.made_at, one.id)):
-        _join(rows, signup)
+        _join(rows, of_attendee.setdefault(signup.attendee.casefold(), []), signup)
     if not said.known:
         rows = {name: changed(row, state="unknown") for name, row in rows.items()}
     # A platform with a name of its own, such as sse.mysite, is known to who read the file.
@@ -355,8 +359,8 @@ def _fixed(row: Channel, fix: Fix | None) -> Channel:
     )
 
 
-def _join(rows: dict[str, Channel], signup: Signup) -> None:
-    own = [row for row in rows.values() if row.attendee.casefold() == signup.attendee.casefold()]
+def _join(rows: dict[str, Channel], of_attendee: list[str], signup: Signup) -> None:
+    own = [rows[name] for name in of_attendee]
     known = next((row for row in own if not row.signed_up), None)
     if signup.confirmed:
         for row in own:
@@ -368,6 +372,8 @@ def _join(rows: dict[str, Channel], signup: Signup) -> None:
         there = rows.get(place.id)
         if there is not None and (there.attendee.casefold() != signup.attendee.casefold() or not signup.confirmed):
             continue  # somebody else's, or not ours to change: the liaison sees both
+        if there is None:
+            of_attendee.append(place.id)
         rows[place.id] = _row_of(signup, place, there or known, there)
 
 
