@@ -90,6 +90,7 @@ def options_of(name: str) -> type[Any]:
 
 DISCOVERERS: dict[str, str] = {
     "twitch": "connectors.twitch.helix:Helix",
+    "youtube": "connectors.youtube.discovery:Lookout",
     "kick": "connectors.kick.discover:KickChannels",
 }
 """Platforms that can be asked who is live."""

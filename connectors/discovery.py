@@ -33,6 +33,8 @@ class Question:
     """The handles or native ids that are asked about."""
     cost: int = 1
     """In the platform's own units."""
+    known: tuple[Known, ...] = ()
+    """What was known of those that are asked about, where the answer must be put together with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,10 @@ class Sighting:
     """Concurrent viewers of all its live broadcasts; None: unknown."""
     candidates: tuple[str, ...] = ()
     """Ids of broadcasts that may be live and must be confirmed by another question."""
+    over: tuple[str, ...] = ()
+    """Ids that need not be asked about any more: over, never a broadcast, or another channel's."""
+    swept: bool = False
+    """Whether it was looked for broadcasts that nobody told of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,14 @@ class Known:
     """Live or announced when it was last asked."""
     candidates: tuple[str, ...] = ()
     """Broadcast ids that were heard of (a pasted link, a push) and not confirmed."""
+    hints: tuple[str, ...] = ()
+    """Broadcast ids that people named, and that are not known to be over."""
+    over: tuple[str, ...] = ()
+    """Broadcast ids that need not be asked about any more."""
+    asked_at: datetime | None = None
+    """When it was last asked about."""
+    swept_at: datetime | None = None
+    """When it was last looked for broadcasts that nobody told of."""
 
 
 class Discoverer(ABC):
@@ -99,6 +113,10 @@ class Discoverer(ABC):
     """Most units a day of the platform's calendar; None: no such limit."""
     interval_seconds: float = 30.0
     """Between two looks at the same channel, as long as the quota lasts."""
+    channels: int = 0
+    """How many channels are asked for altogether; the loop says it."""
+    awake: bool = True
+    """Whether it is an hour of the event; the loop says it. At other times nobody is looked for who was not announced."""
 
     def __init__(self, options: Any) -> None:
         self.opts = options
@@ -133,6 +151,10 @@ class Discoverer(ABC):
     @abstractmethod
     def recheck(self, native_ids: Sequence[str]) -> list[Question]:
         """What these accounts are called by now."""
+
+    def due(self, channel: Known, now: datetime) -> bool:
+        """Whether there is anything to ask about this channel now."""
+        return True
 
     @abstractmethod
     def discover(self, channels: Sequence[Known], now: datetime, budget: int) -> list[Question]:

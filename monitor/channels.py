@@ -50,9 +50,10 @@ TABLE: Final[Mapping[tuple[State, Happening], State]] = {
     ("refused", "freed"): "unresolved",
     **{(state, "paused"): "paused" for state in STATES},
     **{(state, "refused"): "refused" for state in STATES},
-}  # type: ignore[dict-item]
+}
 """What is not here changes nothing."""
 
+MOST_OVER: Final = 30
 REMEMBERED: Final = timedelta(days=2)
 """Hours in which a channel was live are remembered so long: who was live at this hour yesterday is asked first."""
 
@@ -85,6 +86,10 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     broadcasts: tuple[Live, ...] = ()
     candidates: tuple[str, ...] = ()
     """Broadcast ids that were heard of and not confirmed."""
+    over: tuple[str, ...] = ()
+    """The last broadcast ids that need not be asked about any more."""
+    swept_at: datetime | None = None
+    """When it was last looked for broadcasts that nobody told of, where that is another question."""
     resolved_at: datetime | None = None
     """When the platform was last asked which account it is."""
     discovered_at: datetime | None = None
@@ -179,6 +184,8 @@ def sighted(row: Row, sighting: Sighting, now: datetime) -> tuple[Row, list[Turn
         handle=sighting.handle or row.handle,
         broadcasts=live,
         candidates=sighting.candidates,
+        over=tuple(dict.fromkeys((*row.over, *sighting.over)))[-MOST_OVER:],
+        swept_at=now if sighting.swept else row.swept_at,
         discovered_at=now,
         viewers=sighting.viewers if on_air else None,
         viewers_at=now if on_air and sighting.viewers is not None else None,

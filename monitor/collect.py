@@ -47,6 +47,7 @@ from monitor.controls import switched_off
 from monitor.discover import Discovery, fetcher
 from monitor.gate import Gate
 from monitor.journal import Journal, LostTail, ready
+from monitor.memory import KEY as MEMORY
 from monitor.memory import RedisMemory
 from monitor.produce import RETRIABLE, Producer
 from monitor.roster import why_not
@@ -640,6 +641,9 @@ def simulated(data_dir: Any) -> dict[str, Any]:
             "client_id": Secret("simulated"),
             "client_secret": Secret("simulated-secret"),
         }
+    if "youtube" in found:
+        # As many units as the simulator grants: its crowd plays days within minutes.
+        addresses["youtube"] = {"url": found["youtube"], "api_key": Secret("simulated-key"), "units_per_day": 1_000_000}
     if "jetstream" in found:
         addresses["bluesky"] = {"url": found["jetstream"]}
     return addresses
@@ -655,7 +659,8 @@ async def run(settings: Settings) -> int:
         tools = Tools(
             pseudonym=make_pseudonym(author_key(settings.data_dir)),
             dice=random.Random(os.urandom(16)),
-            memory=RedisMemory(journal.redis),
+            # What the simulator grants must not be added to what a real platform does.
+            memory=RedisMemory(journal.redis, f"{MEMORY}:simulated" if simulator else MEMORY),
         )
         off = switched_off()
         async with Producer(

@@ -27,6 +27,7 @@ from connectors.event import Status, Viewers
 from monitor import channels
 from monitor.asking import Asking
 from monitor.channel_store import ChannelStore
+from monitor.links import broadcast_link
 from monitor.produce import RETRIABLE
 from monitor.roster import why_not
 from monitor.schedule import Schedule
@@ -110,6 +111,8 @@ class Discovery:
         self._roster: dict[str, Channel] = {}
         self._platforms: set[str] = set()
         self._said: dict[tuple[str, str], Said] = {}
+        self._told: dict[str, tuple[str, ...]] = {}
+        """Livestream → broadcasts of which the attendee says that they are of the event; discovery may not have seen them yet."""
         self._said_version = -1
         self._seen: Setup | None = None
         self._rules: Rules
@@ -220,6 +223,10 @@ class Discovery:
         version = await self.store.said_version()
         if version != self._said_version:
             self._said = await self.store.said()
+            self._told = {}
+            for (livestream, broadcast), said in self._said.items():
+                if said.attendee:
+                    self._told[livestream] = (*self._told.get(livestream, ()), broadcast)
             self._said_version, self._judged_at = version, None
 
     def _furnish(self) -> bool:
@@ -323,23 +330,46 @@ class Discovery:
         if begins:
             asking.next_sweep = now + timedelta(seconds=discoverer.interval_seconds)
             asking.waiting = order(mine, now, self._tags(now))
-        asking.waiting = [livestream for livestream in asking.waiting if livestream in mine]
+        discoverer.channels, discoverer.awake = len(mine), self._rules.open_at(now)
+        due = {
+            livestream: known
+            for livestream in asking.waiting
+            if livestream in mine and discoverer.due(known := self._known(livestream, *mine[livestream]), now)
+        }
+        asking.waiting = list(due)
         by_id = {row.native_id: livestream for livestream, (row, _) in mine.items()}
-        known = [_known(mine[livestream][0]) for livestream in asking.waiting]
         done: set[str] = set()
         try:
-            for question in discoverer.discover(known, now, await asking.budget()):
+            for question in discoverer.discover(list(due.values()), now, await asking.budget()):
                 body = await asking.ask(question)
                 if body is None:
                     return
                 for sighting in discoverer.read_status(question, body):
                     if (livestream := by_id.get(sighting.native_id)) is not None:
-                        done.add(livestream)
+                        if not sighting.candidates:  # else it is asked about them with the next turn
+                            done.add(livestream)
                         self._sighted(livestream, sighting, discoverer)
         finally:
             asking.waiting = [livestream for livestream in asking.waiting if livestream not in done]
         if not asking.waiting:
             asking.desk = replace(asking.desk, asked_at=self.tools.now(), interval_seconds=discoverer.interval_seconds)
+
+    def _known(self, livestream: str, row: Row, channel: Channel) -> Known:
+        """What a discoverer is told: what the platform said, and what people named."""
+        told = self._told.get(livestream, ())
+        if channel.live_url and (live := broadcast_link(channel.live_url)) and live.platform == row.platform and live.broadcast:
+            told = (*told, live.broadcast)
+        assert row.native_id is not None
+        return Known(
+            native_id=row.native_id,
+            handle=row.handle,
+            broadcasts=channels.broadcasts_of(row),
+            candidates=row.candidates,
+            hints=tuple(one for one in told if one not in row.over),
+            over=row.over,
+            asked_at=row.discovered_at,
+            swept_at=row.swept_at,
+        )
 
     def _tags(self, now: datetime) -> frozenset[str] | None:
         """Tags of the sessions that run; None when a session of everybody does."""
@@ -438,12 +468,6 @@ class Discovery:
         for name in gone:
             del self._saved[name]
         self._touched.clear()
-
-
-def _known(row: Row) -> Known:
-    assert row.native_id is not None
-    broadcasts = channels.broadcasts_of(row)
-    return Known(native_id=row.native_id, handle=row.handle, broadcasts=broadcasts, candidates=row.candidates)
 
 
 def _is_news(saved: Row | None, row: Row) -> bool:

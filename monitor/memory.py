@@ -23,8 +23,9 @@ PATIENCE_SECONDS: Final = 2.0
 class RedisMemory:
     """One per process; never raises for trouble with Redis."""
 
-    def __init__(self, redis: Any) -> None:
+    def __init__(self, redis: Any, key: str = KEY) -> None:
         self._redis = redis
+        self._key = key
         self._known: dict[str, str] = {}
         self._unsaid: dict[str, int] = {}
         """Additions that Redis has not heard of."""
@@ -32,10 +33,10 @@ class RedisMemory:
         self._away = False
 
     async def get(self, key: str) -> str | None:
-        if key in self._unput and await self._try(self._redis.hset(KEY, key, self._unput[key])) is not None:
+        if key in self._unput and await self._try(self._redis.hset(self._key, key, self._unput[key])) is not None:
             del self._unput[key]
         if key not in self._unput and key not in self._unsaid:
-            found = await self._try(self._redis.hmget(KEY, [key]))
+            found = await self._try(self._redis.hmget(self._key, [key]))
             if found is not None:
                 if found[0] is None:
                     self._known.pop(key, None)
@@ -45,14 +46,14 @@ class RedisMemory:
 
     async def put(self, key: str, value: str) -> None:
         self._known[key] = value
-        if await self._try(self._redis.hset(KEY, key, value)) is None:
+        if await self._try(self._redis.hset(self._key, key, value)) is None:
             self._unput[key] = value
         else:
             self._unput.pop(key, None)
 
     async def add(self, key: str, amount: int) -> int:
         unsaid = self._unsaid.pop(key, 0) + amount
-        total = await self._try(self._redis.hincrby(KEY, key, unsaid))
+        total = await self._try(self._redis.hincrby(self._key, key, unsaid))
         if total is None:
             self._unsaid[key] = unsaid
             total = int(self._known.get(key, "0")) + amount

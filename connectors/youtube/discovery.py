@@ -1,0 +1,244 @@
+"""YouTube, as far as discovery asks it: which channel a handle is, which videos it has, and which of them are live. Pure.
+
+``channels?forHandle=`` tells a handle's id, one a call; ``channels?id=`` what 50 ids are called by now. What may be live comes, in this order,
+from people (a pasted link, the roster's ``live_url``), from what was live or announced before, and from a look at the channel's uploads
+(``playlistItems``, one unit a channel), as often as the quota plan allows. ``videos`` confirms 50 ids a unit; nothing is believed that it does not say,
+and a link to somebody else's video is nobody's broadcast. Search is never asked: it has a tiny quota of its own, and lags.
+https://developers.google.com/youtube/v3/docs, checked 2026-11-20.
+
+Units come from the connector's purse; its reserve is not touched.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, urlencode
+
+from connectors.connector import Refused, Unreadable
+from connectors.discovery import Account, Discoverer, Known, Question, Sighting, Token, batches
+from connectors.rest import Ask, Reply
+from connectors.youtube.parse import decode
+from connectors.youtube.plan import AT_ONCE, plan
+from connectors.youtube.problems import Refusal, judge
+from connectors.youtube.quota import cost_of, midnight_after, pacific_day
+from connectors.youtube.videos import PARTS, Video, read_videos
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from connectors.connector import Broadcast, ConnectorFailure
+
+SETTLED = timedelta(minutes=5)
+"""What is live, or announced for later, is looked at so often; the connector sees its end at once."""
+SOON = timedelta(minutes=15)
+LATE = timedelta(hours=2)
+"""A broadcast that was announced is expected from so long before its time until so long after it."""
+NEWEST = 5
+"""Of the uploads; a live video is among them."""
+MOST_IDS_EACH = 10
+_CHANNEL_ID = re.compile(r"UC[\w-]{22}", re.ASCII)
+_VIDEO_ID = re.compile(r"[\w-]{11}", re.ASCII)
+_ADDRESS = re.compile(r"(?:https?://)?(?:(?:www|m)\.)?youtube\.com/(?:channel/|c/)?", re.IGNORECASE)
+
+
+class Lookout(Discoverer):
+    """Live state, viewers and channel ids of YouTube."""
+
+    name = "youtube"
+    title = "YouTube"
+    quota: ClassVar[tuple[int, float]] = (600, 60.0)
+    interval_seconds = 60.0
+
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        self.units_per_day = max(1, options.units_per_day - min(options.reserve_units, options.units_per_day // 2))
+
+    @classmethod
+    def missing(cls, options: Any) -> tuple[str, ...]:
+        return ("api_key",) if options.api_key is None else ()
+
+    def signed(self, question: Question, token: Token | None) -> Ask:
+        """The key is part of the address, as the API wants it, and of nothing that anybody is shown."""
+        return replace(question.ask, url=f"{question.ask.url}&key={quote(self.opts.api_key.reveal(), safe='')}")
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def resolve(self, handles: Sequence[str]) -> list[Question]:
+        by_id = [handle for handle in handles if _CHANNEL_ID.fullmatch(_bare(handle))]
+        return [
+            *self.recheck(by_id),
+            *(self._accounts("forHandle", f"@{_bare(handle)}", handle) for handle in handles if handle not in by_id),
+        ]
+
+    def recheck(self, native_ids: Sequence[str]) -> list[Question]:
+        return [self._accounts("id", ",".join(_bare(one) for one in some), *some) for some in batches(native_ids, AT_ONCE)]
+
+    def due(self, channel: Known, now: datetime) -> bool:
+        return bool(self._ids(channel, now)) or self._must_sweep(channel, now)
+
+    def discover(self, channels: Sequence[Known], now: datetime, budget: int) -> list[Question]:
+        some = [(channel, ids) for channel in channels if (ids := self._ids(channel, now))]
+        questions = list(self._confirming(some))
+        asked = {channel.native_id for channel, _ in some}
+        questions += [
+            self._uploads(channel) for channel in channels if channel.native_id not in asked and self._must_sweep(channel, now)
+        ]
+        return questions[: max(0, budget)]  # each of them costs one unit
+
+    def _ids(self, channel: Known, now: datetime) -> tuple[str, ...]:
+        """Videos of a channel that are asked about now; those of which we do not know anything first."""
+        waited = channel.asked_at is None or now - channel.asked_at >= SETTLED
+        told = () if any(one.started_at for one in channel.broadcasts) and not waited else channel.hints
+        known = [one.native_id for one in channel.broadcasts]
+        ids = [*channel.candidates, *(one for one in told if one not in known)]
+        if ids or (channel.broadcasts and (waited or _is_expected(channel, now))):
+            ids += known
+        return tuple(dict.fromkeys(one for one in ids if _VIDEO_ID.fullmatch(one)))[:MOST_IDS_EACH]
+
+    def _must_sweep(self, channel: Known, now: datetime) -> bool:
+        if any(one.started_at for one in channel.broadcasts):
+            return False
+        if channel.swept_at is None:
+            return True
+        every = plan(
+            max(1, self.channels), units_per_day=self.opts.units_per_day, reserve=self.opts.reserve_units,
+            viewers_seconds=self.opts.viewers_seconds, active_hours=self.opts.active_hours,
+        ).sweep_seconds  # fmt: skip
+        return self.awake and every is not None and now - channel.swept_at >= timedelta(seconds=every)
+
+    def _confirming(self, some: Sequence[tuple[Known, tuple[str, ...]]]) -> Iterator[Question]:
+        """All ids of a channel are in one question, so that its answer says all of it."""
+        batch: list[Known] = []
+        ids: list[str] = []
+        for channel, more in some:
+            if batch and len(ids) + len(more) > AT_ONCE:
+                yield self._status("videos", batch, {"part": PARTS, "id": ",".join(ids), "maxResults": str(AT_ONCE)})
+                batch, ids = [], []
+            batch.append(channel)
+            ids += more
+        if batch:
+            yield self._status("videos", batch, {"part": PARTS, "id": ",".join(ids), "maxResults": str(AT_ONCE)})
+
+    def _uploads(self, channel: Known) -> Question:
+        """A channel's uploads have its own id, with another beginning."""
+        playlist = f"UU{channel.native_id[2:]}"
+        return self._status(
+            "playlistItems", [channel], {"part": "contentDetails", "playlistId": playlist, "maxResults": str(NEWEST)}
+        )
+
+    def _accounts(self, name: str, value: str, *about: str) -> Question:
+        query = urlencode({"part": "id,snippet", "maxResults": str(AT_ONCE), name: value}, safe=",@")
+        return Question(what="accounts", ask=Ask(url=f"{self._url}/channels?{query}"), about=about, cost=cost_of("channels"))
+
+    def _status(self, method: str, known: Sequence[Known], query: Mapping[str, str]) -> Question:
+        ask = Ask(url=f"{self._url}/{method}?{urlencode(query, safe=',')}")
+        about = tuple(one.native_id for one in known)
+        return Question(what="status", ask=ask, about=about, cost=cost_of(method), known=tuple(known))
+
+    @property
+    def _url(self) -> str:
+        return str(self.opts.url).rstrip("/")
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def read_resolved(self, question: Question, body: bytes) -> list[Account]:
+        found: dict[str, Account] = {}
+        for row in _rows(body):
+            native_id, snippet = row.get("id"), row.get("snippet")
+            if not isinstance(native_id, str) or not _CHANNEL_ID.fullmatch(native_id):
+                continue
+            snippet = snippet if isinstance(snippet, dict) else {}
+            handle, title = (
+                value if isinstance(value, str) else "" for value in (snippet.get("customUrl"), snippet.get("title"))
+            )
+            found[native_id] = Account(asked="", native_id=native_id, handle=handle.lower().lstrip("@"), title=title[:200])
+        if "forHandle=" in question.ask.url:  # one was asked for, and the answer says its id and not always its handle
+            asked = question.about[0]
+            first = next(iter(found.values()), Account(asked=asked, native_id=None))
+            return [replace(first, asked=asked)]
+        return [replace(found.get(_bare(one), Account(asked=one, native_id=None)), asked=one) for one in question.about]
+
+    def read_status(self, question: Question, body: bytes) -> list[Sighting]:
+        if "/playlistItems?" in question.ask.url:
+            return [_swept(question.known[0], _uploaded(body))]
+        videos = {video.id: video for video in read_videos(body)}
+        return [_sighting(channel, videos) for channel in question.known]
+
+    def failure(self, reply: Reply, now: datetime) -> ConnectorFailure:
+        problem = judge(reply.status, reply.body, reply.headers.get("retry-after"), now)
+        if problem.meaning in ("closed", "gone"):
+            return Refused("YouTube does not answer this question; look whether the key may use the YouTube Data API v3")
+        return Refusal(problem).failure(now)
+
+    # --- the calendar of the quota ------------------------------------------------------------------------------------
+
+    def day(self, now: datetime) -> str:
+        return pacific_day(now)
+
+    def next_day(self, now: datetime) -> datetime:
+        return midnight_after(now)
+
+
+def _bare(handle: str) -> str:
+    """Without the address around it and the @ before it."""
+    return _ADDRESS.sub("", handle.strip()).lstrip("@").partition("/")[0]
+
+
+def _is_expected(channel: Known, now: datetime) -> bool:
+    times = [one.scheduled_at for one in channel.broadcasts if one.scheduled_at and not one.started_at]
+    return any(at - SOON <= now <= at + LATE for at in times)
+
+
+def _swept(channel: Known, ids: Sequence[str]) -> Sighting:
+    """A look at the uploads says what may be live; what was announced stays."""
+    known = {one.native_id for one in channel.broadcasts}
+    candidates = tuple(one for one in ids if one not in known and one not in channel.over)
+    return Sighting(native_id=channel.native_id, broadcasts=channel.broadcasts, candidates=candidates, swept=True)
+
+
+def _sighting(channel: Known, videos: Mapping[str, Video]) -> Sighting:
+    mine = [video for video in videos.values() if video.channel == channel.native_id]
+    on = [video for video in mine if video.state == "live"]
+    on += [video for video in mine if video.state == "upcoming" and video.scheduled_at]
+    viewers = [video.viewers for video in on if video.state == "live" and video.viewers is not None]
+    asked = [*channel.candidates, *channel.hints, *(one.native_id for one in channel.broadcasts)]
+    # What was not answered at all may be private for a while. What is over, never was a broadcast, or is somebody else's stays so.
+    over = tuple(one for one in asked if one in videos and (videos[one] not in mine or videos[one].state in ("ended", "none")))
+    return Sighting(
+        native_id=channel.native_id,
+        broadcasts=tuple(_timed(video) for video in on),
+        viewers=sum(viewers) if viewers else None,
+        over=over,
+    )
+
+
+def _timed(video: Video) -> Broadcast:
+    """A live one has a beginning, an announced one never: that is how they are told apart."""
+    broadcast = video.broadcast()
+    if video.state == "upcoming":
+        return replace(broadcast, started_at=None)
+    return broadcast if video.started_at else replace(broadcast, scheduled_at=None)
+
+
+def _rows(body: bytes) -> list[dict[str, Any]]:
+    content = decode(body)
+    if not isinstance(content, dict):
+        raise Unreadable("not_an_object")
+    if "error" in content:
+        raise Unreadable("api_error")
+    items = content.get("items", [])
+    return [row for row in items if isinstance(row, dict)] if isinstance(items, list) else []
+
+
+def _uploaded(body: bytes) -> list[str]:
+    found = []
+    for row in _rows(body):
+        details = row.get("contentDetails")
+        video = details.get("videoId") if isinstance(details, dict) else None
+        if isinstance(video, str) and _VIDEO_ID.fullmatch(video):
+            found.append(video)
+    return found
