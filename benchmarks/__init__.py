@@ -3,5 +3,17 @@
 A module has SIZE, QUICK (the same, small) and ``run(size) -> list[Row]``; docs/benchmarks.md says how to read the rows.
 """
 
-NAMES = ("parse_twitch", "parse_bluesky", "parse_youtube", "parse_kick", "parse_telegram", "parse_mastodon", "enrich", "collect", "count", "feed", "event_to_frame")
+NAMES = (
+    "parse_twitch",
+    "parse_bluesky",
+    "parse_youtube",
+    "parse_kick",
+    "parse_telegram",
+    "parse_mastodon",
+    "enrich",
+    "collect",
+    "count",
+    "feed",
+    "event_to_frame",
+)
 """In river order."""
