@@ -124,7 +124,20 @@ class Wanted:
     """Livestream → why it is not read at this time."""
 
 
-def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Row] | None = None) -> Wanted:
+def needed(config: Config, platform: str, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """The options without which a platform cannot be read at all, and that nobody gave; ``given`` comes from elsewhere than the configuration."""
+    known = {**config.platform(platform).options, **((given or {}).get(platform) or {})}
+    return tuple(name for name in connectors.class_of(platform).needs if not known.get(name))
+
+
+def plan(
+    config: Config,
+    roster: Roster,
+    shares: set[int],
+    rows: Mapping[str, Row] | None = None,
+    *,
+    given: Mapping[str, Any] | None = None,
+) -> Wanted:
     """Targets of these shares; every hashtag of the event is a target of its own on platforms that know hashtags.
 
     ``rows`` is what discovery knows; who is not in it is read as the roster says.
@@ -144,6 +157,10 @@ def plan(config: Config, roster: Roster, shares: set[int], rows: Mapping[str, Ro
                 refused[channel.id] = f"{channel.platform} is switched off in the configuration"
             elif connectors.kind_of(channel.platform) not in connectors.PLATFORMS:
                 continue  # it is told to us, not asked for, and its states are serve's
+            elif missing := needed(config, channel.platform, given):
+                closed[channel.id] = (
+                    f"needs [{channel.platform}] {' and '.join(missing)}; docs/connectors.md says where to get it"
+                )
             elif row is not None and row.reading == "closed":
                 closed[channel.id] = row.reason
             else:
@@ -352,7 +369,7 @@ class Collector:
         """Start, change and stop connections so that exactly our targets are watched."""
         async with self._plan_lock:
             self._unplanned = True  # until all of it is done
-            wanted = plan(self.setup.config, self.setup.roster, self._shares, self._rows)
+            wanted = plan(self.setup.config, self.setup.roster, self._shares, self._rows, given=self.addresses())
             await self._load_resumes([name for some in wanted.targets.values() for name in some if name not in self._resumes])
             self._reopen(wanted)
             for platform in self._groups.keys() | wanted.targets.keys():

@@ -19,7 +19,19 @@ from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 import connectors
-from connectors.connector import Connector, Dropped, Health, Mark, Refused, Resume, Target, Throttled, Tools, make_pseudonym
+from connectors.connector import (
+    Connector,
+    Dropped,
+    Health,
+    Mark,
+    Refused,
+    Resume,
+    Secret,
+    Target,
+    Throttled,
+    Tools,
+    make_pseudonym,
+)
 from connectors.event import Gap, Message, from_json
 from monitor.collect import Collector, Group, decode_resume, later, plan, regroup, share_of
 from monitor.config import Config, Event, Platform, Scope
@@ -66,6 +78,17 @@ def test_each_share_is_watched_by_its_owner_and_by_nobody_else(mine):
         assert own | others == plan(made, roster, ALL).targets[platform].keys()
         assert all(share_of(name) in mine for name in own)
     assert ours.directory == theirs.directory  # a post found by hashtag is attributed alike by everybody
+
+
+def test_a_platform_without_its_key_waits_and_says_which_key_and_reads_as_soon_as_it_is_given():
+    roster = Roster(channels=(channel("ana", platform="youtube"),))
+    without, with_key = config(youtube={}), config(youtube={"api_key": Secret("k")})
+    wanted = plan(without, roster, ALL)
+    assert wanted.targets == {}
+    assert wanted.closed == {"youtube:ana": "needs [youtube] api_key; docs/connectors.md says where to get it"}
+    assert list(plan(with_key, roster, ALL).targets["youtube"]) == ["youtube:ana"]
+    simulator = {"youtube": {"api_key": Secret("simulated")}}
+    assert list(plan(without, roster, ALL, given=simulator).targets["youtube"]) == ["youtube:ana"]
 
 
 def test_without_consent_or_switched_off_nobody_is_watched_and_it_is_said():
