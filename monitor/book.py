@@ -67,6 +67,16 @@ def of_session(session: str, increments: Mapping[str, int]) -> dict[str, int]:
     return {f"session:{session}|{parts(field)[1]}": n for field, n in increments.items() if field.startswith("total|")}
 
 
+def within_session(session: str, increments: Mapping[str, int]) -> dict[str, int]:
+    """As ``of_session``, and the engagement of each topic and country in it as a pair with the session."""
+    result = of_session(session, increments)
+    for field, count in increments.items():
+        _, kind, dimension, value = parts(field)
+        if kind == "engagement" and dimension in ("topic", "country"):
+            result[f"session+{dimension}:{session}+{value}|engagement"] = count
+    return result
+
+
 def of_minute(increments: Mapping[str, int]) -> dict[str, int]:
     """What a minute is kept for: the history of the total and of each topic, and the hour of the pairs."""
     return {
@@ -195,7 +205,7 @@ class Book:
         for container, found in loaded.containers.items():
             start = container_start(container)
             if container.startswith("session:"):
-                fields.update(of_session(container.partition(":")[2], with_engagement(found)))
+                fields.update(within_session(container.partition(":")[2], with_engagement(found)))
             elif container.startswith("slot:") and start is not None:
                 slots[start] = with_engagement(found)
             elif container.startswith("minute:") and start is not None:
@@ -227,7 +237,7 @@ class Book:
             increments = with_engagement(group.increments)
             sessions = [name.partition(":")[2] for name in group.containers if name.startswith("session:")]
             for session in sessions:
-                self._add(own, of_session(session, increments))
+                self._add(own, within_session(session, increments))
             for container in group.containers:
                 start = container_start(container)
                 if container == "total":
@@ -320,6 +330,16 @@ class Book:
             minutes = range(self.minutes.begin, self.minutes.end, MINUTE_SECONDS)
             histories[head] = [self.minutes.at(start, field) if start >= begin else -1 for start in minutes]
         return histories[head]
+
+    def most_in_session(self, session: str, dimension: str, never: str = "") -> str | None:
+        """The topic or country with the most engagement in a session; the first in the alphabet of several."""
+        found: tuple[int, str] | None = None
+        for head in self.pairs.get(f"session+{dimension}", ()):
+            of, _, value = head.partition(":")[2].partition("+")
+            count = self.totals.get(f"{head}|engagement", 0) if of == session and value != never else 0
+            if count > 0 and (found is None or (-count, value) < found):
+                found = (-count, value)
+        return found[1] if found else None
 
     def viewers_now(self, now_ms: int, outside: frozenset[str]) -> dict[str, int]:
         """Head → concurrent viewers by samples that are still believed; platforms ``outside`` count only for themselves."""

@@ -23,6 +23,7 @@ import orjson
 
 from monitor.book import Behind, Book
 from monitor.coverage import age_seconds, pending_list, with_discovery
+from monitor.curves import Curves
 from monitor.journal import LostTail, is_doubt
 from monitor.patch import merge_patch
 from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, watched
@@ -46,6 +47,8 @@ STUCK_SECONDS = 5.0
 """A client whose backlog has not shrunk for so long has stopped reading."""
 CHANGES_AT_ONCE = 200
 """Most changes of one partition that the journal gives at once; fewer means that there were no more."""
+MINUTES_AT_ONCE = 20
+"""Most minutes of sessions that are read in one turn: after a restart five days are there within minutes, and no tick waits for them."""
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 
 _livestream = msgspec.json.Decoder(Livestream)
@@ -61,6 +64,7 @@ class Source(Protocol):
     async def caught_up(self) -> dict[int, int]: ...
     async def livestream_states(self) -> dict[str, bytes]: ...
     async def ingest_counters(self) -> dict[str, int]: ...
+    async def minutes(self, partition: int, starts: Sequence[int]) -> dict[int, dict[str, int]]: ...
     async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]: ...
     async def peak(self, values: Mapping[str, int]) -> dict[str, int]: ...
 
@@ -218,6 +222,7 @@ class Feed:
         self.book = Book(source.partitions)
         self.ticker = Ticker(Picture(config), secrets.token_hex(8))
         self.around = Around()
+        self.curves = Curves(config, roster)
         self.latency = Latency()
         self.counts = Counts()
         self.clients: set[Client] = set()
@@ -243,12 +248,14 @@ class Feed:
             tasks.create_task(self._repeat("changes", self._follow_when_wanted, 0.0))
             tasks.create_task(self._repeat("livestreams", self.look_around, 1.0))
             tasks.create_task(self._repeat("authors", self.look_at_authors, 5.0))
+            tasks.create_task(self._repeat("minutes", self.look_at_curves, 1.0))
             tasks.create_task(self._tick_forever())
 
     def reconfigure(self, config: Config, roster: Roster) -> None:
         """A changed file: names and topics from the next tick on, numbers of new sessions as soon as they are loaded."""
         self.ticker.picture = Picture(config)
         self.roster = roster
+        self.curves = Curves(config, roster)
         self._stale = True
 
     # reading
@@ -337,6 +344,18 @@ class Feed:
             if count := sessions.get(("total", f"session:{current}")):
                 authors["total", "session"] = count
         self.around = replace(self.around, authors=authors)
+
+    async def look_at_curves(self) -> None:
+        """The next few minutes of sessions that are not known yet. One turn."""
+        curves, as_of_ms = self.curves, self.book.as_of_ms
+        if as_of_ms is None or not (starts := curves.wanted(as_of_ms // 1000, MINUTES_AT_ONCE)):
+            return
+        found = [await self.source.minutes(partition, starts) for partition in range(self.source.partitions)]
+        for start in starts:
+            curves.take(start, as_of_ms // 1000, (minutes[start] for minutes in found))
+        if curves is self.curves:  # the configuration may have changed meanwhile
+            known = {session.id: curves.curve(session) for session in self.config.sessions}
+            self.around = replace(self.around, curves={name: curve for name, curve in known.items() if curve})
 
     @property
     def ready_to_show(self) -> bool:

@@ -74,6 +74,8 @@ class Around:
     """How old the knowledge is of who is live; None where no platform can be asked."""
     pending: int = 0
     """Broadcasts that somebody must decide about."""
+    curves: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Session → its engagement since its own start."""
 
 
 def iso(at_ms: int) -> str:
@@ -126,10 +128,7 @@ class Picture:
                 for topic in self.config.topics
             },
             "platforms": self._platforms(book, around, live),
-            "sessions": {
-                session.id: self._metrics(book, around, f"session:{session.id}", {}) | _plan(session)
-                for session in self.config.sessions
-            },
+            "sessions": {session.id: self._one_session(book, around, session) for session in self.config.sessions},
             "livestreams": counts,
             "cross": self._cross(book),
             "health": self._health(book, now_ms, around, counts),
@@ -248,6 +247,17 @@ class Picture:
         if later:
             following = min(later, key=lambda session: (session.start, session.id))
             result["next"] = {"id": following.id, **_plan(following)}
+        return result
+
+    def _one_session(self, book: Book, around: Around, session: Session) -> dict[str, Any]:
+        result = self._metrics(book, around, f"session:{session.id}", {}) | _plan(session)
+        if book.complete:
+            if topic := book.most_in_session(session.id, "topic"):
+                result["top_topic"] = topic
+            if country := book.most_in_session(session.id, "country", never="ZZ"):
+                result["top_country"] = country
+        if curve := around.curves.get(session.id):
+            result["curve"] = dict(curve)
         return result
 
     def _countries(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:

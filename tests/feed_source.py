@@ -67,6 +67,11 @@ class Shelf:
                 found[partition] = [((str(change.version), "n"), change) for change in fresh]
         return found
 
+    async def minutes(self, partition: int, starts: Sequence[int]) -> dict[int, dict[str, int]]:
+        containers = (await self.load(partition, now_ms=0, sessions=[], days=[])).containers
+        self.loads -= 1
+        return {start: containers.get(f"minute:{start}", {}) for start in starts}
+
     async def caught_up(self) -> dict[int, int]:
         self._answer()
         return {partition: self.caught_up_ms.get(partition, 0) for partition in range(self.partitions)}
