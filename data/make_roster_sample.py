@@ -1,7 +1,8 @@
 """Writes roster-sample.csv: 1,200 channels of invented attendees, spread over the world like the guests of a car exporter's summit.
 
 Every name is put together by chance from lists of common given and family names; a likeness to a living person is chance too. Logins begin
-with ``lm_demo_``, Bluesky handles end in ``.bsky.example``: neither can exist. Run it again after a change: the seed makes it repeatable.
+with ``lm_demo_``, Bluesky handles end in ``.bsky.example``, YouTube handles begin with ``lm-demo-``: the first two cannot exist, and nobody has the
+third. Run it again after a change: the seed makes it repeatable.
 """
 
 # ruff: noqa: INP001  (a script beside its data, not a package)
@@ -11,8 +12,8 @@ import csv
 import random
 from pathlib import Path
 
-CHANNELS, BLUESKY, BOTH = 1200, 120, 40
-"""BOTH attendees have a Twitch and a Bluesky channel."""
+CHANNELS, BLUESKY, YOUTUBE, BOTH = 1200, 120, 180, 40
+"""BOTH attendees have a Twitch and a Bluesky channel; who is on none of the other two is on Twitch."""
 
 # Share of the channels in per cent; a group's share is dealt out over its countries, so that some have one channel or none.
 NAMED = {
@@ -165,15 +166,24 @@ def rows(dice: random.Random) -> list[dict[str, str]]:
             found.append(row)
     single = [at for at, row in enumerate(found) if "platform" not in row]
     on_bluesky = set(dice.sample(single, BLUESKY - len(doubled)))
+    # Dice of their own, so that the people stay who they are.
+    on_youtube = set(random.Random(YOUTUBE).sample([at for at in single if at not in on_bluesky], YOUTUBE))
     for at in single:
         number = int(found[at]["attendee"][1:])
         code = found[at]["country"]
-        found[at] |= bluesky(code, number, dice) if at in on_bluesky else twitch(code, number)
+        if at in on_bluesky:
+            found[at] |= bluesky(code, number, dice)
+        else:
+            found[at] |= youtube(code, number) if at in on_youtube else twitch(code, number)
     return found
 
 
 def twitch(code: str, person: int) -> dict[str, str]:
     return {"platform": "twitch", "handle": f"lm_demo_{code.lower()}_{person:04}"}
+
+
+def youtube(code: str, person: int) -> dict[str, str]:
+    return {"platform": "youtube", "handle": f"lm-demo-{code.lower()}-{person:04}"}
 
 
 def bluesky(code: str, person: int, dice: random.Random) -> dict[str, str]:

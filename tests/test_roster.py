@@ -340,7 +340,7 @@ def test_the_sample_has_1200_consented_channels_in_over_100_countries():
     assert found.problems == ()
     assert found.unreachable == ()
     assert len(found.watchable(require_consent=True)) == len(found.channels) == 1200
-    assert Counter(channel.platform for channel in found.channels) == {"twitch": 1080, "bluesky": 120}
+    assert Counter(channel.platform for channel in found.channels) == {"twitch": 900, "youtube": 180, "bluesky": 120}
     countries = Counter(channel.country for channel in found.channels)
     assert len(countries) >= 100
     assert None not in countries
@@ -363,7 +363,8 @@ def test_some_attendees_of_the_sample_have_two_channels():
 
 def test_everybody_in_the_sample_is_unmistakably_invented():
     for channel in read_roster(SAMPLE).channels:
-        assert channel.handle.startswith("lm_demo_") or channel.handle.endswith(".bsky.example")
+        assert channel.handle.startswith(("lm_demo_", "lm-demo-"))
+        assert channel.platform != "bluesky" or channel.handle.endswith(".bsky.example")
 
 
 def test_every_tag_of_a_shipped_session_is_carried_by_somebody_of_the_sample():

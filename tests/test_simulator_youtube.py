@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors import rest
 from connectors.connector import Broadcast, Mark, Resume, Secret, Target, Tools, Watch
-from connectors.event import Gap, Gift, Message, Removed
+from connectors.event import Gap, Gift, Level, Message, Removed
 from connectors.rest import Ask
 from connectors.simulator import livechat
 from connectors.simulator.air import Airtime
@@ -273,7 +273,12 @@ async def test_what_the_connector_reads_is_what_the_ledger_says_also_when_every_
         await asyncio.gather(task, return_exceptions=True)
     finally:
         await simulator.stop()
-    lines = [line for line in Ledger.read(tmp_path) if line.kind != "notice"]
+    likes = {line.id: line.units for line in Ledger.read(tmp_path) if line.kind == "reaction"}
+    assert likes.keys() == {f"youtube:{room.now.id}:likes" for room in simulator.youtube.rooms}
+    for event in reader.events.values():
+        if isinstance(event, Level):
+            assert event.value == likes[event.id.rpartition(":")[0]]
+    lines = [line for line in Ledger.read(tmp_path) if line.kind not in ("notice", "reaction")]
     counted = {event.id: event for event in reader.events.values() if isinstance(event, (Message, Gift, Removed))}
     assert counted.keys() == {line.id for line in lines}
     assert all(line.delivered for line in lines)

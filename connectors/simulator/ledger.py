@@ -23,7 +23,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One logical event."""
 
     id: str
-    """As the connector must make it: ``twitch:<id>``, ``twitch:<id>:bits``, ``bluesky:at://…``."""
+    """As the connector must make it: ``twitch:<id>``, ``twitch:<id>:bits``, ``bluesky:at://…``, ``youtube:<id>``; of likes, which are told as a
+    sum and not one by one, without the time at the end."""
     kind: str
     """``comment``, ``post``, ``gift``, ``share``, ``reaction``; ``removed`` (a retraction); ``copy`` and ``notice`` never count."""
     livestream: str | None

@@ -101,6 +101,7 @@ class Simulator:
             dice=random.Random(seed + 4),
             clock=clock,
             record=self._record_youtube if self.ledger else None,
+            record_likes=self._record_likes if self.ledger else None,
             units_per_day=UNITS,
         )
         self.jetstream = JetstreamServer(
@@ -216,6 +217,23 @@ class Simulator:
         assert self.ledger is not None
         for line in livechat.lines(sent, self.channels[sent.room], delivered, self.ledger):
             self.ledger.write(line)
+
+    def _record_likes(self, index: int, video: str, likes: int) -> None:
+        assert self.ledger is not None
+        channel = self.channels[index]
+        self.ledger.write(
+            Line(
+                id=f"youtube:{video}:likes",
+                kind="reaction",
+                livestream=channel.livestream,
+                country=channel.country,
+                platform="youtube",
+                at=int(self.clock() * 1000),
+                seq=self.ledger.next(channel.livestream),
+                delivered=True,
+                units=likes,
+            )
+        )
 
     def _record_jetstream(self, record: Record) -> None:
         assert self.ledger is not None

@@ -45,7 +45,7 @@ POLL_MS: Final = 3000
 class Video:
     """One broadcast."""
 
-    __slots__ = ("air", "chat", "ended", "has_chat", "id", "scheduled", "started", "title")
+    __slots__ = ("air", "chat", "ended", "has_chat", "id", "likes", "scheduled", "started", "title")
 
     def __init__(self, video: str, channel: str, title: str) -> None:
         self.id = video
@@ -56,6 +56,8 @@ class Video:
         self.started: float | None = None
         self.ended: float | None = None
         self.has_chat = True
+        self.likes: int | None = None
+        """Once they stand still."""
         self.chat = ChatLog(livechat.chat_id(video, channel), video)
 
     @property
@@ -97,6 +99,7 @@ class YouTubeServer:
         dice: Random,
         clock: Callable[[], float],
         record: Callable[[Sent, bool], None] | None = None,
+        record_likes: Callable[[int, str, int], None] | None = None,
         units_per_day: int = 10_000,
         response_seconds: float = RESPONSE_SECONDS,
     ) -> None:
@@ -104,6 +107,8 @@ class YouTubeServer:
         self.dice = dice
         self.clock = clock
         self.record = record
+        self.record_likes = record_likes
+        """Is told channel, video and likes once; they stand still then, so that whoever asks when must count the same."""
         self.units_per_day = units_per_day
         self.response_seconds = response_seconds
         self.rooms = [Room(one, index) if one.platform == "youtube" else None for index, one in enumerate(channels)]
@@ -255,7 +260,7 @@ class YouTubeServer:
             live["activeLiveChatId"] = video.chat.id
         if video.live and room.index % HIDDEN_EVERY != HIDDEN_EVERY - 1:
             live["concurrentViewers"] = str(self.air.viewers(room.index, now))
-        likes = round(self.air.channels[room.index].base * (1 + (now - (video.started or now)) / 900)) if video.started else 0
+        likes = self._likes(room, video, now)
         whole: dict[str, Any] = {
             "kind": "youtube#video",
             "id": video.id,
@@ -269,6 +274,17 @@ class YouTubeServer:
             "statistics": {"viewCount": str(7 * likes), "likeCount": str(likes), "favoriteCount": "0", "commentCount": "0"},
         }
         return {name: value for name, value in whole.items() if name in ("kind", "id") or name in parts}
+
+    def _likes(self, room: Room, video: Video, now: float) -> int:
+        """They come with the viewers, for as long as the broadcast lasts."""
+        if video.likes is not None:
+            return video.likes
+        seconds = max(0.0, (video.ended or now) - video.started) if video.started is not None else 0.0
+        likes = round(self.air.channels[room.index].base * seconds / 900)
+        if self.record_likes is not None and video.live:
+            video.likes = likes
+            self.record_likes(room.index, video.id, likes)
+        return likes
 
     async def _channels(self, request: web.Request) -> web.Response:
         if (answer := self._enter(request, "channels")) is not None:

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import msgspec
 
-from connectors.event import Event, Gap, Message, Removed, from_json
+from connectors.event import Event, Gap, Level, Message, Removed, from_json
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from monitor import config as configuration
 from monitor.derive import Deriver, Entry, derivation
@@ -199,9 +199,14 @@ class River:
         return Deriver(derivation(config, read_roster(config.roster_file)))
 
 
+def ledger_id(event: Event) -> str:
+    """As the ledger names it: a level is told again and again, each time under the time of telling."""
+    return event.id.rpartition(":")[0] if isinstance(event, Level) else event.id
+
+
 def arrived(lines: list[Line], events: list[Event]) -> list[Line]:
     """The ledger with ``delivered`` also on what was replayed to us from before we were connected (Jetstream's cursor)."""
-    ids = {event.id for event in events}
+    ids = {ledger_id(event) for event in events}
     targets = {event.target for event in events if isinstance(event, Removed)}
     return [
         msgspec.structs.replace(line, delivered=True)
@@ -251,7 +256,7 @@ def missing_outside_gaps(lines: list[Line], events: list[Event]) -> tuple[list[L
 
     Before a livestream was first joined nothing can be missing.
     """
-    there = {event.id for event in events} | {event.target for event in events if isinstance(event, Removed)}
+    there = {ledger_id(event) for event in events} | {event.target for event in events if isinstance(event, Removed)}
     gaps: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for event in events:
         if isinstance(event, Gap) and event.livestream:

@@ -101,6 +101,13 @@ async def test_collector_killed_ten_times_nothing_twice_and_what_is_missing_lies
             for line in lines
             if line.platform == "bluesky" and line.kind == "post" and line.id not in {event.id for event in events}
         ]
+        ids = {event.id for event in events}
+        seen = {line.livestream for line in lines if line.platform == "youtube" and line.id in ids}
+        first = {name: min(line.at for line in lines if line.livestream == name and line.id in ids) for name in seen}
+        lost_chat = [
+            line for line in lines if line.livestream in seen and line.kind in ("comment", "gift") and line.id not in ids
+        ]
+        lost_chat = [line for line in lost_chat if line.at >= first[line.livestream]]
         figures.update(
             events=len(events), ledger=len(lines), lost=lost, gaps=sum(event.__class__.__name__ == "Gap" for event in events)
         )
@@ -108,6 +115,7 @@ async def test_collector_killed_ten_times_nothing_twice_and_what_is_missing_lies
         assert lost > 0, "the fault did not happen: nothing was missed"
         assert outside == []
         assert lost_posts == []  # Jetstream resumes
+        assert lost_chat == []  # and so does YouTube, by its tokens
         audit = await river.audit()
         assert audit.returncode == 0, audit.stdout + audit.stderr
 
