@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from connectors.connector import Broadcast, ConnectorFailure, Secret
 
-__all__ = ["Account", "Ask", "Discoverer", "Known", "Question", "Reply", "Sighting", "Token"]
+__all__ = ["Account", "Ask", "Discoverer", "Known", "Question", "QuotaPlan", "Reply", "Sighting", "Token"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,25 @@ class Known:
     """When it was last looked for broadcasts that nobody told of."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaPlan:
+    """What a day of the event costs on a platform whose units are few."""
+
+    items: tuple[tuple[str, int], ...]
+    """(what, units), of what will be done."""
+    wanted: int
+    """Units for everything."""
+    available: int
+    fits: int
+    """For so many channels the units suffice for everything."""
+    dropped: tuple[str, ...] = ()
+    """What will not be done, in words."""
+    first: str = ""
+    """What is dropped first when it does not suffice, in words."""
+    works: bool = True
+    """Whether every channel is read."""
+
+
 class Discoverer(ABC):
     """One platform; see the module docstring for what it must not do."""
 
@@ -125,6 +144,11 @@ class Discoverer(ABC):
     @abstractmethod
     def missing(cls, options: Any) -> tuple[str, ...]:
         """The options that are not given and without which the platform cannot be asked."""
+
+    @classmethod
+    def quota_plan(cls, options: Any, channels: int) -> QuotaPlan | None:  # noqa: ARG003 — for platforms that count
+        """What a day with so many channels costs; None where the platform does not count."""
+        return None
 
     # --- coming in ----------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ import dataclasses
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, get_type_hints
 
-from connectors import PLATFORMS, options_of
+from connectors import DISCOVERERS, PLATFORMS, class_of, discoverer_of, options_of, parser_of
 from connectors.connector import Secret
 
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from monitor.config import Config
     from monitor.roster import Roster
     from monitor.settings import Settings
+
+WHERE: Final = {
+    "kick": "kick.com, Settings, Developer; 30 minutes, no review",
+    "restream": "developers.restream.io, an application; 15 minutes",
+    "telegram": "@BotFather in Telegram; 5 minutes",
+    "twitch": "dev.twitch.tv/console/apps; 10 minutes, no review",
+    "youtube": "console.cloud.google.com: a project, YouTube Data API v3 enabled, Credentials, API key; 15 minutes, no review",
+}
+"""Where a person gets a platform's key; docs/connectors.md says it at length, and of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +83,65 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
         )
     for platform, number in sorted(watched.items()):
         yield _of_one_platform(config, platform, number)
+        yield from _of_the_quota(config, platform, number)
 
 
 def _of_one_platform(config: Config, name: str, number: int) -> Finding:
     platform = config.platform(name)
     if not platform.enabled:
         return Finding("note", f"{name}: switched off, so nothing is read of {_channels(number)}; [{name}] enabled = true reads.")
-    missing, optional = _secrets(options_of(name), platform.options)
+    missing, optional = _secrets(name, platform.options)
     if missing:
+        where = f"{WHERE[name]}; docs/connectors.md says more" if name in WHERE else "docs/connectors.md says where to get it"
+        played = config.simulator.enabled and name in DISCOVERERS
         return Finding(
-            "wrong",
-            f"{name}: for {_channels(number)} it needs {' and '.join(missing)} in [{name}]; docs/connectors.md says where to get it.",
+            "note" if played else "wrong",
+            f"{name}: {'played by the simulator; the real one' if played else 'missing: for ' + _channels(number) + ' it'} needs "
+            f"{' and '.join(missing)} in [{name}]: {where}.",
         )
     more = f"; {' and '.join(optional)} in [{name}] would add more, see docs/connectors.md" if optional else ""
     key = "with the key that is configured" if platform.options and not optional else "without a key"
     return Finding("works", f"{name}: {_channels(number)}, {key}{more}.")
 
 
+def _of_the_quota(config: Config, name: str, number: int) -> Iterator[Finding]:
+    """Needed against available, where a platform counts: what is done with the units of a day, and what is dropped."""
+    platform = config.platform(name)
+    if name not in DISCOVERERS or not platform.enabled:
+        return
+    plan = discoverer_of(name).quota_plan(class_of(name).options(**platform.options), number)
+    if plan is None:
+        return
+    wrong = not plan.works and not config.simulator.enabled
+    yield Finding(
+        "wrong" if wrong else "works" if not plan.dropped else "note",
+        f"{name}: a day with {_channels(number)} needs {plan.wanted:,} units, {plan.available:,} are available; they suffice for "
+        f"{_channels(plan.fits)}.",
+    )
+    for what, units in plan.items:
+        yield Finding("note", f"  {units:>8,}  {what}")
+    yield Finding("note", f"  {sum(units for _, units in plan.items):>8,}  of {plan.available:,}")
+    for sentence in plan.dropped:
+        yield Finding("wrong" if wrong and sentence == plan.dropped[-1] else "note", f"{name}: {sentence}.")
+    if plan.first:
+        yield Finding("note", f"{name}: dropped first when the units do not suffice: {plan.first}.")
+
+
 def _channels(number: int) -> str:
     return "1 channel" if number == 1 else f"{number:,} channels"
 
 
-def _secrets(options: type, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def _secrets(name: str, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Keys that are not given: those without which nothing works, and those that add something."""
+    options: type = options_of(name)
+    needs = getattr(parser_of(name), "needs", ())
     hints = get_type_hints(options, localns={"Secret": Secret})
     missing, optional = [], []
     for field in dataclasses.fields(options):
         if field.name in given:
             continue
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required or field.name in needs:
             missing.append(field.name)
         elif Secret in getattr(hints[field.name], "__args__", (hints[field.name],)):
             optional.append(field.name)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from connectors.connector import Secret
 from monitor import app
 from monitor.__main__ import SIMULATED, _parser, main
 from monitor.app import COMMANDS
@@ -282,6 +283,33 @@ def test_check_finds_wrong_what_cannot_be_read():
 def test_check_says_when_a_platform_is_switched_off():
     config = dataclasses.replace(CONFIG, platforms={"twitch": Platform(name="twitch", enabled=False)})
     assert any(mark == "note" and "twitch: switched off" in sentence for mark, sentence in marks(config, parse_roster(ROSTER)))
+
+
+def test_check_says_which_key_is_missing_where_to_get_it_and_what_the_quota_carries():
+    channels = "".join(f"{number},youtube,c{number},yes\n" for number in range(1000))
+    roster = parse_roster("attendee,platform,handle,consent\n" + channels)
+    found = marks(CONFIG, roster)
+    missing = [sentence for mark, sentence in found if mark == "wrong" and "api_key in [youtube]" in sentence]
+    assert len(missing) == 1
+    assert "console.cloud.google.com" in missing[0]
+    with_key = dataclasses.replace(CONFIG, platforms={"youtube": Platform(name="youtube", options={"api_key": Secret("k")})})
+    found = marks(with_key, roster)
+    assert not any("api_key" in sentence for mark, sentence in found if mark == "wrong")
+    wrong = [sentence for mark, sentence in found if mark == "wrong"]
+    assert wrong[0].startswith("youtube: a day with 1,000 channels needs 2")
+    assert wrong[0].endswith("10,000 are available; they suffice for 360 channels.")
+    assert "the lowest priority first" in wrong[1]
+    platform = Platform(name="youtube", options={"api_key": Secret("k"), "units_per_day": 100_000})
+    granted = marks(dataclasses.replace(CONFIG, platforms={"youtube": platform}), roster)
+    assert "wrong" not in {mark for mark, _ in granted}
+    assert ("note", "    15,000  opening chats: 1,000 × 3 × 5") in granted
+
+
+def test_check_says_what_only_the_simulator_plays():
+    played = dataclasses.replace(CONFIG, simulator=dataclasses.replace(CONFIG.simulator, enabled=True))
+    found = marks(played, parse_roster("attendee,platform,handle,consent\n1,youtube,ana,yes\n"))
+    assert any(mark == "note" and sentence.startswith("youtube: played by the simulator;") for mark, sentence in found)
+    assert "wrong" not in {mark for mark, _ in found}
 
 
 def test_check_ends_with_1_when_something_is_wrong_and_0_when_not(config, tmp_path):

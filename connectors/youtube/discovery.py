@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from connectors.connector import Refused, Unreadable
-from connectors.discovery import Account, Discoverer, Known, Question, Sighting, Token, batches
+from connectors.discovery import Account, Discoverer, Known, Question, QuotaPlan, Sighting, Token, batches
 from connectors.rest import Ask, Reply
 from connectors.youtube.parse import decode
-from connectors.youtube.plan import AT_ONCE, plan
+from connectors.youtube.plan import AT_ONCE, DROPPED_FIRST, Plan, plan
 from connectors.youtube.problems import Refusal, judge
 from connectors.youtube.quota import cost_of, midnight_after, pacific_day
 from connectors.youtube.videos import PARTS, Video, read_videos
@@ -60,6 +60,19 @@ class Lookout(Discoverer):
     @classmethod
     def missing(cls, options: Any) -> tuple[str, ...]:
         return ("api_key",) if options.api_key is None else ()
+
+    @classmethod
+    def quota_plan(cls, options: Any, channels: int) -> QuotaPlan:
+        found = _plan(options, channels)
+        return QuotaPlan(
+            items=tuple((item.what, item.units) for item in found.items),
+            wanted=found.wanted,
+            available=found.units_per_day,
+            fits=found.fits,
+            dropped=found.dropped,
+            first=DROPPED_FIRST,
+            works=found.opened == channels,
+        )
 
     def signed(self, question: Question, token: Token | None) -> Ask:
         """The key is part of the address, as the API wants it, and of nothing that anybody is shown."""
@@ -104,10 +117,7 @@ class Lookout(Discoverer):
             return False
         if channel.swept_at is None:
             return True
-        every = plan(
-            max(1, self.channels), units_per_day=self.opts.units_per_day, reserve=self.opts.reserve_units,
-            viewers_seconds=self.opts.viewers_seconds, active_hours=self.opts.active_hours,
-        ).sweep_seconds  # fmt: skip
+        every = _plan(self.opts, max(1, self.channels)).sweep_seconds
         return self.awake and every is not None and now - channel.swept_at >= timedelta(seconds=every)
 
     def _confirming(self, some: Sequence[tuple[Known, tuple[str, ...]]]) -> Iterator[Question]:
@@ -181,6 +191,13 @@ class Lookout(Discoverer):
 
     def next_day(self, now: datetime) -> datetime:
         return midnight_after(now)
+
+
+def _plan(options: Any, channels: int) -> Plan:
+    return plan(
+        channels, units_per_day=options.units_per_day, reserve=options.reserve_units, viewers_seconds=options.viewers_seconds,
+        active_hours=options.active_hours,
+    )  # fmt: skip
 
 
 def _bare(handle: str) -> str:

@@ -23,6 +23,10 @@ CONFIRM_SECONDS = 60.0
 SLOW_SECONDS = 300.0
 """Figures that come less often are not believed."""
 FASTEST_SWEEP = 120.0
+DROPPED_FIRST = (
+    "figures every 300 s instead of every 60 s, then looking for broadcasts that nobody told of, then chats: the lowest priority first, and "
+    "among them the fewest viewers"
+)
 CHAT = COSTS["liveChat/messages/stream"]
 
 
@@ -49,6 +53,8 @@ class Plan:
     """Between two of them; None: never."""
     opened: int
     """Channels whose chats can be opened."""
+    wanted: int
+    """Units for all of it, with three looks for broadcasts."""
     fits: int
     """Channels that would fit with all that belongs to it."""
 
@@ -87,10 +93,11 @@ def plan(
     sweeps = min(rest // channels, floor(active_hours * 3600 / FASTEST_SWEEP)) if channels else 0
     items = (
         *_items(opened, reserve, every, active_hours),
-        Item(f"looking for broadcasts {sweeps} times, {channels:,} channels each time", sweeps * channels),
+        Item(f"looking for broadcasts: {sweeps:,} × {channels:,}", sweeps * channels),
     )
     return Plan(
         channels, units_per_day, items, every, sweeps, active_hours * 3600 / sweeps if sweeps else None, opened,
+        units_per_day - _rest(channels, units_per_day, reserve, fast, active_hours) + BROADCASTS * channels,
         most_channels(units_per_day, reserve=reserve, viewers_seconds=fast, active_hours=active_hours),
     )  # fmt: skip
 
