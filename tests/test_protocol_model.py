@@ -442,7 +442,7 @@ class Model(RuleBasedStateMachine):
         assert {event: counted.get(event, 0) for event in self.put_so_far} == dict.fromkeys(self.put_so_far, 1)
 
 
-def explore(protocol: Protocol, examples: int, steps: int = 40) -> None:
+def explore(protocol: Protocol, examples: int, steps: int = 40, *, derandomize: bool = True) -> None:
     """Run the model; raises AssertionError with the shortest history found when an event is not counted once."""
     machine = type("Machine", (Model,), {"protocol": protocol})
     run_state_machine_as_test(
@@ -451,7 +451,7 @@ def explore(protocol: Protocol, examples: int, steps: int = 40) -> None:
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
-            derandomize=True,
+            derandomize=derandomize,
             database=None,
             report_multiple_bugs=False,
             verbosity=Verbosity.normal,
@@ -485,8 +485,10 @@ def test_every_event_is_counted_once_in_many_histories():
 
 @pytest.mark.parametrize("name", WEAKENED)
 def test_without_this_defence_a_counterexample_is_found(name):
+    # Where Hypothesis begins depends on what else was imported: one search can be unlucky, several with other dice are not.
     with pytest.raises(AssertionError):
-        explore(WEAKENED[name], examples=5_000)
+        for attempt in range(8):
+            explore(WEAKENED[name], examples=2_000, derandomize=attempt == 0)
 
 
 # Rare ones: the same machine finds them in up to two minutes, so they are written down here in their shortest form.
