@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -68,6 +69,23 @@ def event(now: datetime, **more: Any) -> dict[str, Any]:
 
 def session(name: str, zh: str, start: datetime, minutes: int) -> dict[str, Any]:
     return {"name": {"en": name, "zh": zh, "*": name}, "start": iso(start), "end": iso(start + timedelta(minutes=minutes))}
+
+
+def plan(one: dict[str, Any]) -> dict[str, Any]:
+    return {key: one[key] for key in ("name", "start", "end")}
+
+
+def programme(now: datetime, minute: datetime) -> dict[str, Any]:
+    """Sessions of the days before and after, so that with the two of now there are eight."""
+    day = timedelta(days=1)
+    return {
+        "opening": session("Opening ceremony", "开幕式", minute - 2 * day, 150),
+        "factory": session("Green factory tour", "绿色工厂探访", minute - 2 * day + timedelta(hours=5), 150),
+        "safety": session("Safety challenge", "安全挑战", minute - day, 210),
+        "flying": session("Flying mobility show", "飞行汽车秀", minute - day + timedelta(hours=6), 300),
+        "drive": session("Test drive live", "试驾直播", minute - timedelta(hours=5), 200),
+        "gala": session("Closing gala", "闭幕盛典", minute + 2 * day - timedelta(hours=2), 150),
+    }
 
 
 def empty_state(now: datetime) -> dict[str, Any]:
@@ -169,14 +187,34 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         history.append(-1 if 8 <= i <= 11 else round(per_minute * min(level, 1.08)))
     running = session("Robot night", "机器人之夜", minute - timedelta(minutes=38), 80)
     later = session("Co-creation awards", "共创颁奖", minute + timedelta(minutes=42), 60)
+    sessions = programme(now, minute) | {"robot-night": running, "awards": later}
+    for number, (name, one) in enumerate(sessions.items()):
+        begun = (minute - datetime.fromisoformat(one["start"])).total_seconds()
+        length = (datetime.fromisoformat(one["end"]) - datetime.fromisoformat(one["start"])).total_seconds()
+        if begun <= 0:
+            continue
+        mood = random.Random(f"{seed} {name}")
+        size = 60 if length <= 4 * 3600 else 120
+        shape = [
+            0.2 + mood.random() * 0.05 + (number % 3 + 1) / 4 * math.sin(math.pi * i * size / length)
+            for i in range(int(min(begun, length) // size))
+        ]
+        curve = [round(per_minute * size / 60 * level) for level in shape]
+        if name == "factory":
+            curve[10:20] = [-1] * 10
+        one["curve"] = {"slot_seconds": size, "engagement": curve}
+        one["engagement"] = rate(sum(n for n in curve if n > 0), per_minute)
+        one["top_topic"], one["top_country"] = list(TOPICS)[number % 8], BIG.split()[number]
+        if number % 3:
+            one["viewers"] = {"peak": 96200 + 14000 * number} | ({"now": 141700} if begun < length and viewers else {})
     return {
         "event": event(now),
-        "session": {"now": {"robot-night": running}, "next": {"id": "awards", **later}},
+        "session": {"now": {"robot-night": plan(running)}, "next": {"id": "awards", **plan(later)}},
         "totals": totals,
         "countries": countries,
         "topics": topics,
         "platforms": platforms,
-        "sessions": {"robot-night": running, "awards": later},
+        "sessions": sessions,
         "livestreams": {
             "live": 1043,
             "quiet": 41,

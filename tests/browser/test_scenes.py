@@ -19,7 +19,7 @@ __all__ = ["browser", "dist", "opened"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-SCENES = ["overview", "countries", "topics", "moves"]
+SCENES = ["overview", "countries", "topics", "moves", "sessions"]
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe \u0645\u0631\u062d\u0628\u0627 Z" + "\u0335" * 60 + "W" * 200
 
 
@@ -180,6 +180,33 @@ async def test_what_moves_whom_is_lift_over_the_world(opened: Any) -> None:
         await expect(wall.part("strongest").locator("b").first).to_have_text(f"{best:.1f}×")
         cells = await wall.part("heat").locator("span.cell").all_inner_texts()
         assert cells == [f"{n:.1f}×" if (n := lift(c, t)) >= 1.5 else "" for c in rows for t in columns]
+
+
+async def test_sessions_stand_side_by_side_and_those_to_come_count_down(opened: Any) -> None:
+    async with opened(steady, "#/sessions") as wall:
+        await shown(wall, "sessions")
+        cards = wall.part("sessions").locator("li")
+        assert await cards.count() == 8
+        assert await cards.evaluate_all("(all) => all.map((e) => e.classList[0])") == ["past"] * 5 + ["now"] + ["later"] * 2
+        now = await text(cards.nth(5))
+        total = wall.feed.last["sessions"]["robot-night"]["engagement"]["total"] / 1e6
+        assert re.match(r"Robot night now Today \d\d:\d\d " + re.escape(f"{total:.2f}"), now)
+        assert re.match(r"Co-creation awards Today \d\d:\d\d 4[012]:\d\d until it starts", await text(cards.nth(6)))
+        await wall.page.wait_for_function(
+            "(old) => document.querySelectorAll('.countdown')[0].innerText !== old",
+            arg=await cards.nth(6).locator(".countdown").inner_text(),
+        )
+        assert await wall.part("sessions").locator(".gap").count() == 1
+
+
+async def test_sessions_are_shown_before_the_first_livestream(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        return empty_state(now)
+
+    async with opened(make, "#/sessions") as wall:
+        await wall.truth("waiting")
+        assert "until it starts" in await text(wall.part("sessions"))
+        await wall.walk()
 
 
 async def test_navigation_comes_with_the_pointer_and_is_not_there_in_kiosk_mode(opened: Any) -> None:

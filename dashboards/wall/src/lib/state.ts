@@ -31,6 +31,7 @@ export interface State {
   event?: {
     name?: Name;
     timezone?: string;
+    day_start?: string;
     languages?: string[];
     day?: string;
     day_number?: number;
@@ -43,7 +44,10 @@ export interface State {
   countries?: Record<string, Measures>;
   topics?: Record<string, Measures & { name?: Name; group?: string }>;
   platforms?: Record<string, Measures & { in_totals?: boolean }>;
-  sessions?: Record<string, Measures & Session>;
+  sessions?: Record<
+    string,
+    Measures & Session & { top_topic?: string; top_country?: string; curve?: { slot_seconds: number; engagement: number[] } }
+  >;
   livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;
   history?: { slot_seconds: number; start: string; engagement: number[]; topics?: Record<string, number[]> };

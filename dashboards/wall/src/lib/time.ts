@@ -4,6 +4,8 @@ export interface Zone {
   clock(ms: number): string;
   minute(ms: number): string;
   offset(ms: number): string;
+  /** 2026-11-20 */
+  date(ms: number): string;
 }
 
 /** Formatters for one time zone; an unknown zone is treated as UTC, and says UTC. */
@@ -13,7 +15,9 @@ export function zone(name: string | undefined): Zone {
   const minute = new Intl.DateTimeFormat("en-GB", options);
   const clock = new Intl.DateTimeFormat("en-GB", { ...options, second: "2-digit" });
   const offset = new Intl.DateTimeFormat("en-GB", { timeZone, timeZoneName: "shortOffset" });
+  const date = new Intl.DateTimeFormat("sv-SE", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
   return {
+    date: (ms) => date.format(ms),
     clock: (ms) => clock.format(ms),
     minute: (ms) => minute.format(ms),
     offset: (ms) => {

@@ -1,0 +1,90 @@
+// The sessions side by side: which ones, where each stands, and its curve from its own start on a scale that all share.
+
+import type { Session, State } from "./state";
+import { instant } from "./time";
+import type { Point } from "./trend";
+
+/** Four by two. */
+export const CARDS = 8;
+/** More values than this on the width of a card are noise. */
+const MOST_POINTS = 110;
+
+type Told = NonNullable<State["sessions"]>[string];
+
+export interface Card {
+  id: string;
+  told: Told & Session;
+  startMs: number;
+  endMs: number;
+  kind: "past" | "now" | "later";
+  /** In a box of 1 × 1, whose width is the session as planned. */
+  stretches: Point[][];
+  last: Point | undefined;
+  /** Between two stretches: nothing is known there. */
+  gaps: { from: number; to: number }[];
+  /** Engagement per minute of the strongest slot. */
+  peak: number | undefined;
+}
+
+export function programme(sessions: State["sessions"], now: number): Card[] {
+  const known = Object.entries(sessions ?? {}).flatMap(([id, told]) => {
+    const [startMs, endMs] = [instant(told.start), instant(told.end)];
+    return startMs === undefined || endMs === undefined || endMs <= startMs ? [] : [{ id, told, startMs, endMs }];
+  });
+  known.sort((a, b) => a.startMs - b.startMs || (a.id < b.id ? -1 : 1));
+  // Of more than fit: what is on and what comes, with what was just before.
+  const open = known.findIndex(({ endMs }) => endMs > now);
+  const from = Math.max(0, Math.min((open < 0 ? known.length : open) - CARDS / 2, known.length - CARDS));
+  const shown = known.slice(from, from + CARDS).map((one) => ({ ...one, ...rates(one.told, one.endMs - one.startMs) }));
+  const most = Math.max(1, ...shown.flatMap(({ rates }) => rates));
+  return shown.map(({ id, told, startMs, endMs, rates, stepMs }) => {
+    const kind = now < startMs ? "later" : now < endMs ? "now" : "past";
+    const step = stepMs / (endMs - startMs);
+    const points = rates.map((rate, i) => (rate < 0 ? undefined : { x: Math.min(1, (i + 0.5) * step), y: 1 - rate / most }));
+    const peak = Math.max(-1, ...rates);
+    const stretches = unbroken(points);
+    const gaps = stretches.slice(1).map((stretch, i) => ({ from: stretches[i]!.at(-1)!.x, to: stretch[0]!.x }));
+    return { id, told, startMs, endMs, kind, stretches, gaps, last: points.at(-1), peak: peak < 0 ? undefined : peak };
+  });
+}
+
+/** Per minute, whatever the slots' length, several slots together where there are more than can be seen; −1 stays unknown. */
+function rates({ curve }: Told, plannedMs: number): { rates: number[]; stepMs: number } {
+  const slotMs = (curve?.slot_seconds ?? 0) * 1000;
+  if (curve === undefined || !(slotMs > 0)) return { rates: [], stepMs: 60_000 };
+  const size = Math.max(1, Math.ceil(plannedMs / slotMs / MOST_POINTS));
+  const found: number[] = [];
+  for (let i = 0; i + size <= curve.engagement.length; i += size) {
+    const some = curve.engagement.slice(i, i + size);
+    const sum = some.reduce((all, n) => all + n, 0);
+    found.push(some.some((n) => n < 0) ? -1 : (sum * 60_000) / (size * slotMs));
+  }
+  return { rates: found, stepMs: size * slotMs };
+}
+
+function unbroken(points: readonly (Point | undefined)[]): Point[][] {
+  const stretches: Point[][] = [];
+  let open: Point[] | undefined;
+  for (const point of points) {
+    if (point === undefined) open = undefined;
+    else if (open === undefined) stretches.push((open = [point]));
+    else open.push(point);
+  }
+  return stretches;
+}
+
+/** A stretch as an area down to nought. */
+export function area(points: readonly Point[], width: number, height: number): string {
+  const [first, last] = [points[0], points.at(-1)];
+  if (first === undefined || last === undefined) return "";
+  const along = points.map((p) => `L${(p.x * width).toFixed(1)} ${(p.y * height).toFixed(1)}`).join("");
+  return `M${(first.x * width).toFixed(1)} ${height}${along}L${(last.x * width).toFixed(1)} ${height}Z`;
+}
+
+/** The event's day of a moment, counted from that of the first session: 1, 2, …; `dayStart` is "04:00". */
+export function dayNumber(ms: number, firstMs: number, dayStart: string | undefined, date: (ms: number) => string): number {
+  const [hours = 0, minutes = 0] = (dayStart ?? "00:00").split(":").map(Number);
+  const shift = (hours * 60 + minutes) * 60_000;
+  const day = (at: number): number => Date.parse(`${date(at - shift)}T00:00:00Z`) / 86_400_000;
+  return day(ms) - day(firstMs) + 1;
+}

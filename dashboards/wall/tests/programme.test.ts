@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import { area, CARDS, dayNumber, programme } from "../src/lib/programme";
+import { zone } from "../src/lib/time";
+
+const at = (minute: number): string => new Date(Date.UTC(2026, 10, 20, 10, minute)).toISOString();
+const ms = (minute: number): number => Date.parse(at(minute));
+const one = (from: number, to: number, engagement?: number[], slot = 60) => ({
+  name: "S",
+  start: at(from),
+  end: at(to),
+  ...(engagement && { curve: { slot_seconds: slot, engagement } }),
+});
+
+describe("sessions side by side", () => {
+  test("are in the order of their start, and each is past, on or to come", () => {
+    const cards = programme({ c: one(60, 90), b: one(0, 30), a: one(10, 60), bad: { name: "x", start: "", end: "" } }, ms(30));
+    expect(cards.map(({ id, kind }) => [id, kind])).toEqual([
+      ["b", "past"],
+      ["a", "now"],
+      ["c", "later"],
+    ]);
+    expect(programme(undefined, 0)).toEqual([]);
+  });
+
+  test("of more than eight, those that are on or to come are there, with what was just before", () => {
+    const many = Object.fromEntries(Array.from({ length: 14 }, (_, i) => [`s${String(i).padStart(2, "0")}`, one(i * 10, i * 10 + 10)]));
+    const ids = (minute: number): string[] => programme(many, ms(minute)).map(({ id }) => id);
+    expect(ids(-5)[0]).toBe("s00");
+    expect(ids(65)).toEqual(["s02", "s03", "s04", "s05", "s06", "s07", "s08", "s09"]);
+    expect(ids(999).at(-1)).toBe("s13");
+    expect(ids(999).length).toBe(CARDS);
+  });
+
+  test("share one scale of engagement per minute, whatever the length of a slot", () => {
+    const [a, b] = programme({ a: one(0, 10, [100, 50]), b: one(0, 10, [400], 120) }, ms(5));
+    expect(b?.stretches[0]?.[0]).toEqual({ x: 0.1, y: 0 });
+    expect(a?.stretches[0]?.map(({ y }) => y)).toEqual([0.5, 0.75]);
+    expect([a?.peak, b?.peak]).toEqual([100, 200]);
+  });
+
+  test("break where nothing is known", () => {
+    const [card] = programme({ a: one(0, 10, [-1, 5, -1, -1, 5, 5]) }, ms(8));
+    expect(card?.stretches.map((stretch) => stretch.length)).toEqual([1, 2]);
+    expect(card?.gaps[0]?.from).toBeCloseTo(0.15);
+    expect(card?.gaps[0]?.to).toBeCloseTo(0.45);
+    expect(programme({ a: one(0, 10, [-1]) }, ms(8))[0]).toMatchObject({ stretches: [], last: undefined, peak: undefined });
+  });
+
+  test("many slots are drawn several together, whole groups only and none half known", () => {
+    const [card] = programme({ a: one(0, 220, [10, 20, 30, -1, 40]) }, ms(100));
+    expect(card?.stretches).toEqual([[{ x: 1 / 220, y: 0 }]]);
+    expect(card?.peak).toBe(15);
+  });
+
+  test("an area goes down to nought on both sides", () => {
+    expect(area([{ x: 0, y: 0.5 }, { x: 1, y: 0 }], 100, 10)).toBe("M0.0 10L0.0 5.0L100.0 0.0L100.0 10Z");
+    expect(area([], 100, 10)).toBe("");
+  });
+});
+
+test("a day of the event begins at day_start on its own clock", () => {
+  const { date } = zone("Asia/Shanghai");
+  const first = Date.parse("2026-11-18T11:30:00Z");
+  const number = (iso: string): number => dayNumber(Date.parse(iso), first, "04:00", date);
+  expect(number("2026-11-18T19:59:00Z")).toBe(1); // 03:59 of the 19th in Shanghai
+  expect(number("2026-11-18T20:00:00Z")).toBe(2);
+  expect(number("2026-11-17T12:00:00Z")).toBe(0);
+  expect(dayNumber(first, first, undefined, date)).toBe(1);
+});
