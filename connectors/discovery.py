@@ -188,7 +188,7 @@ class Discoverer(ABC):
 
     @abstractmethod
     def read_resolved(self, question: Question, body: bytes) -> list[Account]:
-        """One for each that was asked about; raises Unreadable and nothing else."""
+        """One for each that was asked about, or for those found where another question tells of the others; raises Unreadable and nothing else."""
 
     @abstractmethod
     def read_status(self, question: Question, body: bytes) -> list[Sighting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -161,6 +162,24 @@ def test_an_account_has_its_id_and_its_handle_of_now():
     assert (found.asked, found.native_id, found.handle, found.title) == ("old-name", IDS[1], "analive", "Ana")
     again = lookout().read_resolved(lookout().recheck(IDS[1:3])[0], json.dumps({"items": [row]}).encode())
     assert [(one.asked, one.native_id) for one in again] == [(IDS[1], IDS[1]), (IDS[2], None)]
+
+
+def test_a_video_id_as_a_handle_is_its_channel_and_a_hint_and_a_handle_that_looks_like_one_stays_a_handle():
+    by_handle, by_video = lookout().resolve([video(7)])
+    assert lookout().read_resolved(by_handle, b"{}")[0].native_id is None
+    found = lookout().read_resolved(by_video, answer(item(7, channel=3)))
+    assert [(one.asked, one.native_id, one.handle) for one in found] == [(video(7), IDS[3], video(7))]
+    assert lookout().read_resolved(by_video, answer()) == [], "then the answer for the handle holds"
+    channel = Known(native_id=IDS[3], handle=video(7), swept_at=NOON, asked_at=NOON)
+    assert ids_of(lookout().discover([channel], NOON, 5)[0]) == [video(7)]
+    assert lookout().due(replace(channel, over=(video(7),)), NOON) is False
+
+
+def test_a_hint_that_nobody_answers_keeps_nobody_from_looking_at_the_uploads():
+    channel = known(0, hints=(video(8),), swept_at=None)
+    question = lookout().discover([channel], NOON, 5)[0]
+    seen = lookout().read_status(question, json.dumps({"items": [{"contentDetails": {"videoId": video(1)}}]}).encode())[0]
+    assert seen.candidates == (video(8), video(1))
 
 
 def sight(channel, *items):

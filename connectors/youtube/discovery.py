@@ -82,9 +82,12 @@ class Lookout(Discoverer):
 
     def resolve(self, handles: Sequence[str]) -> list[Question]:
         by_id = [handle for handle in handles if _CHANNEL_ID.fullmatch(_bare(handle))]
+        # A broadcast may be watched by the id of its video, which may as well be somebody's handle; what is found last holds.
+        videos = [handle for handle in handles if _VIDEO_ID.fullmatch(handle)]
         return [
             *self.recheck(by_id),
             *(self._accounts("forHandle", f"@{_bare(handle)}", handle) for handle in handles if handle not in by_id),
+            *(self._owners(some) for some in batches(videos, AT_ONCE)),
         ]
 
     def recheck(self, native_ids: Sequence[str]) -> list[Question]:
@@ -94,18 +97,16 @@ class Lookout(Discoverer):
         return bool(self._ids(channel, now)) or self._must_sweep(channel, now)
 
     def discover(self, channels: Sequence[Known], now: datetime, budget: int) -> list[Question]:
-        some = [(channel, ids) for channel in channels if (ids := self._ids(channel, now))]
-        questions = list(self._confirming(some))
-        asked = {channel.native_id for channel, _ in some}
-        questions += [
-            self._uploads(channel) for channel in channels if channel.native_id not in asked and self._must_sweep(channel, now)
-        ]
+        sweeping = [channel for channel in channels if not channel.candidates and self._must_sweep(channel, now)]
+        others = {channel.native_id for channel in channels} - {channel.native_id for channel in sweeping}
+        some = [(one, ids) for one in channels if one.native_id in others and (ids := self._ids(one, now))]
+        questions = [*self._confirming(some), *(self._uploads(channel) for channel in sweeping)]
         return questions[: max(0, budget)]  # each of them costs one unit
 
     def _ids(self, channel: Known, now: datetime) -> tuple[str, ...]:
         """Videos of a channel that are asked about now; those of which we do not know anything first."""
         waited = channel.asked_at is None or now - channel.asked_at >= SETTLED
-        told = () if any(one.started_at for one in channel.broadcasts) and not waited else channel.hints
+        told = () if any(one.started_at for one in channel.broadcasts) and not waited else _hints(channel)
         known = [one.native_id for one in channel.broadcasts]
         ids = [*channel.candidates, *(one for one in told if one not in known)]
         if ids or (channel.broadcasts and (waited or _is_expected(channel, now))):
@@ -144,6 +145,10 @@ class Lookout(Discoverer):
         query = urlencode({"part": "id,snippet", "maxResults": str(AT_ONCE), name: value}, safe=",@")
         return Question(what="accounts", ask=Ask(url=f"{self._url}/channels?{query}"), about=about, cost=cost_of("channels"))
 
+    def _owners(self, videos: tuple[str, ...]) -> Question:
+        query = urlencode({"part": "snippet", "id": ",".join(videos), "maxResults": str(AT_ONCE)}, safe=",")
+        return Question(what="accounts", ask=Ask(url=f"{self._url}/videos?{query}"), about=videos, cost=cost_of("videos"))
+
     def _status(self, method: str, known: Sequence[Known], query: Mapping[str, str]) -> Question:
         ask = Ask(url=f"{self._url}/{method}?{urlencode(query, safe=',')}")
         about = tuple(one.native_id for one in known)
@@ -156,6 +161,12 @@ class Lookout(Discoverer):
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def read_resolved(self, question: Question, body: bytes) -> list[Account]:
+        if "/videos?" in question.ask.url:
+            return [
+                Account(asked=video.id, native_id=video.channel, handle=video.id, title=video.title[:200])
+                for video in read_videos(body)
+                if video.channel and video.id in question.about
+            ]
         found: dict[str, Account] = {}
         for row in _rows(body):
             native_id, snippet = row.get("id"), row.get("snippet")
@@ -205,6 +216,12 @@ def _bare(handle: str) -> str:
     return _ADDRESS.sub("", handle.strip()).lstrip("@").partition("/")[0]
 
 
+def _hints(channel: Known) -> tuple[str, ...]:
+    """What people named; the handle too, where it may be a video's id."""
+    own = (channel.handle,) if _VIDEO_ID.fullmatch(channel.handle) and channel.handle not in channel.over else ()
+    return (*channel.hints, *own)
+
+
 def _is_expected(channel: Known, now: datetime) -> bool:
     times = [one.scheduled_at for one in channel.broadcasts if one.scheduled_at and not one.started_at]
     return any(at - SOON <= now <= at + LATE for at in times)
@@ -213,7 +230,7 @@ def _is_expected(channel: Known, now: datetime) -> bool:
 def _swept(channel: Known, ids: Sequence[str]) -> Sighting:
     """A look at the uploads says what may be live; what was announced stays."""
     known = {one.native_id for one in channel.broadcasts}
-    candidates = tuple(one for one in ids if one not in known and one not in channel.over)
+    candidates = tuple(one for one in (*_hints(channel), *ids) if one not in known and one not in channel.over)
     return Sighting(native_id=channel.native_id, broadcasts=channel.broadcasts, candidates=candidates, swept=True)
 
 
@@ -222,7 +239,7 @@ def _sighting(channel: Known, videos: Mapping[str, Video]) -> Sighting:
     on = [video for video in mine if video.state == "live"]
     on += [video for video in mine if video.state == "upcoming" and video.scheduled_at]
     viewers = [video.viewers for video in on if video.state == "live" and video.viewers is not None]
-    asked = [*channel.candidates, *channel.hints, *(one.native_id for one in channel.broadcasts)]
+    asked = [*channel.candidates, *_hints(channel), *(one.native_id for one in channel.broadcasts)]
     # What was not answered at all may be private for a while. What is over, never was a broadcast, or is somebody else's stays so.
     over = tuple(one for one in asked if one in videos and (videos[one] not in mine or videos[one].state in ("ended", "none")))
     return Sighting(
