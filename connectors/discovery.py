@@ -113,8 +113,8 @@ class QuotaPlan:
     """What will not be done, in words."""
     first: str = ""
     """What is dropped first when it does not suffice, in words."""
-    works: bool = True
-    """Whether every channel is read."""
+    left_out: int = 0
+    """So many channels are not read: those of the lowest priority, and among them those with the fewest viewers."""
 
 
 class Discoverer(ABC):

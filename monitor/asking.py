@@ -48,6 +48,10 @@ class Asking:
     next_sweep: datetime | None = None
     waiting: list[str] = field(default_factory=list)
     """Livestreams whose turn has not come in the sweep under way."""
+    left_out: frozenset[str] = frozenset()
+    """Livestreams that the units of a day do not carry."""
+    planned: tuple[datetime, int] | None = None
+    """When that was worked out, and for how many channels."""
     counters: dict[str, int] = field(default_factory=dict)
     _token: Token | None = None
 

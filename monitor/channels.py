@@ -54,6 +54,7 @@ TABLE: Final[Mapping[tuple[State, Happening], State]] = {
 """What is not here changes nothing."""
 
 MOST_OVER: Final = 30
+LEFT_OUT: Final = "left out, because the platform's units of a day do not carry every channel; monitor check shows the plan"
 REMEMBERED: Final = timedelta(days=2)
 """Hours in which a channel was live are remembered so long: who was live at this hour yesterday is asked first."""
 
@@ -98,6 +99,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     viewers_at: datetime | None = None
     hours: tuple[int, ...] = ()
     """Unix hours in which it was live, of the last two days."""
+    told: str = ""
+    """Who says that it is live, where the platform cannot be asked; empty: the platform says it."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -262,7 +265,7 @@ def pass_of(row: Row) -> Pass:
     live = counting(row)
     return Pass(
         reading=row.reading,
-        broadcast=live.id if live else None,
+        broadcast=live.id or None if live else None,
         since=live.started_at if live else None,
         known=row.discovered_at is not None,
     )
@@ -274,7 +277,7 @@ def pending(row: Row) -> list[Live]:
 
 
 def broadcasts_of(row: Row) -> tuple[Broadcast, ...]:
-    """As a connector is told them."""
+    """As a connector is told them; one that a person told of without its id is none."""
     return tuple(
         Broadcast(
             native_id=live.id,
@@ -286,6 +289,13 @@ def broadcasts_of(row: Row) -> tuple[Broadcast, ...]:
         )
         for live in row.broadcasts
     )
+
+
+def left_out(row: Row) -> Row:
+    """As judged, but not read: the units of a day do not carry it."""
+    if row.reading == "closed":
+        return row
+    return replace(row, reading="closed", reason=LEFT_OUT)
 
 
 # --- whom to ask first ------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def _of_the_quota(config: Config, name: str, number: int) -> Iterator[Finding]:
     plan = discoverer_of(name).quota_plan(class_of(name).options(**platform.options), number)
     if plan is None:
         return
-    wrong = not plan.works and not config.simulator.enabled
+    wrong = plan.left_out > 0 and not config.simulator.enabled
     yield Finding(
         "wrong" if wrong else "works" if not plan.dropped else "note",
         f"{name}: a day with {_channels(number)} needs {plan.wanted:,} units, {plan.available:,} are available; they suffice for "

@@ -28,6 +28,7 @@ from connectors.youtube.discovery import LATE, SETTLED, SOON, Lookout
 from connectors.youtube.plan import most_channels, plan
 from connectors.youtube.quota import pacific_day
 from monitor.channel_store import ChannelStore
+from monitor.collect import plan as collect_plan
 from monitor.config import Config, Event, Platform, Scope
 from monitor.discover import Discovery
 from monitor.journal import Journal
@@ -304,22 +305,33 @@ class World:
     def unix(self):
         return self.clock.now().timestamp()
 
-    async def open(self, **more):
+    async def open(self):
         port = await self.server.start()
         self.session = rest.client(environment=False)
-        options = {"api_key": Secret(KEY), "url": f"http://127.0.0.1:{port}/youtube/v3"}
+        self.options = {"api_key": Secret(KEY), "url": f"http://127.0.0.1:{port}/youtube/v3"}
+        self.discovery = self.discover()
+        assert await self.discovery.claim()
+
+    def discover(self, handles=(), **options):
+        options = {**self.options, **options}
+        handles = handles or [f"c{n}" for n in range(COUNT)]
         config = Config(
             event=Event(name="Test", timezone=ZoneInfo("UTC"), hashtags=("#OurSummit",)),
             platforms={"youtube": Platform(name="youtube", options=options)},
             scope=Scope(hours="always"),
         )
-        roster = Roster(channels=tuple(
-            Channel(id=f"youtube:c{n}", attendee=str(n), name=f"c{n}", country="BR", language="pt", platform="youtube", handle=f"c{n}",
-                    consent="yes") for n in range(COUNT)))  # fmt: skip
+        roster = Roster(
+            channels=tuple(
+                Channel(
+                    id=f"youtube:{handle}", attendee=handle, name=handle, country="BR", language="pt", platform="youtube", handle=handle,
+                    consent="yes", priority=1 + number % 3,
+                )
+                for number, handle in enumerate(handles)
+            )
+        )  # fmt: skip
         setup = Setup(config=config, roster=roster)
         tools = Tools(pseudonym=lambda *_: "", now=self.clock.now, dice=random.Random(1), memory=self.memory)
-        self.discovery = Discovery(self.journal, self.put, lambda: setup, self.fetch, tools, token="one")
-        assert await self.discovery.claim()
+        return Discovery(self.journal, self.put, lambda: setup, self.fetch, tools, token="one")
 
     async def close(self):
         await self.session.close()
@@ -396,3 +408,32 @@ async def test_a_day_without_units_asks_nothing_more_and_forgets_nobody(world):
     await world.pass_time(3600, step=60.0)
     assert (world.live(), world.server.calls) == (before, calls)
     assert "units of the day" in world.discovery.asking["youtube"].desk.trouble
+
+
+async def test_a_broadcast_watched_by_its_videos_id_is_found_with_its_letters_as_they_are(world):
+    video = world.server.rooms[4].now.id
+    world.discovery = world.discover([video])
+    assert await world.discovery.claim()
+    await world.pass_time(3)
+    row = world.discovery.rows[f"youtube:{video}"]
+    assert (row.state, row.native_id, row.broadcasts[0].id) == ("live", world.ids[4], video)
+
+
+async def test_who_does_not_fit_into_the_day_is_left_out_by_priority_then_viewers_and_told_why(world):
+    await world.pass_time(3)
+    viewers = {name: row.viewers or 0 for name, row in world.discovery.rows.items()}
+    world.discovery = world.discover(units_per_day=1575)
+    assert await world.discovery.claim()
+    await world.pass_time(20)
+    out = {name for name, row in world.discovery.rows.items() if row.reading == "closed"}
+    by_priority = {rank: [f"youtube:c{n}" for n in range(COUNT) if 1 + n % 3 == rank] for rank in (1, 2, 3)}
+    fewest = min(by_priority[2], key=lambda name: (viewers[name], name))
+    assert out == {*by_priority[3], fewest}
+    assert all("left out" in world.discovery.rows[name].reason for name in out)
+    wanted = collect_plan(world.discovery.setup().config, world.discovery.setup().roster, set(range(256)), world.discovery.rows)
+    assert wanted.closed.keys() == out
+    world.discovery = world.discover()
+    assert await world.discovery.claim()
+    await world.pass_time(20)
+    assert {row.reading for row in world.discovery.rows.values()} == {"open"}
+    assert {row.reason for row in world.discovery.rows.values()} == {""}

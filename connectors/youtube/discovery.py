@@ -71,7 +71,7 @@ class Lookout(Discoverer):
             fits=found.fits,
             dropped=found.dropped,
             first=DROPPED_FIRST,
-            works=found.opened == channels,
+            left_out=channels - found.opened,
         )
 
     def signed(self, question: Question, token: Token | None) -> Ask:
