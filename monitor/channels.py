@@ -99,6 +99,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     viewers_at: datetime | None = None
     hours: tuple[int, ...] = ()
     """Unix hours in which it was live, of the last two days."""
+    told: str = ""
+    """Who says that it is live, where the platform cannot be asked; empty: the platform says it."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -263,7 +265,7 @@ def pass_of(row: Row) -> Pass:
     live = counting(row)
     return Pass(
         reading=row.reading,
-        broadcast=live.id if live else None,
+        broadcast=live.id or None if live else None,
         since=live.started_at if live else None,
         known=row.discovered_at is not None,
     )
@@ -275,7 +277,7 @@ def pending(row: Row) -> list[Live]:
 
 
 def broadcasts_of(row: Row) -> tuple[Broadcast, ...]:
-    """As a connector is told them."""
+    """As a connector is told them; one that a person told of without its id is none."""
     return tuple(
         Broadcast(
             native_id=live.id,

@@ -44,10 +44,12 @@ def _merged(livestream: Livestream, row: Row) -> Livestream:
     merged = replace(
         livestream,
         known_live=live is not None,
-        broadcast=live.id if live else None,
+        broadcast=live.id or None if live else None,
         viewers=row.viewers if live else None,
         discovered_at=_iso(row.discovered_at),
     )
+    if row.told:  # whether anything comes in is the collector's to say
+        return replace(merged, reason="; ".join(filter(None, (f"live, {row.reason}", livestream.reason))))
     if live is not None or livestream.state not in SETTLED:
         return merged
     return replace(merged, state="announced" if row.state == "announced" else "waiting", reason=_why(row), since=_iso(row.since))

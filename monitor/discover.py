@@ -24,7 +24,7 @@ import connectors
 from connectors import rest
 from connectors.discovery import Known
 from connectors.event import Status, Viewers
-from monitor import channels
+from monitor import channels, selfreport
 from monitor.asking import Asking
 from monitor.channel_store import ChannelStore
 from monitor.links import broadcast_link
@@ -32,6 +32,7 @@ from monitor.produce import RETRIABLE
 from monitor.roster import why_not
 from monitor.schedule import Schedule
 from monitor.scope import Rules, Said
+from monitor.signup_store import SignupStore
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from monitor.journal import Journal
     from monitor.reload import Setup
     from monitor.roster import Channel
+    from monitor.signup import SelfReport
 
 log = logging.getLogger("monitor.discover")
 
@@ -96,6 +98,7 @@ class Discovery:
     ) -> None:
         self.journal = journal
         self.store = ChannelStore(journal.redis)
+        self.reported = SignupStore(journal.redis)
         self.put = put
         self.setup = setup
         self.fetch = fetch
@@ -111,11 +114,20 @@ class Discovery:
         """Rows that may differ from those."""
         self._desks: dict[str, Desk] = {}
         self._roster: dict[str, Channel] = {}
+        """Those on platforms that may be asked."""
+        self._everybody: dict[str, Channel] = {}
         self._platforms: set[str] = set()
         self._said: dict[tuple[str, str], Said] = {}
         self._told: dict[str, tuple[str, ...]] = {}
         """Livestream → broadcasts of which the attendee says that they are of the event; discovery may not have seen them yet."""
         self._said_version = -1
+        self._reports: dict[str, SelfReport] = {}
+        """Livestream → who says that it is live."""
+        self._reports_version = -1
+        self._pressing: set[str] = set()
+        """Livestreams whose report the platform has not been asked about."""
+        self._pressed: dict[str, datetime] = {}
+        """When it was asked about one before its turn."""
         self._seen: Setup | None = None
         self._rules: Rules
         self._schedule: Schedule
@@ -190,11 +202,13 @@ class Discovery:
         await self._listen()
         if self._furnish() or new:
             self._follow_roster()
+        self._believe()
         await asyncio.gather(*(self._look(name, asking) for name, asking in self.asking.items()))
         now = self.tools.now()
         if self._judged_at is None or (now - self._judged_at).total_seconds() >= JUDGE_SECONDS:
-            for livestream in self.rows:
-                self._judge(livestream)
+            for livestream, row in self.rows.items():
+                if not row.told:
+                    self._judge(livestream)
             self._judged_at = now
         if self.leading:
             await self._save()
@@ -207,10 +221,12 @@ class Discovery:
         self._desks = await self.store.desks()
         self.asking.clear()
         self._seen, self._said_version, self._loaded = None, -1, True
+        self._reports, self._reports_version = {}, -1
 
     def _take_setup(self, setup: Setup) -> None:
         """A changed configuration or roster."""
         self._seen = setup
+        self._everybody = setup.roster.by_id()
         self._rules, self._schedule = Rules(setup.config), Schedule.of(setup.config)
         self._roster = {
             channel.id: channel
@@ -230,6 +246,35 @@ class Discovery:
                 if said.attendee:
                     self._told[livestream] = (*self._told.get(livestream, ()), broadcast)
             self._said_version, self._judged_at = version, None
+        version = await self.reported.reports_version()
+        if version != self._reports_version:
+            before, self._reports = self._reports, await self.reported.reports()
+            first, now = self._reports_version < 0, self.tools.now()
+            for name, report in self._reports.items():
+                # Who leads from now on may have been told before; the rows say whether the platform was asked since.
+                unheard = selfreport.is_unanswered(report, self.rows.get(name), now) if first else report != before.get(name)
+                if unheard and selfreport.is_fresh(report, now):
+                    self._pressing.add(name)
+            self._pressing.intersection_update(self._reports)
+            self._reports_version, self._judged_at = version, None
+
+    def _believe(self) -> None:
+        """Who is live where nobody can be asked: those of whom somebody said so."""
+        assert self._seen is not None
+        now, config, told = self.tools.now(), self._seen.config, set()
+        for name, report in self._reports.items():
+            channel = self._everybody.get(name)
+            if channel is None or channel.platform in self.asking or not selfreport.is_fresh(report, now):
+                continue
+            said = self._said.get((name, report.broadcast or ""), Said(attendee=True))
+            counts = self._rules.judge("", now, tags=channel.tags, said=said).scope == "in"
+            if counts and config.platform(channel.platform).enabled and not why_not(channel, config.require_consent):
+                told.add(name)
+                row = selfreport.told_row(channel, report)
+                if self.rows.get(name) != row:
+                    self._keep(name, row)
+        for name in [name for name, row in self.rows.items() if row.told and name not in told]:
+            del self.rows[name]
 
     def _furnish(self) -> bool:
         """Platforms that can be asked with this configuration; True when these are others than before."""
@@ -255,9 +300,12 @@ class Discovery:
             if channel.platform in self.asking:
                 barred = why_not(channel, config.require_consent)
                 paused = channel.state == "paused"
-                self._keep(name, channels.of_roster(channel, self.rows.get(name), barred, paused=paused, now=now))
-        for name in [name for name, row in self.rows.items() if name not in self._roster or row.platform not in self.asking]:
-            del self.rows[name]
+                row = self.rows.get(name)
+                known = None if row is not None and row.told else row
+                self._keep(name, channels.of_roster(channel, known, barred, paused=paused, now=now))
+        for name, row in list(self.rows.items()):
+            if not row.told and (name not in self._roster or row.platform not in self.asking):
+                del self.rows[name]
 
     def _keep(self, livestream: str, row: Row) -> None:
         if self.rows.get(livestream) is not row:
@@ -322,7 +370,9 @@ class Discovery:
         """Who is live. A sweep that the quota does not allow at once goes on in the next turns."""
         now, discoverer = self.tools.now(), asking.discoverer
         begins = asking.next_sweep is None or now >= asking.next_sweep
-        if not begins and not asking.waiting:
+        pressing = self._press(name, now)
+        regular = begins or bool(asking.waiting)
+        if not regular and not pressing:
             return
         mine = {
             livestream: (row, self._roster[livestream])
@@ -332,6 +382,8 @@ class Discovery:
         if begins:
             asking.next_sweep = now + timedelta(seconds=discoverer.interval_seconds)
             asking.waiting = order(mine, now, self._tags(now))
+        if pressing:
+            asking.waiting = [*pressing, *(livestream for livestream in asking.waiting if livestream not in pressing)]
         discoverer.channels, discoverer.awake = len(mine), self._rules.open_at(now)
         self._plan(asking, mine, now)
         due = {
@@ -354,7 +406,7 @@ class Discovery:
                         self._sighted(livestream, sighting, discoverer)
         finally:
             asking.waiting = [livestream for livestream in asking.waiting if livestream not in done]
-        if not asking.waiting:
+        if regular and not asking.waiting:
             asking.desk = replace(asking.desk, asked_at=self.tools.now(), interval_seconds=discoverer.interval_seconds)
 
     def _plan(self, asking: Asking, mine: Mapping[str, tuple[Row, Channel]], now: datetime) -> None:
@@ -366,21 +418,38 @@ class Discovery:
         asking.planned = (now, len(mine))
         asking.left_out = frozenset(ranked[len(ranked) - plan.left_out :] if plan else ())
 
+    def _press(self, name: str, now: datetime) -> list[str]:
+        """Channels of a platform that somebody has just called live: they are asked about before their turn."""
+        pressing = []
+        for livestream in sorted(self._pressing):
+            row, report, last = self.rows.get(livestream), self._reports[livestream], self._pressed.get(livestream)
+            if row is None or row.platform != name or row.native_id is None or row.state in ("paused", "refused", "unreachable"):
+                continue
+            if not selfreport.is_fresh(report, now) or (last is not None and now - last < selfreport.AGAIN):
+                continue
+            self._keep(livestream, selfreport.with_candidate(row, report))
+            pressing.append(livestream)
+        return pressing
+
     def _known(self, livestream: str, row: Row, channel: Channel) -> Known:
         """What a discoverer is told: what the platform said, and what people named."""
         told = self._told.get(livestream, ())
         if channel.live_url and (live := broadcast_link(channel.live_url)) and live.platform == row.platform and live.broadcast:
             told = (*told, live.broadcast)
+        report, now = self._reports.get(livestream), self.tools.now()
+        if report is not None and report.broadcast and selfreport.is_fresh(report, now):
+            told = (*told, report.broadcast)
+        look = livestream in self._pressing and report is not None and selfreport.must_look(report, row, now)
         assert row.native_id is not None
         return Known(
             native_id=row.native_id,
             handle=row.handle,
             broadcasts=channels.broadcasts_of(row),
             candidates=row.candidates,
-            hints=tuple(one for one in told if one not in row.over),
+            hints=tuple(one for one in dict.fromkeys(told) if one not in row.over),
             over=row.over,
             asked_at=row.discovered_at,
-            swept_at=row.swept_at,
+            swept_at=None if look else row.swept_at,
         )
 
     def _tags(self, now: datetime) -> frozenset[str] | None:
@@ -395,6 +464,9 @@ class Discovery:
 
     def _sighted(self, livestream: str, sighting: Sighting, discoverer: Discoverer) -> None:
         now, before = self.tools.now(), self.rows[livestream]
+        if livestream in self._pressing:
+            self._pressing.discard(livestream)
+            self._pressed[livestream] = now
         row, turns = channels.sighted(before, sighting, now)
         self._keep(livestream, row)
         self._judge(livestream, silence=False)
@@ -450,7 +522,7 @@ class Discovery:
             before,
             self._rules,
             self._roster[livestream],
-            lambda broadcast: self._said.get((livestream, broadcast), Said()),
+            lambda broadcast: self._word(livestream, before, broadcast),
             self.tools.now(),
             open_while_offline=connectors.discoverer_of(before.platform).open_while_offline,
         )
@@ -462,6 +534,15 @@ class Discovery:
         self._keep(livestream, row)
         if silence:
             self._silence(livestream, before, row)
+
+    def _word(self, livestream: str, row: Row, broadcast: str) -> Said:
+        """What people decided; who said to be live meant the broadcast that was on."""
+        said = self._said.get((livestream, broadcast), Said())
+        report = self._reports.get(livestream)
+        if said.attendee is not None or report is None:
+            return said
+        meant = any(live.id == broadcast and selfreport.means(report, live) for live in row.broadcasts)
+        return Said(producer=said.producer, attendee=True) if meant else said
 
     async def _save(self) -> None:
         """Events to the spool, rows to Redis; a row of which only the time of the question is new waits a minute."""

@@ -141,6 +141,10 @@ class SignupStore:
         await self.redis.hset(REPORTS, livestream, _encode(report))
         await self.redis.incr(REPORTS_VERSION)
 
+    async def reports_version(self) -> int:
+        """Changes with any report; read before the reports, so that a change in between is seen the next time."""
+        return int(await self.redis.get(REPORTS_VERSION) or 0)
+
     async def reports(self) -> dict[str, SelfReport]:
         """Livestream → the last word about it."""
         found = {}

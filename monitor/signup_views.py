@@ -171,7 +171,7 @@ def _card(
 
 
 def _broadcasts(language: str, livestream: str, around: Around, path: str) -> list[Html]:
-    shown = {live.id: (live.title or live.id, live.scope == "out") for live in around.broadcasts}
+    shown = {live.id: (live.title or live.id, live.scope == "out") for live in around.broadcasts if live.id}
     if around.report is not None and (around.report.broadcast or "") not in shown:
         shown[around.report.broadcast or ""] = (around.report.url, False)
     return [
