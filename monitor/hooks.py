@@ -1,18 +1,21 @@
 """What platforms send to us: ``/hooks/<name>`` of the role ``serve``.
 
-Promises: a sender gets its 2xx only when the events are on this machine's disk, and any answer within a second of its last byte; when the
+Promises: a sender gets its 2xx only when what counts of it is on this machine's disk, and any answer within a second of its last byte; when the
 disk cannot take more it is told to come again (503 with Retry-After), and what it sends then counts once, because ids are known. A body that
 is too long, too slow or packed is not read to its end, and no more than ``MOST_AT_ONCE`` are read at the same time.
 
 What a request is worth is decided by the platform's ``Receiver``, which is pure. Each ``serve`` has a spool of its own; the journal knows
-what another one has delivered before.
+what another one has delivered before. What discovery says of a channel holds here as well (gate.py): what is none of the event's is answered
+and forgotten, and what may be of the event waits in memory for two minutes, not on disk; docs/decisions/0003-told-to-us.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
+import time
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -23,8 +26,11 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 import connectors
-from connectors.connector import Answer, Receiver, Request, Tools, make_pseudonym
+from connectors.connector import Answer, Mark, Receiver, Request, Tools, make_pseudonym
 from connectors.event import Unknown
+from monitor.channel_store import ChannelStore
+from monitor.channels import pass_of
+from monitor.gate import Gate
 from monitor.produce import RETRIABLE, Producer
 from monitor.setup import author_key
 from monitor.told import rows
@@ -53,6 +59,8 @@ MOST_AT_ONCE: Final = 64
 MOST_WAITING: Final = 500_000
 """Events on disk that the journal does not have yet; beyond, senders are told to come again."""
 STATES_SECONDS: Final = 5.0
+FOLLOW_SECONDS: Final = 1.0
+FIRST_SECONDS: Final = 3.0
 RETRY_AFTER: Final = {"Retry-After": "5"}
 LOUD_EVERY: Final = 100
 """Of refusals for the same reason the first one is logged, and then each hundredth."""
@@ -67,6 +75,7 @@ class Hooks:
         tools: Tools,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
         read_seconds: float = READ_SECONDS,
         put_seconds: float = PUT_SECONDS,
         most_waiting: int = MOST_WAITING,
@@ -75,7 +84,8 @@ class Hooks:
         """From the first section on that receives: a serve without one needs no spool."""
         self.counts: Counter[tuple[str, str]] = Counter()
         """(section, ``taken`` or the reason of a refusal) → requests."""
-        self._tools, self._now = tools, now
+        self.gate = Gate()
+        self._tools, self._now, self._monotonic = tools, now, monotonic
         self._read_seconds, self._put_seconds, self._most_waiting = read_seconds, put_seconds, most_waiting
         self._make_producer = producer
         self._stack = AsyncExitStack()
@@ -84,6 +94,7 @@ class Hooks:
         self._told: dict[str, Channel] = {}
         """Channels of platforms that only tell us."""
         self._heard: dict[str, datetime] = {}
+        self._rows_version = -1
         self._at_once = 0
         self._putting: set[asyncio.Task[int]] = set()
 
@@ -140,8 +151,43 @@ class Hooks:
             if written:
                 await redis.hset("{livestreams}", mapping=written)
 
+    async def look_first(self, redis: Any) -> None:
+        """Before the first request: else what nobody may read would be counted in the first second."""
+        with suppress(*RETRIABLE, TimeoutError):
+            async with asyncio.timeout(FIRST_SECONDS):
+                await self.look_at_channels(redis)
+
+    async def follow_channels(self, redis: Any) -> None:
+        """Obey again and again what discovery says of who may be read."""
+        while True:
+            with suppress(*RETRIABLE):
+                await self.look_at_channels(redis)
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def look_at_channels(self, redis: Any) -> None:
+        """One round of it. While Redis is away, what was known stays in force."""
+        released: list[Event | Mark] = []
+        try:
+            store = ChannelStore(redis)
+            if self._receivers and (version := await store.version()) != self._rows_version:
+                rows = await store.rows()
+                released += self.gate.update({name: pass_of(row) for name, row in rows.items()})
+                self._rows_version = version
+        finally:
+            await self._let_go([*released, *self.gate.take((), self._monotonic())])
+
+    async def _let_go(self, items: Iterable[Event | Mark]) -> None:
+        """What was held and is of the event goes to the disk; nobody waits for an answer."""
+        events = [item for item in items if not isinstance(item, Mark)]
+        if events and self.producer is not None:
+            self._heard_of(events)
+            await self.producer.put(events)
+
     async def close(self) -> None:
-        """Wait for what is being written, for as long as a sender would have."""
+        """Wait for what is being written, for as long as a sender would have. What is held and of no known broadcast is forgotten."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._put_seconds):
+                await self._let_go(self.gate.take((), math.inf))
         if self._putting:
             await asyncio.wait(set(self._putting), timeout=self._put_seconds)
         for put in tuple(self._putting):
@@ -194,15 +240,20 @@ class Hooks:
         if answer.events:
             unknown = sum(isinstance(event, Unknown) for event in answer.events)
             self.counts[name, "unknown_events"] += unknown
-            if not await self._on_disk(producer, answer.events):
+            passed = self.gate.take(answer.events, self._monotonic())
+            events = [item for item in passed if not isinstance(item, Mark)]
+            if events and not await self._on_disk(producer, events):
                 return self._later(name, "full")
-            now = self._now()
-            self._heard.update((event.livestream, now) for event in answer.events if event.livestream in self._told)
+            self._heard_of(events)
         reason = answer.reason or ("taken" if answer.status < 300 else str(answer.status))
         if answer.status >= 300:
             self._say(name, reason)
         self.counts[name, reason] += 1
         return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+    def _heard_of(self, events: Iterable[Event]) -> None:
+        now = self._now()
+        self._heard.update((event.livestream, now) for event in events if event.livestream in self._told)
 
     async def _on_disk(self, producer: Producer, events: Sequence[Event]) -> bool:
         """Whether they are on disk in time. What comes too late is written all the same: sent again, it is known."""

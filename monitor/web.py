@@ -319,6 +319,7 @@ async def run(settings: Settings) -> int:
             from monitor.signup_web import add_pages  # noqa: PLC0415 — only where people sign up
 
             add_pages(app, feed, journal.redis, settings.data_dir)
+        await hooks.look_first(journal.redis)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=10, shutdown_timeout=3)
         await runner.setup()
         try:
@@ -343,6 +344,7 @@ async def _follow(feed: Feed, hooks: Hooks, journal: Journal, reloader: Reloader
             tasks.create_task(_prepare(journal))
             tasks.create_task(feed.run())
             tasks.create_task(hooks.note_states(journal.redis))
+            tasks.create_task(hooks.follow_channels(journal.redis))
             if reloader is not None:
                 tasks.create_task(_reload(feed, hooks, reloader))
     except* ConfigError as mistakes:

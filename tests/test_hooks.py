@@ -9,6 +9,7 @@ import hmac
 import io
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from connectors.connector import Secret, Tools, make_pseudonym
+from monitor.channel_store import ChannelStore
+from monitor.channels import Live, Row, as_json
 from monitor.config import Config, Event, Platform
+from monitor.gate import HELD_SECONDS
 from monitor.hooks import MOST_BYTES, Hooks, directories_of, opened, section_of, settings_of
 from monitor.journal import Journal, ready
 from monitor.produce import Producer
@@ -321,3 +325,94 @@ def test_a_section_is_found_by_its_short_name():
         "kick",
         None,
     ]
+
+
+# --- what discovery says holds for what is told to us, too --------------------------------------------------------------
+
+NOW = datetime.now(UTC)
+
+
+def row(reading, *lives, state="waiting", known=True):
+    return Row(
+        platform="webhook.partner",
+        handle="ana",
+        state=state,
+        reading=reading,
+        broadcasts=lives,
+        discovered_at=NOW if known else None,
+    )
+
+
+async def say(redis, found, livestream="webhook.partner:ana"):
+    await ChannelStore(redis).save({livestream: as_json(found)}, (), desks={}, closed=())
+
+
+def removed(number):
+    return orjson.dumps({"type": "removed", "id": f"r{number}", "channel": "ana", "target": f"c{number}"})
+
+
+async def test_what_is_said_in_a_closed_channel_is_answered_and_neither_stored_nor_counted(valkey, journal, tmp_path):
+    await say(journal, row("closed"))
+    async with receiving(tmp_path, valkey) as (client, hooks):
+        await hooks.look_first(journal)
+        for body in (comment(1), comment(2), removed(9)):
+            assert (await client.post("/hooks/partner", **signed(body))).status == 200
+        await hooks.producer.flushed()
+        assert [event["kind"] for event in await journalled(journal)] == ["removed"], "what is taken back may have been counted"
+        assert (hooks.gate.forgotten, hooks.gate.holding) == (2, 0)
+        await say(journal, row("open"))
+        await hooks.look_at_channels(journal)
+        assert (await client.post("/hooks/partner", **signed(comment(3)))).status == 200
+        await hooks.producer.flushed()
+        assert [event["id"] for event in await journalled(journal)] == ["webhook.partner:c9:removed", "webhook.partner:c3"]
+
+
+async def test_what_was_held_goes_on_from_the_beginning_of_the_broadcast_with_its_id(valkey, journal, tmp_path):
+    await say(journal, row("held"))
+    async with receiving(tmp_path, valkey) as (client, hooks):
+        await hooks.look_first(journal)
+        for number, minutes in ((1, 10), (2, 1)):
+            body = comment(number, at=(NOW - timedelta(minutes=minutes)).isoformat())
+            assert (await client.post("/hooks/partner", **signed(body))).status == 200
+        assert (hooks.producer.waiting, hooks.gate.holding) == (0, 2), "in memory, in no file"
+        began = Live(id="b7", started_at=NOW - timedelta(minutes=2), found_at=NOW, scope="in")
+        await say(journal, row("open", began, state="live"))
+        await hooks.look_at_channels(journal)
+        await hooks.producer.flushed()
+        assert [(event["id"], event["broadcast"]) for event in await journalled(journal)] == [("webhook.partner:c2", "b7")]
+
+
+async def test_what_was_held_for_two_minutes_in_vain_is_forgotten(valkey, journal, tmp_path):
+    time = [0.0]
+    await say(journal, row("held"))
+    async with receiving(tmp_path, valkey, monotonic=lambda: time[0]) as (client, hooks):
+        await hooks.look_first(journal)
+        assert (await client.post("/hooks/partner", **signed(comment(1)))).status == 200
+        time[0] = HELD_SECONDS
+        await hooks.look_at_channels(journal)
+        assert (hooks.gate.forgotten, hooks.gate.holding) == (1, 0)
+        await say(journal, row("open"))
+        await hooks.look_at_channels(journal)
+        await hooks.producer.flushed()
+        assert await journalled(journal) == []
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_at_the_end_only_that_is_kept_of_which_nobody_knows_better(valkey, journal, tmp_path, known):
+    await say(journal, row("held", known=known))
+    async with receiving(tmp_path, valkey) as (client, hooks):
+        await hooks.look_first(journal)
+        assert (await client.post("/hooks/partner", **signed(comment(1)))).status == 200
+    async with receiving(tmp_path, valkey) as (_, hooks):
+        await hooks.producer.flushed()
+        assert len(await journalled(journal)) == (0 if known else 1)
+
+
+async def test_while_redis_is_away_what_was_known_stays_in_force(valkey, journal, tmp_path):
+    await say(journal, row("closed"))
+    async with receiving(tmp_path, valkey) as (client, hooks):
+        await hooks.look_first(journal)
+        async with Journal(NOBODY, partitions=4).opened() as away:
+            await hooks.look_first(away.redis)
+        assert (await client.post("/hooks/partner", **signed(comment(1)))).status == 200
+        assert hooks.gate.forgotten == 1
