@@ -2,7 +2,7 @@
 
 Promise: each whole minute of a session that has begun is asked for once, newest first and a few at a time, and again while late events may
 still reach it; what was read is added up per session: a session with tags is the sum of its livestreams, because minutes do not
-know tags. A curve has at most 240 values, so that a day-long session costs no more than a short one.
+know tags. A curve has at most 1,440 values: a minute each in a session of up to a day.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from monitor.config import Config, Session
     from monitor.roster import Roster
 
-MOST_VALUES = 240
+MOST_VALUES = 1440
 LATE_SECONDS = 180
 """A minute younger than this is read again, a minute at the soonest after it was read."""
 AGAIN_SECONDS = 20

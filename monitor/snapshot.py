@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from monitor.addresses import watch_address
 from monitor.book import RATE_SLOTS, parts
 from monitor.patch import share
 from monitor.windows import KINDS, SLOT_SECONDS
@@ -49,6 +50,8 @@ class Livestream(msgspec.Struct, frozen=True):
     """When its collector last said so."""
     hashtag: bool = False
     """A hashtag that is watched like a livestream; it is none."""
+    live_url: str | None = None
+    """Where the attendee is live, as the roster has it; not written by collectors."""
     reachable: bool = True
     """Not written by collectors: whether this configuration can collect it at all."""
     known_live: bool | None = None
@@ -359,6 +362,7 @@ def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], no
             country=channel.country or "ZZ",
             handle=channel.handle,
             attendee=channel.attendee,
+            live_url=channel.live_url,
         )
         found = states.get(channel.id)
         if not config.platform(channel.platform).enabled:
@@ -420,6 +424,11 @@ def cells(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dic
         for key in ("handle", "reason", "since", "attendee", "broadcast", "viewers", "discovered_at"):
             if value := getattr(livestream, key):
                 cell[key] = value
+        address = watch_address(
+            livestream.platform, livestream.handle, broadcast=livestream.broadcast, live_url=livestream.live_url
+        )
+        if address:
+            cell["url"] = address
         if book.complete:
             engagement = f"livestream:{name}|engagement"
             cell["engagement"] = {"total": book.totals.get(engagement, 0)}

@@ -97,7 +97,7 @@ def test_what_is_not_read_yet_is_unknown_and_no_session_is_none():
     assert curves.curve(SHORT) == {"slot_seconds": 60, "engagement": [-1, -1, 6]}
 
 
-@pytest.mark.parametrize(("hours", "slot"), [(4, 60), (5, 120), (13, 240)])
+@pytest.mark.parametrize(("hours", "slot"), [(4, 60), (24, 60), (25, 120), (72, 180)])
 def test_long_sessions_have_longer_slots_and_only_whole_ones(hours, slot):
     session = replace(SHORT, end=START + timedelta(hours=hours))
     curves = Curves(replace(CONFIG, sessions=(session,)), ROSTER)
