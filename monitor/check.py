@@ -1,19 +1,22 @@
 """``monitor check``: what works now, what is missing, and where to get it, before the day on which it matters.
 
-``findings`` is pure and judges what was read; ``run`` reads, asks Redis for a sign of life, and prints. Exit code 1 when anything
-that the configuration asks for will not work.
+``findings`` is pure and judges what was read; ``run`` reads, tries each login once, asks Redis for a sign of life, and prints. Exit code 1
+when anything that the configuration asks for will not work.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, get_type_hints
 
-from connectors import DISCOVERERS, PLATFORMS, class_of, discoverer_of, options_of, parser_of
-from connectors.connector import Secret
+from connectors import DISCOVERERS, PLATFORMS, RECEIVERS, class_of, discoverer_of, kind_of, options_of, parser_of, rest
+from connectors.connector import ConnectorFailure, Refused, Secret, Throttled, Unreadable
+from monitor.roster import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +33,7 @@ WHERE: Final = {
     "youtube": "console.cloud.google.com: a project, YouTube Data API v3 enabled, Credentials, API key; 15 minutes, no review",
 }
 """Where a person gets a platform's key; docs/connectors.md says it at length, and of all."""
+LOGIN_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,9 @@ def findings(config: Config, roster: Roster) -> Iterator[Finding]:
 def _of_the_roster(config: Config, roster: Roster) -> Iterator[Finding]:
     for problem in roster.problems:
         yield Finding("wrong" if problem.skipped else "note", str(problem))
-    refused = len(roster.refused(config.require_consent))
-    if refused:
-        yield Finding("note", f"Never read for want of consent: {_channels(refused)}; the column consent says who agreed.")
+    refused = Counter(why_not(channel, config.require_consent) for channel in roster.refused(config.require_consent))
+    for reason, number in refused.most_common():
+        yield Finding("note", f"Not read: {_channels(number)}: {reason}.")
 
 
 def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
@@ -83,7 +87,10 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
         )
     for platform, number in sorted(watched.items()):
         yield _of_one_platform(config, platform, number)
+        yield from _of_the_key(config, platform)
         yield from _of_the_quota(config, platform, number)
+    for platform in sorted(config.platforms.keys() - watched.keys()):
+        yield from _of_a_section(config, platform)
 
 
 def _of_one_platform(config: Config, name: str, number: int) -> Finding:
@@ -92,16 +99,52 @@ def _of_one_platform(config: Config, name: str, number: int) -> Finding:
         return Finding("note", f"{name}: switched off, so nothing is read of {_channels(number)}; [{name}] enabled = true reads.")
     missing, optional = _secrets(name, platform.options)
     if missing:
-        where = f"{WHERE[name]}; docs/connectors.md says more" if name in WHERE else "docs/connectors.md says where to get it"
         played = config.simulator.enabled and name in DISCOVERERS
         return Finding(
             "note" if played else "wrong",
             f"{name}: {'played by the simulator; the real one' if played else 'missing: for ' + _channels(number) + ' it'} needs "
-            f"{' and '.join(missing)} in [{name}]: {where}.",
+            f"{' and '.join(missing)} in [{name}]: {_where(name)}.",
         )
     more = f"; {' and '.join(optional)} in [{name}] would add more, see docs/connectors.md" if optional else ""
     key = "with the key that is configured" if platform.options and not optional else "without a key"
     return Finding("works", f"{name}: {_channels(number)}, {key}{more}.")
+
+
+def _of_a_section(config: Config, name: str) -> Iterator[Finding]:
+    """A section that no channel of the roster is in."""
+    platform = config.platforms[name]
+    if not platform.enabled:
+        return
+    missing, _ = _secrets(name, platform.options)
+    if missing:
+        played = config.simulator.enabled and name in DISCOVERERS
+        yield Finding("note" if played else "wrong", f"{name}: missing: [{name}] needs {' and '.join(missing)}: {_where(name)}.")
+        return
+    yield from _of_the_key(config, name)
+    kind = class_of(name) if kind_of(name) in PLATFORMS else None
+    if kind is not None and kind.feeds(platform.options):
+        yield Finding("works", f"{name}: read as a whole; no channel of the roster is in it.")
+    elif not config.event.hashtags or kind_of(name) in RECEIVERS:  # where there are hashtags, they may be what it is for
+        yield Finding("note", f"{name}: [{name}] is filled in, and no channel of the roster that may be read is in it.")
+
+
+def _of_the_key(config: Config, name: str) -> Iterator[Finding]:
+    """What is missing to ask a platform who is live, where its chats can be read without."""
+    if name not in DISCOVERERS or not config.platform(name).enabled or _secrets(name, config.platform(name).options)[0]:
+        return
+    missing = discoverer_of(name).missing(class_of(name).options(**config.platform(name).options))
+    if not missing:
+        return
+    half = len(missing) < len(discoverer_of(name).missing(class_of(name).options()))
+    yield Finding(
+        "wrong" if half and not config.simulator.enabled else "note",
+        f"{name}: missing: {' and '.join(missing)} in [{name}]; without, nobody knows who is live and how many watch: {_where(name)}.",
+    )
+
+
+def _where(name: str) -> str:
+    where = WHERE.get(kind_of(name))
+    return f"{where}; docs/connectors.md says more" if where else "docs/connectors.md says where to get it"
 
 
 def _of_the_quota(config: Config, name: str, number: int) -> Iterator[Finding]:
@@ -151,11 +194,47 @@ def _secrets(name: str, given: Mapping[str, Any]) -> tuple[list[str], list[str]]
 async def run(settings: Settings) -> int:
     """Print the findings; 1 when one of them is wrong."""
     config = settings.config
-    found = [*findings(config, settings.roster()), await _of_redis(settings)]
+    roster = settings.roster()
+    found = [*findings(config, roster), *await logins(config, roster), await _of_redis(settings)]
     found += [_of_alert(alert.to, number) for number, alert in enumerate(config.alerts, 1)]
     for finding in found:
         sys.stdout.write(f"{finding}\n")
     return int(any(finding.mark == "wrong" for finding in found))
+
+
+async def logins(config: Config, roster: Roster, *, within_seconds: float = LOGIN_SECONDS) -> list[Finding]:
+    """Each login of the configuration, tried once and all at the same time; none while the simulator plays the platforms."""
+    watched = {channel.platform for channel in roster.watchable(config.require_consent)}
+    names = [name for name in DISCOVERERS if name in config.platforms or name in watched]
+    if config.simulator.enabled:
+        return []
+    found = await asyncio.gather(*(_login(config, name, within_seconds) for name in names if config.platform(name).enabled))
+    return [finding for finding in found if finding is not None]
+
+
+async def _login(config: Config, name: str, within_seconds: float) -> Finding | None:
+    """One request for a token; None where there is nothing to try."""
+    options = class_of(name).options(**config.platform(name).options)
+    kind = discoverer_of(name)
+    login = None if kind.missing(options) else kind(options).enter()
+    if login is None:
+        return None
+    try:
+        async with rest.client(proxy=getattr(options, "proxy", None)) as session:
+            reply = await rest.send(session, login.ask, within_seconds=within_seconds)
+        now = datetime.now(UTC)
+        if not 200 <= reply.status < 300:
+            raise kind(options).failure(reply, now)
+        kind(options).read_token(reply.body, now)
+    except Refused as failure:
+        return Finding("wrong", f"{name}: the login is refused: {failure.reason}. Keys are made at {_where(name)}.")
+    except Throttled as failure:
+        return Finding("note", f"{name}: the login could not be tried now: {failure.reason}; try again in a few minutes.")
+    except ConnectorFailure as failure:
+        return Finding("wrong", f"{name}: the login got no answer: {failure.reason}; look at the network and the proxy.")
+    except Unreadable as failure:
+        return Finding("wrong", f"{name}: the login was answered with something that is no token ({failure.reason}).")
+    return Finding("works", f"{name}: the login works.")
 
 
 async def _of_redis(settings: Settings) -> Finding:
