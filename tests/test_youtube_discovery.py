@@ -41,7 +41,7 @@ IDS = [f"UC{number:022}" for number in range(200)]
 
 def lookout(**options):
     made = Lookout(Options(api_key=Secret("a key"), url="https://api.example/v3", **options))
-    made.channels = 100
+    made.channels = 300
     return made
 
 
@@ -384,6 +384,16 @@ async def test_the_next_day_everybody_is_found_under_new_ids(world):
     await world.pass_time(1800, step=15.0)
     assert world.live() == {f"youtube:c{n}": world.server.rooms[n].now.id for n in range(COUNT)}
     assert set(world.live().values()).isdisjoint(before.values())
+
+
+async def test_with_units_in_plenty_the_next_broadcast_is_found_within_minutes_although_nobody_told_of_it(world):
+    world.server.units_per_day = 1_000_000
+    world.discovery = world.discover(units_per_day=1_000_000)
+    assert await world.discovery.claim()
+    await world.pass_time(240, step=5.0)
+    world.air.new_day(world.unix())
+    await world.pass_time(180, step=5.0)
+    assert world.live() == {f"youtube:c{n}": world.server.rooms[n].now.id for n in range(COUNT)}
 
 
 async def test_a_link_that_its_owner_pasted_is_found_within_two_minutes_without_a_look_at_the_uploads(world):

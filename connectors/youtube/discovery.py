@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SETTLED = timedelta(minutes=5)
 """What is live, or announced for later, is looked at so often; the connector sees its end at once."""
+QUICK = timedelta(minutes=1)
+"""Where the units allow a look at everybody's uploads every five minutes, asking so often what is live costs next to nothing beside it."""
 SOON = timedelta(minutes=15)
 LATE = timedelta(hours=2)
 """A broadcast that was announced is expected from so long before its time until so long after it."""
@@ -105,7 +107,8 @@ class Lookout(Discoverer):
 
     def _ids(self, channel: Known, now: datetime) -> tuple[str, ...]:
         """Videos of a channel that are asked about now; those of which we do not know anything first."""
-        waited = channel.asked_at is None or now - channel.asked_at >= SETTLED
+        every = self._sweep_every()
+        waited = channel.asked_at is None or now - channel.asked_at >= (QUICK if every and every <= SETTLED else SETTLED)
         told = () if any(one.started_at for one in channel.broadcasts) and not waited else _hints(channel)
         known = [one.native_id for one in channel.broadcasts]
         ids = [*channel.candidates, *(one for one in told if one not in known)]
@@ -118,8 +121,13 @@ class Lookout(Discoverer):
             return False
         if channel.swept_at is None:
             return True
-        every = _plan(self.opts, max(1, self.channels)).sweep_seconds
-        return self.awake and every is not None and now - channel.swept_at >= timedelta(seconds=every)
+        every = self._sweep_every()
+        return self.awake and every is not None and now - channel.swept_at >= every
+
+    def _sweep_every(self) -> timedelta | None:
+        """Between two looks at the uploads of a channel; None: there are no units for it."""
+        seconds = _plan(self.opts, max(1, self.channels)).sweep_seconds
+        return None if seconds is None else timedelta(seconds=seconds)
 
     def _confirming(self, some: Sequence[tuple[Known, tuple[str, ...]]]) -> Iterator[Question]:
         """All ids of a channel are in one question, so that its answer says all of it."""
