@@ -241,6 +241,45 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
     }
 
 
+def livestreams(now: datetime, *, seed: int = 7) -> dict[str, Any]:
+    """What `/api/livestreams` would answer beside `full_state`: 1,200 cells, with problems in some countries."""
+    dice = random.Random(seed)
+    sizes = {code: 52 - i * 3 // 2 for i, code in enumerate(BIG.split())} | {
+        code: 3 + i % 4 for i, code in enumerate(MIDDLE.split())
+    }
+    sizes |= dict.fromkeys(SMALL.split(), 2) | {"ZZ": 4}
+    sizes["BR"] += 1200 - sum(sizes.values())
+    found: dict[str, Any] = {}
+    for code, size in sizes.items():
+        for number in range(size):
+            roll = dice.random()
+            state = (
+                "live"
+                if roll < 0.84
+                else "quiet"
+                if roll < 0.88
+                else "ended"
+                if roll < 0.95
+                else "throttled"
+                if roll < 0.97
+                else "refused"
+            )
+            if code == "CN" and number < 7:
+                state = "broken"
+            platform = "twitch" if number % 3 else "bluesky"
+            cell = {"state": state, "platform": platform, "country": code, "handle": f"sample_{code.lower()}_{number:03}"}
+            cell["since"] = iso(now - timedelta(minutes=7))
+            if state == "broken":
+                cell["reason"] = "the connection is refused"
+            if state in ("live", "quiet"):
+                cell["last_event"] = iso(now - timedelta(seconds=4))
+                cell["engagement"] = rate(0, 0 if state == "quiet" else round(dice.lognormvariate(2.5, 1.2)))
+                cell["viewers"] = dice.randint(3, 4000)
+            cell["url"] = f"https://livestreams.example/{cell['handle']}"
+            found[f"{platform}:{cell['handle']}"] = cell
+    return {"as_of": iso(now), "livestreams": found}
+
+
 def merge_patch(old: Any, new: Any) -> Any:
     """The RFC 7396 patch that makes `new` of `old`; both are objects without null."""
     patch: dict[str, Any] = {key: None for key in old if key not in new}
@@ -268,6 +307,8 @@ class FakeFeed:
         self.tick = 0
         self.skip_next = False
         """Loses one frame, as a broken proxy might; the wall must notice by the number."""
+        self.cells: Callable[[datetime], dict[str, Any]] = livestreams
+        """What `/api/livestreams` answers."""
         self.mute = False
         """Keeps the sockets open and sends nothing."""
         self.connections = 0
@@ -278,6 +319,7 @@ class FakeFeed:
     async def start(self) -> None:
         app = web.Application()
         app.router.add_get("/feed", self._feed)
+        app.router.add_get("/api/livestreams", self._livestreams)
         app.router.add_get("/", self._page)
         app.router.add_static("/", self.dist)
         app.on_response_prepare.append(self._headers)
@@ -301,6 +343,9 @@ class FakeFeed:
 
     async def _page(self, request: web.Request) -> web.FileResponse:
         return web.FileResponse(self.dist / "index.html")
+
+    async def _livestreams(self, request: web.Request) -> web.Response:
+        return web.json_response(self.cells(datetime.now(UTC)))
 
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()

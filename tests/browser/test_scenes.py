@@ -5,21 +5,20 @@ both languages, both themes and at 4K, with no report of the content security po
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from fakefeed import empty_state, full_state, rate
 from playwright.async_api import expect
 from test_wall import WALL, browser, dist, opened, steady, text
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 __all__ = ["browser", "dist", "opened"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-SCENES = ["overview", "countries", "topics", "moves", "sessions"]
+SCENES = ["overview", "countries", "topics", "moves", "sessions", "livestreams"]
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe \u0645\u0631\u062d\u0628\u0627 Z" + "\u0335" * 60 + "W" * 200
 
 
@@ -207,6 +206,88 @@ async def test_sessions_are_shown_before_the_first_livestream(opened: Any) -> No
         await wall.truth("waiting")
         assert "until it starts" in await text(wall.part("sessions"))
         await wall.walk()
+
+
+async def test_livestreams_are_counted_by_state_and_the_counts_add_up(opened: Any) -> None:
+    async with opened(steady, "#/livestreams") as wall:
+        await shown(wall, "livestreams")
+        await wall.page.wait_for_selector("canvas")
+        cells = wall.feed.cells(datetime.now(UTC))["livestreams"].values()
+        wanted = Counter(cell["state"] for cell in cells)
+        for state in ("live", "quiet", "throttled", "refused", "broken", "ended"):
+            await expect(wall.part(f"count-{state}").locator(".count")).to_have_text(f"{wanted[state]:,}")
+        assert sum(wanted.values()) == 1200
+        await expect(wall.part("count-broken")).to_contain_text("most in China: 7")
+
+
+async def test_arrows_choose_a_livestream_and_enter_opens_it_without_an_opener(opened: Any) -> None:
+    async with opened(steady, "#/livestreams") as wall:
+        await shown(wall, "livestreams")
+        await wall.page.wait_for_selector("canvas")
+        await wall.page.evaluate("window.asked = []; window.open = (...how) => void window.asked.push(how); 0")
+        for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+            await wall.page.keyboard.press(key)
+        await expect(wall.part("chosen")).to_contain_text("sample_br_")
+        link = wall.part("chosen").get_by_role("link")
+        assert await link.get_attribute("rel") == "noopener noreferrer"
+        address = await link.get_attribute("href")
+        await wall.page.keyboard.press("Enter")
+        assert await wall.page.evaluate("window.asked") == [[address, "_blank", "noopener,noreferrer"]]
+        await wall.walk()
+        await wall.page.keyboard.press("Escape")
+        await expect(wall.part("chosen")).to_contain_text("choose a livestream")
+        await wall.page.keyboard.press("ArrowLeft")
+        await shown(wall, "sessions")
+
+
+async def test_under_the_safe_scene_enter_opens_nothing(opened: Any) -> None:
+    async with opened(steady, "#/livestreams") as wall:
+        await shown(wall, "livestreams")
+        await wall.page.wait_for_selector("canvas")
+        await wall.page.evaluate("window.asked = []; window.open = (...how) => void window.asked.push(how); 0")
+        await wall.page.keyboard.press("ArrowDown")
+        await expect(wall.part("chosen")).to_contain_text("sample_br_")
+        for key in ("s", "Enter", "ArrowDown", "Escape", "Enter"):
+            await wall.page.keyboard.press(key)
+        assert await wall.page.evaluate("window.asked") == []
+        await shown(wall, "livestreams")
+
+
+async def test_cells_that_are_not_renewed_are_hatched_and_the_counts_are_those_of_the_feed(opened: Any) -> None:
+    async with opened(steady, "#/livestreams") as wall:
+        await shown(wall, "livestreams")
+        await wall.page.wait_for_selector("canvas")
+
+        def broken(now: datetime) -> dict[str, Any]:
+            raise RuntimeError
+
+        wall.feed.cells = broken
+        await expect(wall.part("livestreams").locator(".chip")).to_contain_text("Cells stale since", timeout=20_000)
+        await expect(wall.part("count-live").locator(".count")).to_have_text("1,043")
+        await wall.truth("live")
+
+
+async def test_hostile_livestreams_stay_text(opened: Any) -> None:
+    def cells(now: datetime) -> dict[str, Any]:
+        one = {
+            "state": "broken",
+            "platform": HOSTILE,
+            "handle": HOSTILE,
+            "reason": HOSTILE,
+            "country": HOSTILE,
+            "url": "javascript:alert(1)",
+        }
+        return {"livestreams": {HOSTILE: one, "__proto__": one}}
+
+    async with opened(steady, "#/livestreams") as wall:
+        wall.feed.cells = cells
+        await shown(wall, "livestreams")
+        await wall.page.wait_for_selector("canvas")
+        await expect(wall.part("count-broken").locator(".count")).not_to_have_text("7", timeout=10_000)
+        await wall.page.keyboard.press("ArrowDown")
+        await expect(wall.part("chosen")).to_contain_text("no address known")
+        assert await wall.page.locator("img, script:not([src]), a[href^=javascript]").count() == 0
+        assert await wall.page.evaluate("document.documentElement.scrollWidth") == 1920
 
 
 async def test_navigation_comes_with_the_pointer_and_is_not_there_in_kiosk_mode(opened: Any) -> None:

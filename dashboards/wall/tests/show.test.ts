@@ -68,6 +68,7 @@ describe("rotation", () => {
     expect(turn(paused, 1e9).scene).toBe("overview");
     expect(turn(act(paused, { kind: "pause" }, 60_000), 89_999).scene).toBe("overview");
     expect(act(at("overview"), { kind: "pause" }, 0).paused).toBe(false);
+    expect(turn(act(rotating, { kind: "stay" }, 20_000), 49_999).scene).toBe("overview");
   });
 });
 

@@ -22,7 +22,7 @@ export interface Show {
 export type Act =
   | { kind: "to"; scene: Scene }
   | { kind: "turn"; by: 1 | -1 }
-  | { kind: "pause" | "measure" | "safe" | "leave" | "confirm" | "tick" }
+  | { kind: "pause" | "measure" | "safe" | "leave" | "confirm" | "tick" | "stay" }
   | { kind: "address"; route: Route };
 
 export function begin(route: Route, rotateMs: number, now: number): Show {
@@ -44,6 +44,8 @@ export function act(show: Show, what: Act, now: number, stops: readonly Scene[] 
       return show.rotateMs > 0 ? { ...show, paused: !show.paused, turnedAt: now } : show;
     case "measure":
       return show.scene === "countries" ? { ...show, raw: !show.raw } : show;
+    case "stay": // somebody is at work on this scene
+      return show.rotateMs > 0 ? { ...show, turnedAt: now } : show;
     case "address":
       if (what.route.scene === "safe") return { ...show, safe: "on" };
       return { ...show, scene: what.route.scene ?? "overview", turnedAt: now };

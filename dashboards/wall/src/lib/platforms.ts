@@ -1,0 +1,23 @@
+// Platforms as they write themselves; any other name is shown as the feed has it.
+
+import { clean } from "./text";
+
+const WRITTEN: Readonly<Record<string, string>> = {
+  bilibili: "Bilibili",
+  bluesky: "Bluesky",
+  douyin: "Douyin",
+  facebook: "Facebook",
+  instagram: "Instagram",
+  kick: "Kick",
+  mastodon: "Mastodon",
+  recording: "Recording",
+  telegram: "Telegram",
+  tiktok: "TikTok",
+  twitch: "Twitch",
+  vk: "VK",
+  youtube: "YouTube",
+};
+
+export function platformName(name: string): string {
+  return Object.hasOwn(WRITTEN, name) ? WRITTEN[name]! : clean(name);
+}
