@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from redis.exceptions import RedisError
 from tqdm import tqdm
 
 from monitor.derive import decode_derivation
@@ -218,6 +219,14 @@ def _numbers(row: dict[bytes, bytes]) -> dict[str, int]:
 
 async def run(settings: Settings) -> int:
     """Exit code 0: every number agrees; 1: some do not, or could not be compared."""
+    try:
+        return await _run(settings)
+    except (RedisError, OSError) as error:
+        sys.stdout.write(f"Redis went away ({type(error).__name__}) before everything was compared; run the audit again when it is back.\n")
+        return 1
+
+
+async def _run(settings: Settings) -> int:
     report = Report()
     partitions = settings.config.partitions
     async with Journal(settings.redis_url, partitions=partitions).opened() as journal:
