@@ -222,7 +222,9 @@ async def run(settings: Settings) -> int:
     try:
         return await _run(settings)
     except (RedisError, OSError) as error:
-        sys.stdout.write(f"Redis went away ({type(error).__name__}) before everything was compared; run the audit again when it is back.\n")
+        sys.stdout.write(
+            f"Redis went away ({type(error).__name__}) before everything was compared; run the audit again when it is back.\n"
+        )
         return 1
 
 
