@@ -30,6 +30,11 @@ BLUESKY_HANDLE = re.compile(rf"(?:{LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?
 DID = re.compile(r"did:(?:plc:[a-z2-7]{24}|web:[a-z0-9.:%-]+)", re.IGNORECASE)
 """https://atproto.com/specs/did and https://github.com/did-method-plc/did-method-plc"""
 
+YOUTUBE_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
+YOUTUBE_HANDLE = re.compile(r"[\w.\-·]{3,100}")
+"""Letters of any script, digits, underscores, hyphens, full stops, middle dots: support.google.com/youtube/answer/11585688 (unconfirmed)."""
+YOUTUBE_VIDEOS = frozenset(("watch", "live", "shorts", "embed", "playlist"))
+
 SESSION = re.compile(r"[A-Za-z0-9_-]{4,80}", re.ASCII)
 SEALED = re.compile(r"session-[0-9a-f]{12}")
 """A session as ``seal`` shows it."""
@@ -106,6 +111,23 @@ def _bluesky(text: str) -> str:
     return handle
 
 
+def _youtube(text: str) -> str:
+    """``@name`` without the @, lower case; a channel id (UC…) as it is, small and capital letters are different."""
+    expected = "a YouTube handle such as @name, a channel's address, or its id (UC…)"
+    parts = _parts(text.rstrip("/"), ("youtube.com",), expected)
+    if parts and parts[0].casefold() in YOUTUBE_VIDEOS and len(parts) + (URL.fullmatch(text) is not None) > 1:
+        raise BadHandle(f"{expected}; the address of a video belongs into live_url")
+    if len(parts) > 1 and parts[0].casefold() in ("channel", "c", "user"):
+        parts = parts[1:]
+    name = parts[0].strip() if parts else ""
+    if YOUTUBE_ID.fullmatch(name):
+        return name
+    name = name.lstrip("@").casefold()
+    if not YOUTUBE_HANDLE.fullmatch(name):
+        raise BadHandle(expected)
+    return name
+
+
 def _ssn(text: str) -> str:
     """A session id as it is, small and capital letters are different; or out of the address of the dock, the relay or its events."""
     session = text.removeprefix("session:").strip()
@@ -149,4 +171,10 @@ def _other(text: str) -> str:
     return text
 
 
-_READERS: dict[str, Callable[[str], str]] = {"twitch": _twitch, "bluesky": _bluesky, "ssn": _ssn, "owncast": _owncast}
+_READERS: dict[str, Callable[[str], str]] = {
+    "twitch": _twitch,
+    "bluesky": _bluesky,
+    "youtube": _youtube,
+    "ssn": _ssn,
+    "owncast": _owncast,
+}

@@ -378,3 +378,25 @@ def test_the_sample_is_what_its_generator_writes(tmp_path):
     made["write"](tmp_path / "sample.csv")
     assert (tmp_path / "sample.csv").read_bytes() == SAMPLE.read_bytes()
     assert made["COLUMNS"] == COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("pasted", "handle"),
+    [
+        ("@Joao.Autos", "joao.autos"),
+        ("https://www.youtube.com/@Joao.Autos/live", "joao.autos"),
+        ("youtube.com/channel/UCabcdefghijklmnopqrstuV", "UCabcdefghijklmnopqrstuV"),
+        ("UCabcdefghijklmnopqrstuV", "UCabcdefghijklmnopqrstuV"),
+        ("https://m.youtube.com/c/Name", "name"),
+        ("@奇瑞汽车", "奇瑞汽车"),
+    ],
+)
+def test_a_youtube_channel_is_read_from_what_people_paste(pasted, handle):
+    assert normalise("youtube", pasted) == handle
+    assert normalise("youtube", handle) == handle
+
+
+@pytest.mark.parametrize("pasted", ["https://www.youtube.com/watch?v=abcdefghijk", "https://example.org/@name", "https://youtube.com/", "a b"])
+def test_what_is_no_youtube_channel_is_refused_with_what_was_expected(pasted):
+    with pytest.raises(BadHandle, match="YouTube handle"):
+        normalise("youtube", pasted)
