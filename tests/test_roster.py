@@ -396,7 +396,9 @@ def test_a_youtube_channel_is_read_from_what_people_paste(pasted, handle):
     assert normalise("youtube", handle) == handle
 
 
-@pytest.mark.parametrize("pasted", ["https://www.youtube.com/watch?v=abcdefghijk", "https://example.org/@name", "https://youtube.com/", "a b"])
+@pytest.mark.parametrize(
+    "pasted", ["https://www.youtube.com/watch?v=abcdefghijk", "https://example.org/@name", "https://youtube.com/", "a b"]
+)
 def test_what_is_no_youtube_channel_is_refused_with_what_was_expected(pasted):
     with pytest.raises(BadHandle, match="YouTube handle"):
         normalise("youtube", pasted)
