@@ -46,10 +46,16 @@ describe("sessions side by side", () => {
     expect(programme({ a: one(0, 10, [-1]) }, ms(8))[0]).toMatchObject({ stretches: [], last: undefined, peak: undefined });
   });
 
-  test("many slots are drawn several together, whole groups only and none half known", () => {
-    const [card] = programme({ a: one(0, 220, [10, 20, 30, -1, 40]) }, ms(100));
-    expect(card?.stretches).toEqual([[{ x: 1 / 220, y: 0 }]]);
-    expect(card?.peak).toBe(15);
+  test("many slots are drawn several together, each the mean of those that are known; the last may be of fewer", () => {
+    const [card] = programme({ a: one(0, 220, [10, 20, 30, -1, -1, -1, 40]) }, ms(100));
+    expect(card?.stretches.map((stretch) => stretch.map(({ x, y }) => [Math.round(x * 220 * 10) / 10, y]))).toEqual([
+      [
+        [1, 1 - 15 / 40],
+        [3, 1 - 30 / 40],
+      ],
+      [[6.5, 0]],
+    ]);
+    expect(card?.peak).toBe(40);
   });
 
   test("an area goes down to nought on both sides", () => {

@@ -132,6 +132,9 @@ const LABEL_ROWS = 22;
 /** Countries with so few share a row in two halves. */
 const HALF = 3;
 const PITCHES: readonly [pitch: number, inRow: number][] = [
+  [36, 10],
+  [30, 10],
+  [26, 10],
   [23, 10],
   [19, 10],
   [16, 10],
@@ -143,6 +146,7 @@ const PITCHES: readonly [pitch: number, inRow: number][] = [
 export function layOut(groups: readonly Group[], width: number, height: number): Sheet {
   let sheet: Sheet | undefined;
   for (const [pitch, inRow] of PITCHES) {
+    if (LABEL + inRow * pitch > width && pitch > 23) continue;
     sheet = tryPitch(groups, width, height, pitch, inRow);
     if (sheet.left === 0) break;
   }

@@ -35,31 +35,43 @@ export function programme(sessions: State["sessions"], now: number): Card[] {
   // Of more than fit: what is on and what comes, with what was just before.
   const open = known.findIndex(({ endMs }) => endMs > now);
   const from = Math.max(0, Math.min((open < 0 ? known.length : open) - CARDS / 2, known.length - CARDS));
-  const shown = known.slice(from, from + CARDS).map((one) => ({ ...one, ...rates(one.told, one.endMs - one.startMs) }));
-  const most = Math.max(1, ...shown.flatMap(({ rates }) => rates));
-  return shown.map(({ id, told, startMs, endMs, rates, stepMs }) => {
+  const shown = known.slice(from, from + CARDS).map((one) => ({ ...one, values: rates(one.told, one.endMs - one.startMs) }));
+  const most = Math.max(1, ...shown.flatMap(({ values }) => values.map(({ rate = 0 }) => rate)));
+  return shown.map(({ id, told, startMs, endMs, values }) => {
     const kind = now < startMs ? "later" : now < endMs ? "now" : "past";
-    const step = stepMs / (endMs - startMs);
-    const points = rates.map((rate, i) => (rate < 0 ? undefined : { x: Math.min(1, (i + 0.5) * step), y: 1 - rate / most }));
-    const peak = Math.max(-1, ...rates);
+    const points = values.map(({ atMs, rate }) =>
+      rate === undefined ? undefined : { x: Math.min(1, atMs / (endMs - startMs)), y: 1 - rate / most },
+    );
+    const peak = Math.max(-1, ...(told.curve?.engagement ?? [])) * (60 / (told.curve?.slot_seconds || 60));
     const stretches = unbroken(points);
     const gaps = stretches.slice(1).map((stretch, i) => ({ from: stretches[i]!.at(-1)!.x, to: stretch[0]!.x }));
     return { id, told, startMs, endMs, kind, stretches, gaps, last: points.at(-1), peak: peak < 0 ? undefined : peak };
   });
 }
 
-/** Per minute, whatever the slots' length, several slots together where there are more than can be seen; −1 stays unknown. */
-function rates({ curve }: Told, plannedMs: number): { rates: number[]; stepMs: number } {
+interface Value {
+  /** Middle of what it is of, in milliseconds after the start. */
+  atMs: number;
+  /** Per minute; undefined = unknown. */
+  rate: number | undefined;
+}
+
+/** Per minute, whatever the slots' length; where there are more slots than can be seen, the mean of several that are known. */
+function rates({ curve }: Told, plannedMs: number): Value[] {
   const slotMs = (curve?.slot_seconds ?? 0) * 1000;
-  if (curve === undefined || !(slotMs > 0)) return { rates: [], stepMs: 60_000 };
+  if (curve === undefined || !(slotMs > 0)) return [];
   const size = Math.max(1, Math.ceil(plannedMs / slotMs / MOST_POINTS));
-  const found: number[] = [];
-  for (let i = 0; i + size <= curve.engagement.length; i += size) {
+  const found: Value[] = [];
+  for (let i = 0; i < curve.engagement.length; i += size) {
     const some = curve.engagement.slice(i, i + size);
-    const sum = some.reduce((all, n) => all + n, 0);
-    found.push(some.some((n) => n < 0) ? -1 : (sum * 60_000) / (size * slotMs));
+    const known = some.filter((n) => n >= 0);
+    const sum = known.reduce((all, n) => all + n, 0);
+    found.push({
+      atMs: (i + some.length / 2) * slotMs,
+      rate: known.length === 0 ? undefined : (sum * 60_000) / (known.length * slotMs),
+    });
   }
-  return { rates: found, stepMs: size * slotMs };
+  return found;
 }
 
 function unbroken(points: readonly (Point | undefined)[]): Point[][] {
