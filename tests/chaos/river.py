@@ -251,8 +251,8 @@ def compared(numbers: dict[str, int]) -> dict[str, int]:
     }
 
 
-def missing_outside_gaps(lines: list[Line], events: list[Event]) -> tuple[list[Line], int]:
-    """(ledger lines that are neither in the journal nor inside a gap of their livestream, how many are missing in all).
+def missing_outside_gaps(lines: list[Line], events: list[Event]) -> tuple[list[Line], list[Line]]:
+    """(ledger lines that are neither in the journal nor inside a gap of their livestream, all that are missing).
 
     Before a livestream was first joined nothing can be missing.
     """
@@ -273,7 +273,7 @@ def missing_outside_gaps(lines: list[Line], events: list[Event]) -> tuple[list[L
     outside = [
         line for line in lost if not any(start - 1 <= line.at <= end + 1 for start, end in gaps.get(line.livestream or "", ()))
     ]
-    return outside, len(lost)
+    return outside, lost
 
 
 def repeated(events: list[Event]) -> list[str]:
