@@ -88,10 +88,10 @@ class Curves:
     def _make(self, session: Session) -> dict[str, object]:
         begin, over = _bounds(session)
         read = [start for start in range(begin, over, MINUTE_SECONDS) if start in self._minutes]
-        if not read:
-            return {}
         # Before the first count there was nothing to count with; an empty minute after it is a nought.
-        first = min((start for start in read if self._minutes[start] is not None), default=over)
+        first = min((start for start in read if self._minutes[start] is not None), default=None)
+        if first is None:
+            return {}
         size = MINUTE_SECONDS * -(-(over - begin) // (MINUTE_SECONDS * MOST_VALUES))
         values = []
         for slot in range(begin, read[-1] + 1, size):

@@ -93,6 +93,8 @@ def test_before_the_first_count_is_unknown_and_an_empty_minute_after_it_is_nough
 def test_what_is_not_read_yet_is_unknown_and_no_session_is_none():
     curves = Curves(CONFIG, ROSTER)
     assert curves.curve(SHORT) is None
+    curves.take(NOW, NOW + 900, [{}])
+    assert curves.curve(SHORT) is None
     curves.take(NOW + 120, NOW + 900, [{"total|posts": 6}])
     assert curves.curve(SHORT) == {"slot_seconds": 60, "engagement": [-1, -1, 6]}
 
