@@ -157,8 +157,8 @@ class Discoverer(ABC):
         return None
 
     def read_token(self, body: bytes, now: datetime) -> Token:
-        """Raises Unreadable."""
-        raise NotImplementedError
+        """What ``enter`` asked for; raises Unreadable."""
+        raise AssertionError(f"{type(self).__name__} asks for a token and does not read it")
 
     def signed(self, question: Question, token: Token | None) -> Ask:
         """The request with what lets us in."""
