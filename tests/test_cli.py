@@ -286,7 +286,7 @@ def test_check_says_when_a_platform_is_switched_off():
 
 
 def test_check_says_which_key_is_missing_where_to_get_it_and_what_the_quota_carries():
-    channels = "".join(f"{number},youtube,c{number},yes\n" for number in range(1000))
+    channels = "".join(f"{number},youtube,channel{number},yes\n" for number in range(1000))
     roster = parse_roster("attendee,platform,handle,consent\n" + channels)
     found = marks(CONFIG, roster)
     missing = [sentence for mark, sentence in found if mark == "wrong" and "api_key in [youtube]" in sentence]
