@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -74,3 +75,12 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock(datetime(2026, 10, 16, 12, 0, tzinfo=UTC))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI, what .ci/run should have installed and did not is a failure: a skipped peer must not look like a passed one."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and "is not installed" in str(report.longrepr):
+        report.outcome = "failed"
+    return report

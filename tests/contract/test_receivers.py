@@ -70,10 +70,12 @@ def test_sent_again_it_has_the_same_ids(name):
 
 def test_every_byte_counts_for_the_signature(name):
     receiver, sender = made(name)
-    if not getattr(sender, "proves_body", True):
-        pytest.skip("the sender signs nothing")
     body = sender.bodies()[0]
     request = sender.request(body, at=NOW)
+    if not getattr(sender, "proves_body", True):  # its proof is a token alone: another body with it is believed
+        other = dataclasses.replace(request, body=sender.bodies()[-1])
+        assert receiver.receive(other, NOW).status < 300
+        return
     for at in range(0, len(body), max(1, len(body) // 40)):
         changed = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
         answer = receiver.receive(dataclasses.replace(request, body=changed), NOW)
@@ -84,9 +86,10 @@ def test_every_byte_counts_for_the_signature(name):
 @pytest.mark.parametrize("minutes", [-60, 60, 24 * 60])
 def test_what_was_signed_at_another_time_is_refused(name, minutes):
     receiver, sender = made(name)
-    if not getattr(sender, "proves_body", True):
-        pytest.skip("the sender signs nothing")
     answer = receiver.receive(sender.request(sender.bodies()[0], at=NOW), NOW + timedelta(minutes=minutes))
+    if not getattr(sender, "proves_body", True):  # a token alone says nothing about when it was sent
+        assert answer.status < 300
+        return
     assert 400 <= answer.status < 500
     assert answer.events == ()
     assert answer.reason
