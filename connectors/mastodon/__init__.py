@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Secret, Throttled, Unreadable
+from connectors.crew import Crew
 from connectors.event import Message
 from connectors.mastodon import timeline
 from connectors.mastodon.parse import Context, Local, parse_any, parse_frame, read_status, statuses, unreadable_event
@@ -39,7 +40,7 @@ from connectors.pacing import Bucket
 from connectors.rest import Ask, Reply, client, failure_of, send, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 
     import aiohttp
 
@@ -129,8 +130,7 @@ class Mastodon(Connector):
             )
             for number, url in enumerate(addresses)
         ]  # fmt: skip
-        self._inbox: asyncio.Queue[list[Event | Mark | Health] | Exception | None] = asyncio.Queue(64)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._crew: Crew[list[Event | Mark | Health]] = Crew(watch, 64)
         self._tags: dict[str, Tag] = {}
         """Livestream → hashtag."""
         self._cursors: dict[str, dict[str, str]] = {}
@@ -156,13 +156,11 @@ class Mastodon(Connector):
             try:
                 for health in self._retarget():
                     yield health
-                self._start(self._follow_watch())
+                self._crew.start(self._crew.follow_watch())
                 for number, place in enumerate(self._places):
-                    self._start(self._read(session, place, self._hurry[number]))
+                    self._crew.start(self._read(session, place, self._hurry[number]))
                 while self.watch.targets:
-                    batch = await self._inbox.get()
-                    if isinstance(batch, Exception):
-                        raise batch
+                    batch = await self._crew.heard()
                     if batch is None:
                         batch = self._retarget()
                         for hurry in self._hurry:
@@ -171,10 +169,7 @@ class Mastodon(Connector):
                     for item in batch:
                         yield item
             finally:
-                tasks = list(self._tasks)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await self._crew.stop()
 
     # --- what is watched ----------------------------------------------------------------------------------------------
 
@@ -218,22 +213,6 @@ class Mastodon(Connector):
 
     # --- the tasks ----------------------------------------------------------------------------------------------------
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._told(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
-            await self._inbox.put(error)
-
-    async def _follow_watch(self) -> None:
-        while True:
-            await self.watch.changed()
-            await self._inbox.put(None)
-
     async def _read(self, session: aiohttp.ClientSession, place: _Place, hurry: asyncio.Event) -> None:
         """One instance: who it is, its stream where we have a token, then its timelines for ever."""
         while True:
@@ -250,7 +229,7 @@ class Mastodon(Connector):
                 raise failure
             if place.main:
                 await self._let_go(place)
-            await self._inbox.put(self._troubled(place, failure.reason if failure else ""))
+            await self._crew.say(self._troubled(place, failure.reason if failure else ""))
             wait = self.opts.poll_seconds if failure is None else RETRY_SECONDS
             if isinstance(failure, Throttled):
                 wait = max(1.0, (failure.until - self.tools.now()).total_seconds())
@@ -270,7 +249,7 @@ class Mastodon(Connector):
             reply = await self._send(session, place, timeline.instance_ask(place.base, self._token(place)), may_be_missing=True)
             place.about, place.asked = timeline.read_instance(reply.body, place.base), True
             if place.main and self.opts.token:
-                self._start(self._listen(place, self.opts.token))
+                self._crew.start(self._listen(place, self.opts.token))
         found: list[Event] = []
         marks: list[Mark] = []
         try:
@@ -284,7 +263,7 @@ class Mastodon(Connector):
     async def _hand_on(self, found: list[Event], marks: list[Mark]) -> None:
         """Hashtags are read one after the other, but what was written first comes first."""
         if found or marks:
-            await self._inbox.put([*sorted(found, key=lambda event: event.at), *marks])
+            await self._crew.say([*sorted(found, key=lambda event: event.at), *marks])
         found.clear()
 
     def _troubled(self, place: _Place, reason: str) -> list[Event | Mark | Health]:
@@ -313,12 +292,12 @@ class Mastodon(Connector):
                 if self._held is not None:
                     self._held.append(frame)
                 else:
-                    await self._inbox.put(self._said(frame, place))
+                    await self._crew.say(self._said(frame, place))
 
     async def _let_go(self, place: _Place) -> None:
         """What the stream said during the first reading comes after it: older things first, and no deletion before its post."""
         while self._held:
-            await self._inbox.put(self._said(self._held.popleft(), place))
+            await self._crew.say(self._said(self._held.popleft(), place))
         self._held = None
 
     async def _subscribe(self) -> None:

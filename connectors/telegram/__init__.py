@@ -41,6 +41,7 @@ from connectors.connector import (
     Throttled,
     Unreadable,
 )
+from connectors.crew import Crew
 from connectors.event import Gap, Unknown
 from connectors.rest import Ask, Reply, client, failure_of, send
 from connectors.telegram.parse import (
@@ -57,7 +58,7 @@ from connectors.telegram.parse import (
 from connectors.telegram.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
     from datetime import datetime
 
     import aiohttp
@@ -118,8 +119,7 @@ class Telegram(Connector):
 
     def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
         super().__init__(options, watch, tools)
-        self._inbox: asyncio.Queue[_Batch | Exception | None] = asyncio.Queue(4)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._crew: Crew[_Batch] = Crew(watch, 4)
         self._offset = 0
         """The next update to ask for; 0 asks for all that Telegram still has."""
         self._heard_at = tools.now()
@@ -155,12 +155,10 @@ class Telegram(Connector):
                 self._retarget()
                 for gap in self._gaps():
                     yield gap
-                for work in (self._poll(session), self._check(session), self._follow_watch()):
-                    self._start(work)
+                for work in (self._poll(session), self._check(session), self._crew.follow_watch()):
+                    self._crew.start(work)
                 while self.watch.targets:
-                    batch = await self._inbox.get()
-                    if isinstance(batch, Exception):
-                        raise batch
+                    batch = await self._crew.heard()
                     if batch is None:
                         self._retarget()
                         self._new_targets.set()
@@ -169,10 +167,7 @@ class Telegram(Connector):
                         yield item
                     batch.taken.set()
             finally:
-                tasks = list(self._tasks)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await self._crew.stop()
 
     # --- what is watched ----------------------------------------------------------------------------------------------
 
@@ -202,25 +197,9 @@ class Telegram(Connector):
 
     # --- the tasks ----------------------------------------------------------------------------------------------------
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._told(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
-            await self._inbox.put(error)
-
-    async def _follow_watch(self) -> None:
-        while True:
-            await self.watch.changed()
-            await self._inbox.put(None)
-
     async def _hand_on(self, items: list[Event | Mark | Health]) -> None:
         batch = _Batch(items, asyncio.Event())
-        await self._inbox.put(batch)
+        await self._crew.say(batch)
         await batch.taken.wait()
 
     async def _poll(self, session: aiohttp.ClientSession) -> None:
