@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from monitor.config import Config
     from monitor.journal import Position
     from monitor.roster import Roster
+    from monitor.wall_store import WallStore
     from monitor.windows import Change, Loaded
 
 log = logging.getLogger("monitor.feed")
@@ -208,6 +209,7 @@ class Feed:
         source: Source,
         *,
         discovered: ChannelStore | None = None,
+        wall: WallStore | None = None,
         ticks: float = 4.0,
         now_ms: Callable[[], int] = unix_ms,
     ) -> None:
@@ -215,6 +217,8 @@ class Feed:
         self.source = source
         self.discovered = discovered
         """Where discovery writes what it knows; None: nobody discovers."""
+        self.wall = wall
+        """Where the wall's keeper and producer write; None: nobody keeps it."""
         self.rows: dict[str, Row] = {}
         self.desks: dict[str, Desk] = {}
         self.delays: dict[str, tuple[list[int], int]] = {}
@@ -237,6 +241,7 @@ class Feed:
         self._wanted, self._read = asyncio.Event(), asyncio.Event()
         self._failing: set[str] = set()
         self._rows_version = -1
+        self._wall_version = -1
 
     @property
     def config(self) -> Config:
@@ -249,6 +254,7 @@ class Feed:
             tasks.create_task(self._repeat("livestreams", self.look_around, 1.0))
             tasks.create_task(self._repeat("authors", self.look_at_authors, 5.0))
             tasks.create_task(self._repeat("minutes", self.look_at_curves, 1.0))
+            tasks.create_task(self._repeat("wall", self.look_at_wall, self._pause))
             tasks.create_task(self._tick_forever())
 
     def reconfigure(self, config: Config, roster: Roster) -> None:
@@ -325,6 +331,15 @@ class Feed:
             self.rows, self.desks = await self.discovered.rows(), await self.discovered.desks()
             self.delays = await self.discovered.delays()
             self._rows_version = version
+
+    async def look_at_wall(self) -> None:
+        """What keeper and producer wrote, read again only when something has changed. One turn."""
+        if self.wall is None:
+            return
+        version = await self.wall.version()
+        if version != self._wall_version:
+            self.around = replace(self.around, parts=await self.wall.parts())
+            self._wall_version = version
 
     async def look_at_authors(self) -> None:
         """Unique authors of the event and the current day, and of each session. One turn."""

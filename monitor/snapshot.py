@@ -79,6 +79,8 @@ class Around:
     """Broadcasts that somebody must decide about."""
     curves: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Session → its engagement since its own start."""
+    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Keys of the state that its keeper and its producer made (``monitor.wall_store``): spikes, highlights, wall …"""
 
 
 def iso(at_ms: int) -> str:
@@ -143,6 +145,7 @@ class Picture:
                 "engagement": book.history(),
                 "topics": self._topic_histories(book),
             }
+        state.update({name: dict(part) for name, part in around.parts.items()})
         self._last = share(self._last, state)
         return self._last
 

@@ -30,8 +30,11 @@ from monitor.feed import Feed, unix_ms
 from monitor.hooks import HookCollector, Hooks
 from monitor.hooks import opened as receiving
 from monitor.journal import Journal, ready
+from monitor.keeper import Keeper
 from monitor.metrics import make_registry
 from monitor.snapshot import cells
+from monitor.wall_jobs import jobs
+from monitor.wall_store import WallStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -313,7 +316,8 @@ async def run(settings: Settings) -> int:
         Journal(settings.redis_url, partitions=config.partitions).opened() as journal,
         receiving(config, roster, redis_url=settings.redis_url, data_dir=settings.data_dir) as hooks,
     ):
-        feed = Feed(config, roster, journal, discovered=ChannelStore(journal.redis))
+        wall = WallStore(journal)
+        feed = Feed(config, roster, journal, discovered=ChannelStore(journal.redis), wall=wall)
         app = make_app(feed, host=config.host, allowed_origins=origins, hooks=hooks)
         if config.sign_up and config.public.url:
             from monitor.signup_web import add_pages  # noqa: PLC0415 — only where people sign up
@@ -331,18 +335,19 @@ async def run(settings: Settings) -> int:
                     raise
                 raise ConfigError(f"Port {settings.port} is in use; start with --port N.") from error
             _say_where(config.host, runner.addresses[0][1])
-            await _follow(feed, hooks, journal, settings.reloader(time.time))
+            await _follow(feed, hooks, journal, Keeper(feed, wall, jobs()), settings.reloader(time.time))
         finally:
             await runner.cleanup()
     return 0
 
 
-async def _follow(feed: Feed, hooks: Hooks, journal: Journal, reloader: Reloader | None) -> None:
+async def _follow(feed: Feed, hooks: Hooks, journal: Journal, keeper: Keeper, reloader: Reloader | None) -> None:
     mistake = ""
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_prepare(journal))
             tasks.create_task(feed.run())
+            tasks.create_task(keeper.run())
             tasks.create_task(hooks.note_states(journal.redis))
             tasks.create_task(hooks.follow_channels(journal.redis))
             if reloader is not None:

@@ -1,0 +1,69 @@
+"""What belongs to the wall as a whole and to no partition, in Redis: one owner's lease, and the parts that every server shows.
+
+| key | type | what |
+|---|---|---|
+| ``{wall}:lease`` | hash | which process keeps the wall: the only one that writes what is *found* (spikes, voices) |
+| ``{wall}:parts`` | hash | name → JSON object; a key of the feed's state, shown by every server with its next tick |
+| ``{wall}:version`` | string | changes with any part; read before the parts, so that a change in between is seen the next time |
+
+What people *say* (scene, pins, decisions) may be written by any server; what is found is written by the owner of the lease only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from monitor.journal import Doubt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.journal import Journal
+
+LEASE: Final = "{wall}:lease"
+PARTS: Final = "{wall}:parts"
+VERSION: Final = "{wall}:version"
+
+
+class WallStore:
+    """Typed calls on the journal's Redis; errors are the caller's."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    async def lease(self, token: str, ttl_ms: int) -> bool:
+        """Become or stay the owner; False while somebody else is."""
+        return bool(await self.journal.call("lm1_lease", [LEASE], token, ttl_ms, ""))
+
+    async def release(self, token: str) -> None:
+        """Let somebody else own it now."""
+        await self.journal.call("lm1_release", [LEASE], token)
+
+    async def version(self) -> int:
+        return int(await self.journal.redis.get(VERSION) or 0)
+
+    async def parts(self) -> dict[str, dict[str, Any]]:
+        """All parts; one that cannot be read is left out, so that it is shown as unknown."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, data in (await self.journal.redis.hgetall(PARTS)).items():
+            try:
+                part = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(part, dict):
+                found[name.decode()] = part
+        return found
+
+    async def write(self, parts: Mapping[str, Mapping[str, Any]], token: str = "") -> None:
+        """Replace these parts, all at once; with a token only while the lease is its own, else raises Doubt."""
+        async with self.journal.redis.pipeline(transaction=True) as pipe:
+            if token:
+                await pipe.watch(LEASE)
+                if await pipe.hget(LEASE, "token") != token.encode():
+                    raise Doubt("FENCED", 0)
+                pipe.multi()
+            pipe.hset(PARTS, mapping={name: orjson.dumps(part) for name, part in parts.items()})
+            pipe.incr(VERSION)
+            await pipe.execute()
