@@ -163,7 +163,9 @@ async def _start(journal: Journal, partition: int, base: dict[bytes, bytes]) -> 
     redis = journal.redis
     for name, value in (await redis.hgetall(key(partition, "base:total"))).items():
         recount.numbers["total"][name.decode()] = int(value)
-    recount.levels = {name.decode(): int(value) for name, value in (await redis.hgetall(key(partition, "base:levels"))).items()}
+    for name, value in (await redis.hgetall(key(partition, "base:levels"))).items():
+        level, _, slot = value.decode().partition("|")
+        recount.levels[name.decode()] = (int(level), int(slot or 0))
     samples = await redis.hgetall(key(partition, "base:viewers"))
     recount.viewers = {name.decode(): msgspec.msgpack.decode(value, type=ViewerSample) for name, value in samples.items()}
     for member in await redis.zrange(key(partition, "base:removed"), 0, -1):

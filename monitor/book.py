@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from monitor.windows import ENGAGEMENT, KINDS, MINUTE_SECONDS, SLOT_SECONDS, container_start
+from monitor.windows import EARLIER, ENGAGEMENT, KINDS, MINUTE_SECONDS, SLOT_SECONDS, container_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -202,6 +202,7 @@ class Book:
         fields = with_engagement(loaded.containers.get("total", {}))
         slots: dict[int, dict[str, int]] = {}
         minutes: dict[int, dict[str, int]] = {}
+        earlier = 0
         for container, found in loaded.containers.items():
             start = container_start(container)
             if container.startswith("session:"):
@@ -210,6 +211,7 @@ class Book:
                 slots[start] = with_engagement(found)
             elif container.startswith("minute:") and start is not None:
                 minutes[start] = of_minute(with_engagement(found))
+                earlier += sum(found.get(f"total|{EARLIER}{kind}", 0) for kind in ENGAGEMENT)
         self._replace(partition, fields)
         self.slots.drop(partition)
         self.minutes.drop(partition)
@@ -218,7 +220,7 @@ class Book:
         for start, increments in slots.items():
             self.slots.add(partition, start, increments)
             self._see(start, increments)
-        self._first[partition] = _first_counted(fields.get("total|engagement", 0), minutes, slots)
+        self._first[partition] = _first_counted(fields.get("total|engagement", 0) - earlier, minutes, slots)
         self._slots_from[partition] = now_ms // 1000 // SLOT_SECONDS * SLOT_SECONDS - LOADED_SLOT_SECONDS
         self._minutes_from[partition] = (now_ms // 1000 // MINUTE_SECONDS - LOADED_MINUTES) * MINUTE_SECONDS
         self._viewers[partition] = {sample.livestream: sample for sample in loaded.viewers}
@@ -401,7 +403,10 @@ class Book:
 
 
 def _first_counted(total: int, minutes: Mapping[int, Mapping[str, int]], slots: Mapping[int, Mapping[str, int]]) -> int | None:
-    """When the first engagement of a loaded partition was counted: exact to the slot where slots reach back so far."""
+    """When the first engagement of a loaded partition was counted: exact to the slot where slots reach back so far.
+
+    ``total`` is without what nobody knows the minute of.
+    """
     # A minute whose counts were all retracted holds noughts; it was counted all the same.
     counted = {start: found["total|engagement"] for start, found in minutes.items() if "total|engagement" in found}
     if sum(counted.values()) != total:

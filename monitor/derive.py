@@ -482,7 +482,7 @@ class _Work:
     def level(self, moment: tuple[int, bool, bool], entry: Entry) -> None:
         heads = self.deriver.heads(entry.livestream, entry.platform, ())
         containers = self.deriver.containers(moment[0], entry.livestream)
-        self.levels.append([level_key(entry), entry.value, containers, heads, entry.what])
+        self.levels.append([level_key(entry), entry.value, containers, heads, entry.what, moment[0]])
 
     def sample(self, moment: tuple[int, bool, bool], entry: Entry) -> None:
         if entry.livestream is None:

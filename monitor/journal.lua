@@ -217,16 +217,33 @@ local function apply(prefix, groups)
   end
 end
 
--- Absolute totals become increments here, against the level stored beside the numbers that they change.
+-- Absolute totals become increments here, against the level stored beside the numbers that they change ("value|slot").
+-- What rose between two looks that lie too far apart (or before the first one) happened nobody knows when: it is in totals, days and
+-- sessions, but in no slot and no minute's rate; the minute keeps it apart, so that days and sessions can still be made from minutes.
+local LEVEL_SECONDS = 180
 local function raise_levels(levels, list, derived)
-  for _, level in ipairs(list) do -- {key, value, containers, heads, kind}
-    local stored = tonumber(redis.call('HGET', levels, level[1]) or '0')
-    if level[2] > stored then
-      redis.call('HSET', levels, level[1], number(level[2]))
-      local increments = {}
-      for _, head in ipairs(level[4]) do increments[head .. '|' .. level[5]] = level[2] - stored end
-      derived[#derived + 1] = {level[3], increments}
+  for _, level in ipairs(list) do -- {key, value, containers, heads, kind, slot}
+    local stored, seen = string.match(redis.call('HGET', levels, level[1]) or '', '^(%d+)|?(%d*)$')
+    stored, seen = tonumber(stored) or 0, tonumber(seen)
+    local rise = level[2] - stored
+    if rise > 0 then
+      local increments, earlier, known, minute = {}, {}, {}, {}
+      for _, head in ipairs(level[4]) do
+        increments[head .. '|' .. level[5]] = rise
+        earlier[head .. '|earlier.' .. level[5]] = rise
+      end
+      if seen and level[6] - seen <= LEVEL_SECONDS then
+        derived[#derived + 1] = {level[3], increments}
+      else
+        for _, container in ipairs(level[3]) do
+          local name = string.match(container, '^%a+')
+          if name == 'minute' then minute[#minute + 1] = container elseif name ~= 'slot' then known[#known + 1] = container end
+        end
+        derived[#derived + 1] = {known, increments}
+        derived[#derived + 1] = {minute, earlier}
+      end
     end
+    redis.call('HSET', levels, level[1], number(math.max(level[2], stored)) .. '|' .. number(math.max(level[6], seen or 0)))
   end
 end
 

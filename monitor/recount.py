@@ -97,7 +97,8 @@ class Recount:
     """Numbers so far; ``add`` one event after the other. ``start`` values come from a baseline, or are empty."""
 
     numbers: defaultdict[str, defaultdict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
-    levels: dict[str, int] = field(default_factory=dict)
+    levels: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Level → its highest value, and the newest slot (Unix seconds) in which it was told."""
     viewers: dict[str, ViewerSample | tuple[int, datetime, datetime]] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     bans: list[tuple[str, str | None, datetime, datetime]] = field(default_factory=list)
@@ -141,7 +142,7 @@ class Recount:
             self.numbers[extent.container] = fresh
             for start in range(extent.start, extent.end, 60):
                 for name, value in self.numbers.get(f"minute:{start}", {}).items():
-                    fresh[name] += value
+                    fresh[name.replace("|earlier.", "|")] += value
 
     def _apply(self, event: Event, rules: Rules, sign: int, now: Rules | None = None) -> None:
         containers, late, clamped = rules.containers(event, event.livestream)
@@ -184,11 +185,21 @@ class Recount:
 
     def _level(self, event: Level, rules: Rules) -> None:
         name = f"{event.livestream or ''}|{event.broadcast or ''}|{event.platform}|{event.what}"
-        before = self.levels.get(name, 0)
-        if event.value > before:
-            self.levels[name] = event.value
-            containers, _, _ = rules.containers(event, event.livestream)
-            self._increase(containers, rules.heads(event, ()), event.what, event.value - before)
+        containers, _, _ = rules.containers(event, event.livestream)
+        slot = int(containers[0].partition(":")[2])
+        before, seen = self.levels.get(name, (0, 0))
+        self.levels[name] = (max(before, event.value), max(seen, slot))
+        rise, heads = event.value - before, rules.heads(event, ())
+        if rise <= 0:
+            return
+        if slot - seen <= 180:
+            self._increase(containers, heads, event.what, rise)
+            return
+        # Nobody looked for three minutes, or ever: in which minute it rose is unknown.
+        minute = [name for name in containers if name.startswith("minute:")]
+        known = [name for name in containers if not name.startswith(("slot:", "minute:"))]
+        self._increase(known, heads, event.what, rise)
+        self._increase(minute, heads, f"earlier.{event.what}", rise)
 
     def _viewers(self, event: Viewers, rules: Rules) -> None:
         if event.livestream is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.derive import make_schedule
+from monitor.windows import as_counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -47,7 +48,8 @@ def rebuild(
     for extent in extents:
         sums: dict[str, int] = {}
         for numbers in minutes(extent.start, extent.end):
-            for name, value in numbers.items():
+            for field, value in numbers.items():
+                name = as_counted(field)
                 sums[name] = sums.get(name, 0) + value
         rebuilt.append((extent.container, sums))
     return rebuilt

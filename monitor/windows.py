@@ -16,6 +16,15 @@ ENGAGEMENT = ("posts", "comments", "reactions", "shares", "follows", "gifts")
 
 KINDS = (*ENGAGEMENT, "joins")
 
+EARLIER = "earlier."
+"""Before a kind in a minute: what a platform's total had already, or rose by while nobody looked. It is in totals, days and sessions (under
+the kind itself), but nobody knows in which minute it happened, so it is in no rate."""
+
+
+def as_counted(field: str) -> str:
+    """The field of a day or session that a minute's field adds to: ``total|earlier.reactions`` → ``total|reactions``."""
+    return field.replace(f"|{EARLIER}", "|", 1)
+
 
 class Group(msgspec.Struct, frozen=True, array_like=True):
     """The same increments, applied to each of these containers."""

@@ -124,18 +124,21 @@ async def test_after_a_change_of_configuration_old_messages_are_taken_back_as_th
 
 async def test_levels_and_viewers_agree_with_the_recount(journal):
     reader = Reader(journal, "count", Counter(journal, config()))
-    common = {"platform": "twitch", "livestream": "a", "received_at": START}
-    for number, value in enumerate((10, 7, 25)):
-        at = START + timedelta(seconds=30 * number)
+    common = {"platform": "twitch", "livestream": "a"}
+    for seconds, value in ((0, 10), (30, 7), (60, 25), (300, 40)):
+        number, at = seconds, START + timedelta(seconds=seconds)
         await ingest(
             journal,
-            Level(id=f"l:{number}", what="reactions", value=value, at=at, **common),
-            Viewers(id=f"v:{number}", viewers=100 * value, at=at, **common),
+            Level(id=f"l:{number}", what="reactions", value=value, at=at, received_at=at, **common),
+            Viewers(id=f"v:{number}", viewers=100 * value, at=at, received_at=at, **common),
         )
         await count(reader)
     numbers = await totals(journal)
-    assert numbers["total|reactions"] == 25
-    assert numbers["total|viewer_seconds"] == 1000 * 30 + 700 * 30
+    assert numbers["total|reactions"] == 40
+    assert numbers["total|viewer_seconds"] == 1000 * 30 + 700 * 30 + 2500 * 180
+    minutes = [await journal.minute(0, int(START.timestamp()) // 60 * 60 + seconds) for seconds in (0, 60, 300)]
+    # Nobody knows when the first ten and, after four minutes without a look, the last fifteen were.
+    assert [minute.get("total|reactions", 0) for minute in minutes] == [0, 15, 0]
     assert await agrees(journal)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.event import Follow, Gap, Gift, Join, Message, Reaction, Removed, Share, Unknown, as_json
 from monitor.derive import Derivation, Deriver, Memory, Originals, Place, decode_derivation, decode_entry, is_covered
 from monitor.recount import Recount, Rules, differences, read_event
-from monitor.reschedule import changed, rebuild
+from monitor.reschedule import Extent, changed, rebuild
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -111,6 +111,11 @@ def count_in_batches(batches, derivers, forget):
         marks += result.extras[2]
         committed += [(entry, deriver) for entry in entries]
     return numbers
+
+
+def test_a_day_made_anew_from_minutes_has_what_no_minute_rate_has():
+    minute = {"total|reactions": 15, "total|earlier.reactions": 585, "total|comments": 2}
+    assert rebuild([Extent("day:x", 0, 60)], lambda a, b: [minute]) == [("day:x", {"total|reactions": 600, "total|comments": 2})]
 
 
 @settings(max_examples=400, deadline=None)

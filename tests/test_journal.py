@@ -203,17 +203,21 @@ async def test_a_commit_on_a_lost_tail_is_refused_and_without_the_proof_it_count
         assert (await total(weak))["total|comments"] == expected
 
 
-async def test_a_level_adds_only_what_it_rose(journal):
+async def test_a_level_adds_only_what_it_rose_and_to_a_rate_only_what_rose_while_somebody_looked(journal):
     await journal.ingest(0, pairs("a"), tail=None)
     await journal.lease(0, "count", "t", 10_000)
     pulled = await journal.pull(0, START, 10)
     before = await journal.checkpoint(0, "count")
-    for value in (500, 480, 510):
-        levels = [["l|b|youtube|reactions", value, ["total"], ["total", "country:BR"], "reactions"]]
+    where = ["slot:0", "minute:0", "day:d", "total"]
+    for value, slot in ((500, 0), (480, 60), (510, 120), (515, 130), (600, 320)):
+        levels = [["l|b|youtube|reactions", value, where, ["total", "country:BR"], "reactions", slot]]
         before = await commit(journal, "t", before, pulled, {}, extras=[levels, [], []])
-    assert await total(journal) == {"total|reactions": 510, "country:BR|reactions": 510}
-    found = await journal.changes({0: START}, 0)
-    assert [change.groups[0].increments["total|reactions"] for _, change in found[0] if change.groups] == [500, 10]
+    assert await total(journal) == {"total|reactions": 600, "country:BR|reactions": 600}
+    assert await journal.redis.hgetall(key(0, "day:d")) == {b"total|reactions": b"600", b"country:BR|reactions": b"600"}
+    assert await journal.redis.hgetall(key(0, "slot:0")) == {b"total|reactions": b"15", b"country:BR|reactions": b"15"}
+    assert await journal.minute(0, 0) == {
+        "total|reactions": 15, "country:BR|reactions": 15, "total|earlier.reactions": 585, "country:BR|earlier.reactions": 585,
+    }  # fmt: skip
 
 
 async def test_viewer_seconds_end_where_the_sample_is_no_longer_believed(journal):

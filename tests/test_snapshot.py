@@ -326,6 +326,17 @@ def test_history_has_sixty_whole_minutes_and_minus_one_before_the_first_count():
     assert later["engagement"][-2:] == [5, 9]
 
 
+def test_what_a_platform_had_counted_before_we_looked_is_no_history_and_does_not_hide_where_ours_begins():
+    head = {"total|reactions": 500, "platform:youtube|reactions": 500}
+    containers = {"total": head, f"minute:{NOW - 120}": {"total|earlier.reactions": 500}}
+    book = Book(1)
+    book.load(0, Loaded(version=1, caught_up_ms=0, containers=containers, viewers=[], position=("", "")), NOW * 1000)
+    book.apply(0, change(2, comments(NOW, 2)))
+    state = picture(caught_up(book, NOW + 60), NOW + 60)
+    assert state["history"]["engagement"] == [-1] * 59 + [2]
+    assert state["totals"]["reactions"] == {"total": 500, "per_minute": 0}
+
+
 def test_each_topic_that_was_counted_has_its_own_history():
     book = empty_book(at=NOW)
     book.apply(0, change(1, comments(NOW - 120, 2), group(NOW - 60, {"total|comments": 7, "topic:robots|comments": 3})))
