@@ -115,7 +115,7 @@ def count_in_batches(batches, derivers, forget):
 
 def test_a_day_made_anew_from_minutes_has_what_no_minute_rate_has():
     minute = {"total|reactions": 15, "total|earlier.reactions": 585, "total|comments": 2}
-    assert rebuild([Extent("day:x", 0, 60)], lambda a, b: [minute]) == [("day:x", {"total|reactions": 600, "total|comments": 2})]
+    assert rebuild([Extent("day:x", 0, 60)], lambda *_: [minute]) == [("day:x", {"total|reactions": 600, "total|comments": 2})]
 
 
 @settings(max_examples=400, deadline=None)
