@@ -17,6 +17,8 @@ from yarl import URL
 
 from connectors.connector import ConnectorFailure, Dropped, Refused, Throttled
 from connectors.pacing import retry_after
+from connectors.proxy import Proxy, address_of
+from connectors.trouble import PROXY_AWAY, PROXY_REFUSES, network_trouble, proxy_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,8 @@ class Ask:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+    proxy: Proxy | None = None
+    """Another one than the session's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +46,11 @@ class Reply:
     body: bytes = b""
 
 
-def client(*, proxy: str | None = None, environment: bool = True) -> aiohttp.ClientSession:
+def client(*, proxy: Proxy | None = None, environment: bool = True) -> aiohttp.ClientSession:
     """A session to be closed by its owner. Without ``proxy`` HTTPS_PROXY of the environment holds, unless that is switched off too."""
     return aiohttp.ClientSession(
         trust_env=environment,
-        proxy=proxy or None,
+        proxy=address_of(proxy),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=20.0),
     )
@@ -64,7 +68,12 @@ async def send(
     try:
         async with asyncio.timeout(within_seconds):
             request = session.request(
-                ask.method, URL(ask.url, encoded=True), headers=ask.headers, data=ask.body, allow_redirects=False
+                ask.method,
+                URL(ask.url, encoded=True),
+                headers=ask.headers,
+                data=ask.body,
+                allow_redirects=False,
+                proxy=address_of(ask.proxy),
             )
             async with request as response:
                 body = bytearray()
@@ -85,6 +94,11 @@ async def send(
 def network_failure(error: Exception) -> ConnectorFailure:
     """Which way to fail an error is that came instead of an answer."""
     match error:
+        case aiohttp.ClientHttpProxyError(status=status):
+            act, why = proxy_trouble(status)
+            return Refused(why) if act else Dropped(why)
+        case aiohttp.ClientProxyConnectionError():
+            return Dropped(PROXY_AWAY)
         case aiohttp.InvalidURL():
             return Refused("the address is not an HTTP address; correct it in the configuration")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
@@ -94,7 +108,7 @@ def network_failure(error: Exception) -> ConnectorFailure:
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
             return Dropped("the connection was lost in the middle of an answer")
         case _:
-            return Dropped(f"the network failed ({type(error).__name__})")
+            return Dropped(network_trouble(error))
 
 
 def failure_of(reply: Reply, now: datetime, *, who: str, key: str = "the key") -> ConnectorFailure:
@@ -104,6 +118,8 @@ def failure_of(reply: Reply, now: datetime, *, who: str, key: str = "the key") -
         return Throttled(f"{who} asks us to slow down (429)", until(reply.headers, now))
     if status == 503 and "retry-after" in reply.headers:
         return Throttled(f"{who} is overloaded (503)", until(reply.headers, now))
+    if status == 407:
+        return Refused(PROXY_REFUSES)
     if status in {401, 403}:
         return Refused(f"{who} does not accept {key} (HTTP {status}); correct it in the configuration")
     if status in {400, 404, 405, 410, 422}:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.connector import Refused, Secret
 from connectors.mapping import compile_map
+from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.talk import Talker, TalkOptions
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class Options:
     """A websocket ping that is not answered for so long means that the connection is dead."""
     mark_every_seconds: float = 1.0
     """How often the place is handed on from which a restart's gap begins."""
-    proxy: str = ""
-    """HTTP proxy; empty: HTTPS_PROXY of the environment."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
     section: str = ""
     """Filled in from the name of the section; leave it out."""
 

@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from connectors.connector import Dropped, Refused
+from connectors.proxy import Proxy, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -82,12 +83,12 @@ class _Pinned(AbstractResolver):
         """Nothing is held."""
 
 
-def client(address: str | None, *, proxy: str = "") -> aiohttp.ClientSession:
+def client(address: str | None, *, proxy: Proxy | None = None) -> aiohttp.ClientSession:
     """A session for one connection, closed by its owner. An address that was looked at is reached directly, past every proxy."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(resolver=_Pinned(address), use_dns_cache=False) if address else None,
         trust_env=address is None,
-        proxy=(proxy or None) if address is None else None,
+        proxy=address_of(proxy) if address is None else None,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=20.0),
     )

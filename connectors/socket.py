@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from socket import gaierror
-from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any, Literal
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidProxy,
+    InvalidProxyStatus,
+    InvalidStatus,
+    InvalidURI,
+    ProxyError,
+    WebSocketException,
+)
 from websockets.typing import Origin, Subprotocol
 
 from connectors.connector import ConnectorFailure, Dropped, Refused, Throttled
 from connectors.pacing import retry_after
+from connectors.trouble import SOCKS, network_trouble, proxy_trouble
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-__all__ = ["ClientConnection", "connect", "failure", "frames", "network_trouble", "send"]
+__all__ = ["ClientConnection", "connect", "failure", "frames", "send"]
 
 
 @contextlib.asynccontextmanager
@@ -65,8 +73,8 @@ async def connect(
             proxy=None if address else proxy or True,
             **pinned,
         )
-    except (OSError, WebSocketException, TimeoutError, EOFError, ValueError) as error:
-        raise failure(error, now()) from error
+    except (OSError, WebSocketException, TimeoutError, EOFError, ValueError, ImportError) as error:
+        raise failure(error, now()) from (None if isinstance(error, InvalidProxy) else error)  # that one quotes the address
     try:
         yield socket
     finally:
@@ -103,6 +111,15 @@ def failure(error: Exception, now: datetime) -> ConnectorFailure:
             return Refused(f"the platform refuses the connection (HTTP {response.status_code}); check address and key")
         case InvalidStatus(response=response):
             return Dropped(f"the platform answered HTTP {response.status_code}")
+        case InvalidProxyStatus(response=response):
+            act, why = proxy_trouble(response.status_code)
+            return Refused(why) if act else Dropped(why)
+        case ProxyError():
+            return Dropped("what stands at the proxy's address is no HTTP proxy; look at proxy in the section, or HTTPS_PROXY")
+        case ImportError():  # the one thing that websockets imports only then
+            return Refused(SOCKS)
+        case InvalidProxy():
+            return Refused("HTTPS_PROXY of the environment is not the address of an HTTP proxy; correct it")
         case InvalidURI():
             return Refused("the address is not a websocket address; it must begin with ws:// or wss://")
         case ValueError() if not isinstance(
@@ -119,18 +136,3 @@ def failure(error: Exception, now: datetime) -> ConnectorFailure:
             return Dropped("the platform did not answer in time")
         case _:
             return Dropped(network_trouble(error))
-
-
-def network_trouble(error: BaseException) -> str:
-    """What went wrong on the way to a platform, in words for whoever looks at the log at night."""
-    match error:
-        case gaierror():
-            return "the platform's address is not found (is this machine online?)"
-        case ConnectionRefusedError():
-            return "nothing answers at the platform's address (connection refused)"
-        case SSLCertVerificationError(verify_message=why):
-            return f"the platform's certificate is not accepted ({why}); look at this machine's clock and certificates"
-        case OSError(strerror=why) if why:
-            return f"the network failed ({why})"
-        case _:
-            return f"the network failed ({type(error).__name__})"

@@ -35,6 +35,7 @@ from connectors import safehost
 from connectors.connector import Dropped, Refused, Secret, Throttled, Tools, Unreadable
 from connectors.generic import Following, Piece, Source, is_room
 from connectors.mapping import compile_map
+from connectors.proxy import Proxy  # noqa: TC001 — as above
 from connectors.rest import Reply, failure_of, network_failure
 
 if TYPE_CHECKING:
@@ -77,8 +78,10 @@ class Options:
     """Pause between two new connections to the server."""
     max_bytes: int = 1 << 20
     """Longest event; a longer one drops the connection."""
-    proxy: str = ""
-    """HTTP proxy for these connections; empty: HTTPS_PROXY of the environment. Servers that the roster names are reached without."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold.
+
+    Servers that the roster names are reached without."""
     allow_private: bool = False
     """Whether the roster may name servers inside private networks; what the configuration names itself may be anywhere."""
     section: str = ""

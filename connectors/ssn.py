@@ -28,6 +28,7 @@ from types import MappingProxyType
 from typing import Any
 
 from connectors.mapping import compile_map
+from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.talk import Talker, TalkOptions
 
 GIFT = {"as": "gift", "display": "/hasDonation"}
@@ -113,8 +114,8 @@ class Options:
     """How often the place is handed on from which a restart's gap begins."""
     connect_every_seconds: float = 1.0
     """Pause between two new connections: the relay is a free service."""
-    proxy: str = ""
-    """HTTP proxy; empty: HTTPS_PROXY of the environment."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
     section: str = ""
     """Filled in from the name of the section; leave it out."""
 

@@ -21,6 +21,7 @@ from connectors.connector import Dropped, Secret, Unreadable
 from connectors.generic import Following, Piece, Source, is_room
 from connectors.mapped import decode, text_of, value_at
 from connectors.mapping import Pointer, compile_map, pointer
+from connectors.proxy import Proxy, address_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -76,8 +77,10 @@ class TalkOptions:
     """Pause between two new connections to the server."""
     max_bytes: int = 1 << 20
     """Longest frame; a longer one drops the connection."""
-    proxy: str = ""
-    """HTTP proxy for these connections; empty: HTTPS_PROXY of the environment. Servers that the roster names are reached without."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold.
+
+    Servers that the roster names are reached without."""
     allow_private: bool = False
     """Whether the roster may name servers inside private networks; what the configuration names itself may be anywhere."""
     section: str = ""
@@ -260,7 +263,7 @@ class Talker(Following):
             resumed(url, self.opts.resume, cursor), now=self.tools.now, open_seconds=self.opts.open_seconds,
             ping_seconds=self.opts.ping_seconds or None, origin=self._origin(url), headers=self._headers(),
             compression="deflate" if self.opts.compression == "deflate" else None, max_bytes=self.opts.max_bytes,
-            subprotocols=self.opts.subprotocols, proxy=self.opts.proxy or None, address=address,
+            subprotocols=self.opts.subprotocols, proxy=address_of(self.opts.proxy), address=address,
         )  # fmt: skip
         async with opened as connection:
             frames = socket.frames(connection, now=self.tools.now)

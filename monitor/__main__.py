@@ -6,6 +6,7 @@ Exit codes: 0 all right, 1 something was found wrong, 2 a mistake in how it was 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -16,7 +17,10 @@ SIMULATED = ("run", "collect", "count", "moderate", "serve", "notify", "simulate
 def main(arguments: list[str] | None = None) -> int:
     """The whole program; returns the exit code."""
     args = _parser().parse_args(arguments)
-    from monitor.app import execute  # noqa: PLC0415 — --help must not wait for it
+    from connectors.proxy import tell_environment  # noqa: PLC0415 — --help must not wait for it
+    from monitor.app import execute  # noqa: PLC0415
+
+    tell_environment(os.environ)
 
     return execute(args)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -102,11 +103,16 @@ class Asking:
         if self._token is None or self._token.expires_at <= now:
             self._token = None
             if (login := self.discoverer.enter()) is not None:
-                reply = await self.fetch(login.ask)
+                reply = await self.fetch(self._through(login.ask))
                 if not 200 <= reply.status < 300:
                     raise self.discoverer.failure(reply, now)
                 self._token = self.discoverer.read_token(reply.body, now)
-        return await self.fetch(self.discoverer.signed(question, self._token))
+        return await self.fetch(self._through(self.discoverer.signed(question, self._token)))
+
+    def _through(self, ask: Ask) -> Ask:
+        """By the proxy of the platform's section, where it names one."""
+        proxy = getattr(self.options, "proxy", None)
+        return changed(ask, proxy=proxy) if proxy else ask
 
     async def _pay(self, cost: int) -> bool:
         limit = self.discoverer.units_per_day
@@ -151,7 +157,7 @@ class Asking:
                 self._again(f"its answer cannot be read ({failure.reason})")
             case _:  # a fault of one platform's code must not stop the others
                 log.error("discovery on %s failed in a way that it should not", self.discoverer.name, exc_info=failure)
-                self._again(f"{type(failure).__name__} in discovery")
+                self._again("a fault in our own code; the log has the details")
 
     def _again(self, reason: str) -> None:
         self.failures += 1

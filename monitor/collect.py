@@ -467,15 +467,15 @@ class Collector:
                 self.count(platform, "dropped")
                 wait, reason = -1.0, failure.reason
                 self._note_all(watch, "broken", reason)
-            except Exception as failure:  # a fault of the connector must not stop the others
+            except Exception:  # a fault of the connector must not stop the others
                 self.count(platform, "crashed")
-                wait, reason = -1.0, f"{type(failure).__name__} in the connector"
+                wait, reason = -1.0, "a fault in our own code; the log has the details"
                 log.exception("%s connection %d failed in a way that it should not", platform, number)
                 self._note_all(watch, "broken", reason)
             if wait < 0:
                 failures = 1 if time.monotonic() - started > HEALTHY_SECONDS else failures + 1
                 wait = backoff(failures - 1, self.tools.dice, cap=60.0)
-            log.info("%s connection %d: %s; again in %.0f s", platform, number, reason, wait)
+            log.info("%s connection %d: %s; again %s", platform, number, reason, soon(wait))
             await self.sleep(wait)
 
     def _connect_pause(self, platform: str) -> float:
@@ -635,6 +635,13 @@ def _bare(targets: Mapping[str, Target]) -> dict[str, Target]:
 def _view(row: Row) -> tuple[Any, ...]:
     """What of a row matters to a connection."""
     return row.reading, row.reason, row.handle, row.native_id, broadcasts_of(row)
+
+
+def soon(seconds: float) -> str:
+    """When it is tried again, in words; never "in 0 s"."""
+    if seconds < 1.0:
+        return "at once"
+    return f"in {seconds:.0f} s" if seconds < 120.0 else f"in {seconds / 60:.0f} minutes"
 
 
 def machine_token(spool_name: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from connectors.connector import Secret
+from connectors.proxy import Proxy
 from monitor.config import ConfigError
 
 if TYPE_CHECKING:
@@ -223,6 +224,21 @@ class Table:
         self.source.notes.append(f"{self.source.file}: {self.where} {key}: {missing}, so it goes on without")
         return None
 
+    def proxy(self, key: str) -> Proxy | None:
+        """An address in the open, or a reference as of a secret where it holds a password."""
+        given = self.secret(key, needed=False) if isinstance(self.raw(key), dict) else self.text(key, "")
+        if not given:
+            return None
+        try:
+            proxy = Proxy(given.reveal() if isinstance(given, Secret) else given)
+        except ValueError as error:
+            raise self.error(key, str(error).removeprefix("proxy: ")) from None
+        if isinstance(given, str) and proxy.has_password:
+            raise self.error(
+                key, 'a password does not belong in this file; write proxy = { env = "PROXY" } and set that variable'
+            )
+        return proxy
+
     def typed(self, key: str, hint: Any, *, needed: bool = True) -> Any:
         """The value for a dataclass field of this type; how a platform's options are read."""
         if get_origin(hint) in (Union, types.UnionType):
@@ -238,6 +254,8 @@ class Table:
                 return dict(self._take(key, dict, 'a table, such as { a = "…" }', None))
             case kind, _, _ if kind is Secret:
                 return self.secret(key, needed=needed)
+            case kind, _, _ if kind is Proxy:
+                return self.proxy(key)
             case kind, _, _ if kind is bool:
                 return self.flag(key)
             case kind, _, _ if kind is int:

@@ -40,6 +40,7 @@ from connectors.bluesky.passed import Passed
 from connectors.bluesky.wire import POSTS, Frame, Reading, decode, events_of, fold, parse_frame, removed_post
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Target, Tools, Unreadable, Watch
 from connectors.event import Event, Gap, Message, Removed, Unknown
+from connectors.proxy import Proxy, address_of
 from connectors.socket import ClientConnection, connect, failure
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Options:
     """A ping that is not answered for so long means that the connection is dead."""
     mark_seconds: float = 1.0
     """How often the cursor is handed on for storing."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
 
 class Bluesky(Connector):
@@ -182,7 +185,12 @@ class Bluesky(Connector):
         address, hello = self._address(cursor)
         began = self.tools.now()
         opened = connect(
-            address, now=self.tools.now, open_seconds=10.0, ping_seconds=self.opts.ping_seconds, max_bytes=2 * LARGEST_MESSAGE
+            address,
+            now=self.tools.now,
+            open_seconds=10.0,
+            ping_seconds=self.opts.ping_seconds,
+            max_bytes=2 * LARGEST_MESSAGE,
+            proxy=address_of(self.opts.proxy),
         )
         try:
             async with opened as socket:

@@ -39,6 +39,7 @@ from connectors.kick.channel import ids_of
 from connectors.kick.desk import Desk
 from connectors.kick.parse import Context, parse_any
 from connectors.kick.pusher import Session, closing
+from connectors.proxy import Proxy, address_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Mapping
@@ -89,8 +90,8 @@ class Options:
     """Address of the API."""
     login: str = "https://id.kick.com"
     """Address of the login."""
-    proxy: str = ""
-    """HTTP proxy for the API; empty: HTTPS_PROXY of the environment."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
 
 _Received = socket.ClientConnection | bytes | list[Any] | Exception
@@ -167,7 +168,8 @@ class Kick(Connector):
         now = self.tools.now
         try:
             url, seconds = self.opts.pusher_url, self.opts.answer_seconds
-            async with socket.connect(url, now=now, open_seconds=seconds, origin="https://kick.com") as connection:
+            proxy = address_of(self.opts.proxy)
+            async with socket.connect(url, now=now, open_seconds=seconds, origin="https://kick.com", proxy=proxy) as connection:
                 await self._inbox.put(connection)
                 async for frame in socket.frames(connection, now=now):
                     await self._inbox.put(frame)

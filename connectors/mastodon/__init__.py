@@ -37,6 +37,7 @@ from connectors.mastodon import timeline
 from connectors.mastodon.parse import Context, Local, parse_any, parse_frame, read_status, statuses, unreadable_event
 from connectors.mastodon.timeline import LIMIT, Instance, Tag
 from connectors.pacing import Bucket
+from connectors.proxy import Proxy, address_of
 from connectors.rest import Ask, Reply, client, failure_of, send, until
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class Options:
     """How long to wait for an answer."""
     ping_seconds: float = 30.0
     """A ping of the stream that is not answered for so long means that the connection is dead."""
-    proxy: str = ""
-    """HTTP proxy; empty: HTTPS_PROXY of the environment."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
     def __post_init__(self) -> None:
         for url in (self.url, *self.also):
@@ -283,7 +284,12 @@ class Mastodon(Connector):
         url = f"{place.about.streaming.rstrip('/')}/api/v1/streaming"
         headers = {"Authorization": f"Bearer {token.reveal()}"}
         opened = socket.connect(
-            url, now=self.tools.now, open_seconds=self.opts.answer_seconds, ping_seconds=self.opts.ping_seconds, headers=headers
+            url,
+            now=self.tools.now,
+            open_seconds=self.opts.answer_seconds,
+            ping_seconds=self.opts.ping_seconds,
+            headers=headers,
+            proxy=address_of(self.opts.proxy),
         )
         async with opened as stream:
             self._stream = stream

@@ -43,6 +43,7 @@ from connectors.connector import (
 )
 from connectors.crew import Crew
 from connectors.event import Gap, Unknown
+from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.rest import Ask, Reply, client, failure_of, send
 from connectors.telegram.parse import (
     WANTED,
@@ -94,8 +95,8 @@ class Options:
     """How long after handing on an update it is confirmed: long enough to be on disk. 100 updates take at least so long."""
     check_every_seconds: float = 0.05
     """Pause between two questions whether the bot is in a chat."""
-    proxy: str = ""
-    """HTTP proxy; empty: HTTPS_PROXY of the environment."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
 
 @dataclass(slots=True)

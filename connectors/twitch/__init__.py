@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Secret
+from connectors.proxy import Proxy, address_of
 from connectors.twitch.parse import Context, parse_line
 from connectors.twitch.session import Rooms, Session
 
@@ -79,6 +80,8 @@ class Options:
     """Address of the Helix API."""
     login_url: str = "https://id.twitch.tv/oauth2"
     """Address that gives the token for it."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
 
 _Received = tuple["_Link", socket.ClientConnection | bytes | Exception]
@@ -164,7 +167,7 @@ class Twitch(Connector):
         opts, now = self.opts, self.tools.now
         try:
             async with socket.connect(
-                opts.url, now=now, open_seconds=opts.login_timeout_seconds, origin=opts.origin
+                opts.url, now=now, open_seconds=opts.login_timeout_seconds, origin=opts.origin, proxy=address_of(opts.proxy)
             ) as connection:
                 await self._inbox.put((link, connection))
                 async for frame in socket.frames(connection, now=now):

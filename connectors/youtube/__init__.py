@@ -47,6 +47,7 @@ from connectors.connector import (
     Unreadable,
 )
 from connectors.event import Status
+from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.youtube.aim import OVER, Aim, Chat, Known, aim, is_far
 from connectors.youtube.answers import parse_answer
 from connectors.youtube.api import Api
@@ -110,8 +111,8 @@ class Options:
     """An object that began and is not complete after so long will not be."""
     silence_seconds: float = 3600.0
     """A chat that said nothing for so long is opened again where it stopped, in case the server forgot it."""
-    proxy: str = ""
-    """Address of an HTTP proxy; empty takes HTTPS_PROXY from the environment."""
+    proxy: Proxy | None = None
+    """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
     url: str = "https://youtube.googleapis.com/youtube/v3"
     """Address of the API."""
 

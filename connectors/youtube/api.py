@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from connectors.connector import Dropped
+from connectors.connector import Dropped, Refused
+from connectors.proxy import address_of
+from connectors.rest import network_failure
+from connectors.trouble import PROXY_REFUSES, network_trouble
 from connectors.youtube.problems import Problem, Refusal, judge
 from connectors.youtube.quota import Ledger, cost_of, midnight_after
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from types import TracebackType
 
-    from connectors.connector import Secret, Tools
+    from connectors.connector import ConnectorFailure, Secret, Tools
+    from connectors.proxy import Proxy
 
 CLOSED = "youtube:closed"
 """Key in the shared memory: until when YouTube told one of us to stay away."""
@@ -33,12 +37,12 @@ KEEPALIVE_SECONDS = 60
 class Api:
     """One key, one pool of connections; ``async with`` opens and closes it."""
 
-    def __init__(self, url: str, key: Secret, ledger: Ledger, tools: Tools, *, open_seconds: float, proxy: str) -> None:
+    def __init__(self, url: str, key: Secret, ledger: Ledger, tools: Tools, *, open_seconds: float, proxy: Proxy | None) -> None:
         self._url = url.rstrip("/")
         self._key = key
         self._tools = tools
         self._open_seconds = open_seconds
-        self._proxy = proxy or None
+        self._proxy = address_of(proxy)
         self.ledger = ledger
 
     async def __aenter__(self) -> Self:
@@ -114,6 +118,8 @@ class Api:
     async def _check(self, response: aiohttp.ClientResponse, body: bytes, query: Mapping[str, str]) -> None:
         if response.status == 200:
             return
+        if response.status == 407:
+            raise Refused(PROXY_REFUSES)
         now = self._tools.now()
         problem = judge(response.status, body, response.headers.get("Retry-After"), now, token="pageToken" in query)
         if problem.until is not None:  # the limits are the project's: every other connection must know
@@ -122,16 +128,18 @@ class Api:
         raise Refusal(problem)
 
 
-def _dropped(error: Exception) -> Dropped:
+def _dropped(error: Exception) -> ConnectorFailure:
     match error:
         case TimeoutError():
             return Dropped("YouTube did not answer in time")
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
+            return network_failure(error)
         case aiohttp.ClientConnectorError():
             return Dropped("YouTube cannot be reached; check the network and the proxy")
         case aiohttp.ClientPayloadError():
             return Dropped("the connection was cut in the middle of an answer")
         case _:
-            return Dropped(f"the network failed ({type(error).__name__})")
+            return Dropped(network_trouble(error))
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:

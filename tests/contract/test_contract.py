@@ -19,6 +19,7 @@ import pytest
 from fakes import FAKES, Faults, fake
 from hypothesis import given
 from hypothesis import strategies as st
+from tunnel import tunnel
 
 import connectors
 from connectors import event as events_module
@@ -37,6 +38,7 @@ from connectors.connector import (
     make_pseudonym,
 )
 from connectors.event import Event, Gap, Message, Removed, as_json, from_json
+from connectors.proxy import Proxy
 
 PLATFORMS = sorted(connectors.PLATFORMS)
 TESTS = Path(__file__).parent.parent
@@ -425,6 +427,45 @@ async def test_what_is_said_while_away_comes_later_or_lies_in_a_gap(platform):
             assert any(gap.from_ <= one.at <= gap.to for gap in gaps)
         for gap in gaps:
             check_event(msgspec.structs.replace(gap, received_at=NOW), platform)
+
+
+def has_proxy(platform: str) -> bool:
+    return "proxy" in {field.name for field in dataclasses.fields(options_of(platform))}
+
+
+async def test_everything_goes_through_the_proxy_of_the_section(platform):
+    """Both ways out, REST and websocket; the name and the password are the proxy's and nobody else's."""
+    if not has_proxy(platform):
+        pytest.skip("the platform has no proxy; tests/contract/test_ledger.py holds the reason")
+    async with tunnel("us er:p@ss") as office, fake(platform) as server:
+        items: list = []
+        counts: list = []
+
+        def arrived(items):
+            counts.append((server.connections, office.open))
+            return has_texts("through")(items)
+
+        proxy = Proxy(f"http://us%20er:p%40ss@127.0.0.1:{office.port}")
+        reader = asyncio.create_task(read(made(platform, server, proxy=proxy), items, arrived))
+        await listening(server)
+        await server.say(server.handles[0], "through")
+        await reader
+    assert counts
+    assert all(came <= let_through for came, let_through in counts), f"something went past the proxy: {counts}"
+
+
+async def test_a_proxy_that_does_not_let_us_through_is_refused_in_words(platform, caplog):
+    if not has_proxy(platform):
+        pytest.skip("as above")
+    caplog.set_level(logging.DEBUG)
+    async with tunnel("name:right") as office, fake(platform) as server:
+        connector = made(platform, server, proxy=Proxy(f"http://name:wr0ng-w0rd@127.0.0.1:{office.port}"))
+        with pytest.raises(Refused) as refused:
+            await read(connector, [])
+        assert server.connections == 0
+    assert "proxy" in refused.value.reason
+    assert "wr0ng-w0rd" not in f"{refused.value!r} {connector.opts!r} {connector.opts}"
+    assert "wr0ng-w0rd" not in caplog.text
 
 
 async def test_no_secret_is_ever_written(platform, caplog):
