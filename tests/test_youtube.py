@@ -1019,7 +1019,7 @@ async def test_figures_stop_before_the_reserve_and_chats_are_still_opened(server
 async def test_the_reserve_refuses_figures_and_lets_chats_pass():
     memory = ProcessMemory()
     ledger = Ledger(units_per_day=100, reserve=20)
-    api = Api("http://127.0.0.1:1", Secret("k"), ledger, tools(memory=memory), open_seconds=1.0, proxy="")
+    api = Api("http://127.0.0.1:1", Secret("k"), ledger, tools(memory=memory), open_seconds=1.0, proxy=None)
     await memory.add(ledger.key(datetime.now(UTC)), 80)
     with pytest.raises(Refusal) as refused:
         await api.charge("videos", essential=False)
