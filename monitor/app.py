@@ -242,16 +242,21 @@ def _free_port(host: str, port: int) -> int:
         return int(probe.getsockname()[1])
 
 
+def _reached(host: str) -> str:
+    """How this machine reaches what listens on ``host``, as it stands in an address."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — compared, not bound
+    return f"[{host}]" if ":" in host else host
+
+
 async def _say_where(settings: Settings) -> None:
     """Print the wall's address once something answers there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.config.host, settings.config.host)  # noqa: S104 — compared, not bound
+    shown = _reached(settings.config.host)
     while True:
         with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection(host, settings.port)
+            _, writer = await asyncio.open_connection(shown.strip("[]"), settings.port)
             writer.close()
             break
         await asyncio.sleep(0.1)
-    shown = f"[{host}]" if ":" in host else host
     sys.stdout.write(
         f"Wall: http://{shown}:{settings.port}/   (Ctrl-C stops everything; the numbers are kept in {settings.data_dir})\n"
     )
@@ -266,17 +271,15 @@ async def simulate(settings: Settings) -> int:
     config = dataclasses.replace(settings.config, simulator=dataclasses.replace(settings.config.simulator, enabled=True))
     settings = dataclasses.replace(settings, config=config)
     urls = settings.data_dir / "simulator.json"
-    twitch, jetstream, youtube = _ports_of(urls)
     await play(
         sim_channels(settings.roster(), config),
         rate=config.simulator.rate,
         seed=config.simulator.seed,
         sessions=[(session.start, session.end) for session in config.sessions],
         hashtags=config.event.hashtags,
-        twitch_port=twitch,
-        jetstream_port=jetstream,
-        youtube_port=youtube,
+        ports=_ports_of(urls),
         ledger_dir=settings.args.ledger,
+        hooks=f"http://{_reached(config.host)}:{settings.port}/hooks",
         urls_file=urls,  # stays when we end, see simulator_listens
     )
     return 0
@@ -298,19 +301,18 @@ async def simulator_listens(data_dir: Path) -> None:
         await asyncio.sleep(0.1)
 
 
-def _ports_of(urls: Path) -> tuple[int, int, int]:
-    """The ports of the simulator before this one, so that collect finds the next one where it was; 0 when somebody has them now."""
+def _ports_of(urls: Path) -> dict[str, int]:
+    """Name → port of the simulator before this one, so that collect finds the next one where it was; without those that somebody has now."""
     try:
         told = json.loads(urls.read_text())
-        ports = [urlsplit(told[name]).port or 0 for name in ("twitch", "jetstream", "youtube")]
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0, 0, 0
-    for number, port in enumerate(ports):
-        try:
-            _free_port("127.0.0.1", port)
-        except ConfigError:
-            ports[number] = 0
-    return ports[0], ports[1], ports[2]
+        ports = {name: urlsplit(url).port or 0 for name, url in told.items() if isinstance(url, str)}
+    except (OSError, ValueError, AttributeError):
+        return {}
+    free = {}
+    for name, port in ports.items():
+        with contextlib.suppress(ConfigError):
+            free[name] = _free_port("127.0.0.1", port)
+    return free
 
 
 COMMANDS: Final[dict[str, Callable[[Settings], Awaitable[int]]]] = {

@@ -32,7 +32,6 @@ from connectors.connector import (
     Mark,
     Refused,
     Resume,
-    Secret,
     Target,
     Throttled,
     Tools,
@@ -52,6 +51,7 @@ from monitor.memory import RedisMemory
 from monitor.produce import RETRIABLE, Producer
 from monitor.roster import why_not
 from monitor.setup import Source, author_key
+from monitor.simulated import addresses_of
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -655,22 +655,7 @@ def simulated(data_dir: Any) -> dict[str, Any]:
         found = orjson.loads((data_dir / "simulator.json").read_bytes())
     except (OSError, ValueError):
         return {}
-    addresses: dict[str, Any] = {}
-    if "twitch" in found:
-        addresses["twitch"] = {"url": found["twitch"]}
-    if "helix" in found:
-        addresses["twitch"] = addresses.get("twitch", {}) | {
-            "helix_url": f"{found['helix']}/helix",
-            "login_url": f"{found['helix']}/oauth2",
-            "client_id": Secret("simulated"),
-            "client_secret": Secret("simulated-secret"),
-        }
-    if "youtube" in found:
-        # As many units as the simulator grants: its crowd plays days within minutes.
-        addresses["youtube"] = {"url": found["youtube"], "api_key": Secret("simulated-key"), "units_per_day": 1_000_000}
-    if "jetstream" in found:
-        addresses["bluesky"] = {"url": found["jetstream"]}
-    return addresses
+    return addresses_of(found)
 
 
 async def run(settings: Settings) -> int:

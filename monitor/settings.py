@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from monitor.signup import Signups
 
 SAMPLE_ROSTER: Final = "roster-sample.csv"
+MEETS_PLATFORMS: Final = frozenset({"run", "collect", "serve", "simulate"})
+"""Commands for which the simulator's platforms stand in the place of the real ones; a check still speaks of the real ones."""
 TELLS: Final = frozenset({"run", "notify", "check"})
 """Commands that need the addresses of the alerts: an audit in another terminal must not ask for their secrets."""
 
@@ -63,7 +65,7 @@ class Settings:
         return Reloader(
             self.config.path,
             now,
-            adapt=lambda config: adapt(config, self.args),
+            adapt=lambda config: _met(adapt(config, self.args), self.args),
             adapt_roster=with_simulated,
             tells=self.args.command in TELLS,
             speaks=self.speaks,
@@ -87,7 +89,7 @@ def read(args: argparse.Namespace) -> tuple[Config, Roster | None]:
     specs = getattr(args, "watch", None)
     tells = args.command in TELLS
     if not specs:
-        config = adapt(load(args.config, tells=tells), args)
+        config = _met(adapt(load(args.config, tells=tells), args), args)
         sample = config.roster_file is not None and config.roster_file.name == SAMPLE_ROSTER
         if sample and not config.simulator.enabled and args.command in {"run", "collect"}:
             raise ConfigError(
@@ -124,4 +126,15 @@ def adapt(config: Config, args: argparse.Namespace) -> Config:
     if getattr(args, "no_simulator", False):
         changes["enabled"] = False
     given = {name: value for name, value in changes.items() if value is not None}
-    return dataclasses.replace(config, simulator=dataclasses.replace(config.simulator, **given)) if given else config
+    if given:
+        config = dataclasses.replace(config, simulator=dataclasses.replace(config.simulator, **given))
+    return config
+
+
+def _met(config: Config, args: argparse.Namespace) -> Config:
+    """With the simulator's platforms in the place of the real ones, for commands that meet them."""
+    if args.command not in MEETS_PLATFORMS:
+        return config
+    from monitor.simulated import as_simulated  # noqa: PLC0415 — not every command asks
+
+    return as_simulated(config)

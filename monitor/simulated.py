@@ -1,19 +1,29 @@
-"""With the simulator on, whom it plays is whom we watch: both come from one function of roster and configuration. Pure."""
+"""With the simulator on, whom it plays is whom we watch: both come from one function of roster and configuration. Pure.
+
+No real platform is asked meanwhile: what is not played is switched off (``as_simulated``), and what is played is told the simulator's
+addresses and test credentials (``addresses_of``) over whatever the configuration says.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
+import connectors
+from connectors.connector import Secret
+from connectors.simulator import platform as table
 from connectors.simulator.crowd import extend
 from connectors.simulator.model import SimChannel
+from monitor.config import Platform
 from monitor.roster import Channel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from monitor.config import Config
     from monitor.roster import Roster
 
-PLAYED: Final = frozenset({"twitch", "bluesky", "youtube"})
+PLAYED: Final = frozenset(table.PLATFORMS)
 """Platforms whose protocol the simulator speaks."""
 
 
@@ -35,7 +45,7 @@ def sim_channels(roster: Roster, config: Config) -> list[SimChannel]:
     channels = [
         SimChannel(
             livestream=channel.id,
-            platform=cast("Literal['twitch', 'bluesky', 'youtube']", channel.platform),
+            platform=channel.platform,
             handle=channel.handle,
             native_id=channel.native_id,
             country=channel.country,
@@ -45,7 +55,47 @@ def sim_channels(roster: Roster, config: Config) -> list[SimChannel]:
         for channel in roster.watchable(config.require_consent)
         if channel.platform in PLAYED and config.platform(channel.platform).enabled
     ]
-    return extend(channels, config.simulator.livestreams)
+    shares = [name for name, played in table.PLATFORMS.items() if config.platform(name).enabled for _ in range(played.invented)]
+    return extend(channels, config.simulator.livestreams, shares or ["twitch"])
+
+
+def as_simulated(config: Config) -> Config:
+    """The configuration while the simulator is on: a section for each platform that is played, with its test credentials, and none
+    of the others.
+    """
+    if not config.simulator.enabled:
+        return config
+    platforms = {
+        name: given if name in PLAYED else dataclasses.replace(given, enabled=False) for name, given in config.platforms.items()
+    }
+    for name in PLAYED & {*config.platforms, *(one for one in PLAYED if table.credentials(one))}:
+        given = config.platform(name)
+        platforms[name] = Platform(
+            name=name,
+            enabled=given.enabled,
+            in_totals=given.in_totals,
+            options={**given.options, **_typed(name, table.credentials(name))},
+        )
+    return dataclasses.replace(config, platforms=platforms)
+
+
+def addresses_of(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Platform → options that replace the configured ones, from what simulator.json says."""
+    return {name: _typed(name, options) for name, options in table.addresses(told).items()}
+
+
+def _typed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the connector wants them: secrets as such. The simulator is on this machine, where no proxy of the house leads."""
+    kind = connectors.options_of(name)
+    hints = get_type_hints(kind, localns={"Secret": Secret})
+    found = {
+        key: Secret(value) if Secret in (hints[key], *get_args(hints[key])) else value
+        for key, value in options.items()
+        if key in hints
+    }
+    usual = {field.name: field.default for field in dataclasses.fields(kind) if field.name == "proxy"}
+    section = {"section": name} if "section" in hints and connectors.kind_of(name) in connectors.NAMED else {}
+    return {**usual, **section, **found}
 
 
 def _invented(channel: SimChannel) -> Channel:

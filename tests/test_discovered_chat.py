@@ -94,10 +94,12 @@ class Town:
         self.said += 1
         member = make_member(random.Random(self.said), self.said, "en", 1)
         at = int((self.simulator.clock() - ago) * 1000)
-        self.simulator.twitch.deliver([Sent("message", at, f"m{self.said}", NAMES.index(name), member, text=Text(text))])
+        self.simulator.platforms["twitch"].chat.deliver(
+            [Sent("message", at, f"m{self.said}", NAMES.index(name), member, text=Text(text))]
+        )
 
     def joined(self, name):
-        return bool(self.simulator.twitch.rooms[NAMES.index(name)].clients)
+        return bool(self.simulator.platforms["twitch"].chat.rooms[NAMES.index(name)].clients)
 
     def held(self, name):
         events = [event for _, event in self.collector.gate._held.get(f"twitch:{name}", ())]
@@ -174,8 +176,8 @@ async def test_a_renamed_channel_is_read_on_under_its_new_login(town):
     await town.until(lambda: town.joined("renamed"))
     town.say("renamed", "under the old name")
     await town.until_read("renamed", "under the old name")
-    town.simulator.twitch.rename(NAMES.index("renamed"), "new_name")
-    town.simulator.twitch.rooms[NAMES.index("renamed")].clients.clear()
+    town.simulator.platforms["twitch"].chat.rename(NAMES.index("renamed"), "new_name")
+    town.simulator.platforms["twitch"].chat.rooms[NAMES.index("renamed")].clients.clear()
     await town.look()
     row = town.discovery.rows["twitch:renamed"]
     assert (row.handle, row.native_id) == ("new_name", "503")

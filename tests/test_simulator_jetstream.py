@@ -316,7 +316,7 @@ def test_every_frame_is_read_by_the_connector_as_the_ledger_says(tmp_path):
     clock = Clock()
     simulator = Simulator(CHANNELS, rate=20, seed=3, ledger_dir=tmp_path, hashtags=TAGS, clock=clock)
     simulator.crowd.strangers = 5.0
-    simulator.jetstream._asked_all = True
+    simulator.platforms["bluesky"].server._asked_all = True
     for _ in range(3000):
         clock.now += 0.1
         simulator.step()
@@ -325,7 +325,7 @@ def test_every_frame_is_read_by_the_connector_as_the_ledger_says(tmp_path):
     reading = Reading(livestreams=logins, watched=frozenset(DIDS), tags=frozenset(fold(tag) for tag in TAGS))
     tools = Tools(pseudonym=lambda _, author: author, now=lambda: datetime.fromtimestamp(START, UTC))
     events, removed = {}, 0
-    for entry in simulator.jetstream.ring:
+    for entry in simulator.platforms["bluesky"].server.ring:
         for event in parse_frame(entry.frame, tools, reading):
             if isinstance(event, Removed):
                 removed += event.target in events

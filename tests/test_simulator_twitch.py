@@ -20,7 +20,8 @@ from connectors.simulator.crowd import Crowd
 from connectors.simulator.faults import Faults
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from connectors.simulator.model import Sent, SimChannel, make_member
-from connectors.simulator.run import Simulator, run, twitch_lines
+from connectors.simulator.platform_twitch import twitch_lines
+from connectors.simulator.run import Simulator, run
 from connectors.simulator.texts import Text, load
 from connectors.simulator.twitch import TwitchServer
 from connectors.twitch.parse import Context, parse_line

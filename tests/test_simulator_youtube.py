@@ -205,7 +205,7 @@ def connector(urls, channels, simulator, resumes=None):
             livestream=one.livestream, handle=one.handle, native_id=livechat.channel_id(one),
             broadcasts=tuple(broadcast(video) for video in room.videos if video.live), resume=(resumes or {}).get(one.livestream, Resume()),
         )
-        for one, room in zip(channels, simulator.youtube.rooms, strict=True)
+        for one, room in zip(channels, simulator.platforms["youtube"].server.rooms, strict=True)
     ]  # fmt: skip
     options = Options(api_key=Secret(KEY), url=urls["youtube"], opens_per_second=100, retry_seconds=0.01)
     return YouTube(options, Watch(targets), Tools(pseudonym=lambda _, author: author))
@@ -241,7 +241,7 @@ async def settle(simulator, reader, seconds, now):
     while known != len(reader.events):
         known = len(reader.events)
         for _ in range(20):
-            simulator.youtube.tick()
+            simulator.platforms["youtube"].server.tick()
             await asyncio.sleep(0.01)
 
 
@@ -254,10 +254,10 @@ async def test_what_the_connector_reads_is_what_the_ledger_says_also_when_every_
         made = connector(urls, CHANNELS, simulator)
         task = asyncio.create_task(reader.read(made))
         async with asyncio.timeout(10):
-            while simulator.youtube.readers < len(CHANNELS):
+            while simulator.platforms["youtube"].server.readers < len(CHANNELS):
                 await asyncio.sleep(0.01)
         await settle(simulator, reader, 40, now)
-        assert simulator.youtube.drop_all() == len(CHANNELS)
+        assert simulator.platforms["youtube"].server.drop_all() == len(CHANNELS)
         await settle(simulator, reader, 20, now)
         task.cancel()  # killed: another one goes on from the cursors
         await asyncio.gather(task, return_exceptions=True)
@@ -266,7 +266,7 @@ async def test_what_the_connector_reads_is_what_the_ledger_says_also_when_every_
             simulator.step()
         task = asyncio.create_task(reader.read(connector(urls, CHANNELS, simulator, reader.cursors)))
         async with asyncio.timeout(10):
-            while simulator.youtube.readers < len(CHANNELS):
+            while simulator.platforms["youtube"].server.readers < len(CHANNELS):
                 await asyncio.sleep(0.01)
         await settle(simulator, reader, 20, now)
         task.cancel()
@@ -274,7 +274,7 @@ async def test_what_the_connector_reads_is_what_the_ledger_says_also_when_every_
     finally:
         await simulator.stop()
     likes = {line.id: line.units for line in Ledger.read(tmp_path) if line.kind == "reaction"}
-    assert likes.keys() == {f"youtube:{room.now.id}:likes" for room in simulator.youtube.rooms}
+    assert likes.keys() == {f"youtube:{room.now.id}:likes" for room in simulator.platforms["youtube"].server.rooms}
     for event in reader.events.values():
         if isinstance(event, Level):
             assert event.value == likes[event.id.rpartition(":")[0]]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from connectors.simulator.model import Kind, Member, Sent, SimChannel, make_member
 from connectors.simulator.pace import Pace, Programme, Swell, manner_of, means, poisson
+from connectors.simulator.platform import PLATFORMS
 from connectors.simulator.texts import Phrases, Text, Voices, base_language
 
 if TYPE_CHECKING:
@@ -30,22 +31,30 @@ _SETTLE_PROGRAMME = 300.0
 """The same for what the programme gives or takes: slow, so that a session's start stays a start."""
 
 
-def extend(channels: Sequence[SimChannel], count: int) -> list[SimChannel]:
-    """``count`` channels: the first rows of the roster, and invented Twitch channels (in the roster's countries) beyond it."""
+def posts(channel: SimChannel) -> bool:
+    """Whether it is a person who posts, and not a chat in which a crowd writes."""
+    played = PLATFORMS.get(channel.platform)
+    return played is not None and played.posts
+
+
+def extend(channels: Sequence[SimChannel], count: int, platforms: Sequence[str] = ("twitch",)) -> list[SimChannel]:
+    """``count`` channels: the first rows of the roster, and invented ones (in the roster's countries) beyond it, on ``platforms`` in turn."""
     if count <= len(channels):
         return list(channels[:count])
     like = channels or (SimChannel(livestream="", platform="twitch", handle="", country="CN", language="zh"),)
-    extra = [
-        SimChannel(
-            livestream=f"twitch:simulated{number:05}",
-            platform="twitch",
-            handle=f"simulated{number:05}",
-            native_id=str(900_000_000 + number),
-            country=like[number % len(like)].country,
-            language=like[number % len(like)].language,
+    extra = []
+    for number in range(len(channels), count):
+        platform, name = platforms[number % len(platforms)], f"simulated{number:05}"
+        extra.append(
+            SimChannel(
+                livestream=f"{platform}:{name}",
+                platform=platform,
+                handle=name,
+                native_id=str(900_000_000 + number) if platform == "twitch" else None,
+                country=like[number % len(like)].country,
+                language=like[number % len(like)].language,
+            )
         )
-        for number in range(len(channels), count)
-    ]
     return [*channels, *extra]
 
 
@@ -224,7 +233,7 @@ class Crowd:
         return f"{self._prefix}{self._serial:012x}"
 
     def _speak(self, out: list[Sent], at: int, room: Room) -> None:
-        if room.channel.platform == "bluesky":
+        if posts(room.channel):
             self._post(out, at, room)
             return
         dice = self.dice
@@ -342,9 +351,9 @@ class Crowd:
 
 
 def _rates(dice: Random, channels: Sequence[SimChannel], rate: float) -> list[float]:
-    """Mean rate of each channel. A person posts less than a chat talks: a Bluesky author counts a quarter, and nobody is much above 1/s."""
-    chats = [index for index, channel in enumerate(channels) if channel.platform != "bluesky"]
-    authors = [index for index, channel in enumerate(channels) if channel.platform == "bluesky"]
+    """Mean rate of each channel. A person posts less than a chat talks: an author counts a quarter, and nobody is much above 1/s."""
+    chats = [index for index, channel in enumerate(channels) if not posts(channel)]
+    authors = [index for index, channel in enumerate(channels) if posts(channel)]
     posted = rate * len(authors) / (len(authors) + 4 * len(chats) or 1)
     rates = [0.0] * len(channels)
     for indexes, share, cap in ((chats, rate - posted, 60.0), (authors, posted, 1.0)):

@@ -17,11 +17,12 @@ class SimChannel:
 
     livestream: str
     """The roster's channel id; written into the ledger."""
-    platform: Literal["twitch", "bluesky", "youtube"]
+    platform: str
+    """A name of platform.py's table."""
     handle: str
-    """Twitch login, or Bluesky or YouTube handle without the @."""
+    """As the roster has it: a login, slug or handle without the @."""
     native_id: str | None = None
-    """Twitch room id, DID, or channel id; invented from the handle when None."""
+    """The platform's own id of it; invented from the handle when None."""
     country: str | None = None
     """ISO 3166-1 alpha-2, or None when the roster does not say."""
     language: str = "en"

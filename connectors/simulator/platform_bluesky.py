@@ -1,0 +1,73 @@
+"""Bluesky as one platform of the simulator: Jetstream, and the ledger's lines of what is posted there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connectors.simulator.jetstream import JetstreamServer, Record
+from connectors.simulator.ledger import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.simulator.model import Sent
+    from connectors.simulator.platform import Setting
+
+
+class BlueskyPlatform:
+    """See SimPlatform."""
+
+    name = "bluesky"
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self.server = JetstreamServer(
+            setting.channels,
+            dice=setting.dice,
+            clock=setting.clock,
+            hashtags=setting.hashtags,
+            record=self._record if setting.ledger else None,
+            faults=setting.mishaps.faults,
+        )
+
+    async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
+        port = await self.server.start(host, ports.get("jetstream", 0), control=self._setting.control)
+        return {"jetstream": f"ws://{host}:{port}/subscribe"}
+
+    def deliver(self, sents: list[Sent]) -> None:
+        if sents:
+            self.server.deliver(sents)
+
+    def tick(self) -> None:
+        self.server.tick()
+
+    def drop_all(self) -> int:
+        return self.server.drop_all()
+
+    def status(self) -> dict[str, int]:
+        return {"jetstream_clients": len(self.server.clients)}
+
+    async def stop(self) -> None:
+        await self.server.stop()
+
+    def _record(self, record: Record) -> None:
+        ledger = self._setting.ledger
+        assert ledger is not None
+        channel = self._setting.channels[record.sent.room] if record.sent.room >= 0 else None
+        livestream = channel.livestream if channel else None
+        ledger.write(
+            Line(
+                id=f"bluesky:{record.uri}",
+                kind=record.kind,
+                livestream=livestream,
+                country=channel.country if channel else None,
+                platform="bluesky",
+                at=record.at,
+                seq=ledger.next(livestream),
+                delivered=record.delivered,
+                author=record.did,
+                text=record.text,
+                topics=record.sent.text.topics if record.sent.text else (),
+                target=f"bluesky:{record.target}" if record.target else None,
+            )
+        )

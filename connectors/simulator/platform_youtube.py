@@ -1,0 +1,78 @@
+"""YouTube as one platform of the simulator, and the ledger's lines of what is said there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from connectors.simulator import livechat
+from connectors.simulator.ledger import Line
+from connectors.simulator.youtube import YouTubeServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.simulator.model import Sent
+    from connectors.simulator.platform import Setting
+
+UNITS: Final = 1_000_000
+"""A simulated project was granted a hundred times the default: the crowd's day is short, its broadcasts are many."""
+
+
+class YouTubePlatform:
+    """See SimPlatform."""
+
+    name = "youtube"
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self.server = YouTubeServer(
+            setting.channels,
+            setting.air,
+            dice=setting.dice,
+            clock=setting.clock,
+            record=self._record if setting.ledger else None,
+            record_likes=self._record_likes if setting.ledger else None,
+            units_per_day=UNITS,
+        )
+
+    async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
+        port = await self.server.start(host, ports.get("youtube", 0))
+        return {"youtube": f"http://{host}:{port}/youtube/v3"}
+
+    def deliver(self, sents: list[Sent]) -> None:
+        self.server.deliver(sents)
+
+    def tick(self) -> None:
+        self.server.tick()
+
+    def drop_all(self) -> int:
+        return self.server.drop_all()
+
+    def status(self) -> dict[str, int]:
+        return {"youtube_readers": self.server.readers, "youtube_units": sum(self.server.spent.values())}
+
+    async def stop(self) -> None:
+        await self.server.stop()
+
+    def _record(self, sent: Sent, delivered: bool) -> None:
+        ledger = self._setting.ledger
+        assert ledger is not None
+        for line in livechat.lines(sent, self._setting.channels[sent.room], delivered, ledger):
+            ledger.write(line)
+
+    def _record_likes(self, index: int, video: str, likes: int) -> None:
+        ledger, channel = self._setting.ledger, self._setting.channels[index]
+        assert ledger is not None
+        ledger.write(
+            Line(
+                id=f"youtube:{video}:likes",
+                kind="reaction",
+                livestream=channel.livestream,
+                country=channel.country,
+                platform="youtube",
+                at=int(self._setting.clock() * 1000),
+                seq=ledger.next(channel.livestream),
+                delivered=True,
+                units=likes,
+            )
+        )
