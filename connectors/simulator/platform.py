@@ -106,6 +106,10 @@ PLATFORMS: Final[dict[str, Played]] = {
     "bluesky": Played(
         made_by="connectors.simulator.platform_bluesky:BlueskyPlatform", options={"url": "{jetstream}"}, posts=True,
     ),
+    "telegram": Played(
+        made_by="connectors.simulator.telegram:TelegramPlatform",
+        options={"url": "{telegram}", "token": "7000000001:simulated-token"}, invented=1,
+    ),
 }  # fmt: skip
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")
