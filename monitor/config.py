@@ -129,6 +129,34 @@ class Moderation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a wall that follows the producer shows in one part of the day, scene after scene."""
+
+    when: Literal["before", "session", "between"]
+    scenes: tuple[str, ...]
+    session: str | None = None
+    """Only before or in this one; None: any."""
+    seconds: int | None = None
+    """Of each scene; None: as ``[wall] seconds`` says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wall:
+    seconds: int = 30
+    """So long each scene stays in the rotation."""
+    before_minutes: int = 10
+    """So long before a session the rotation of ``before`` begins."""
+    dead_man_seconds: int = 0
+    """When no lead's phone was seen for so long during a session, the safe scene shows; 0: never."""
+    rotation: tuple[Turn, ...] = (
+        Turn(when="before", scenes=("sessions",)),
+        Turn(when="session", scenes=("overview", "voices", "countries", "topics", "moves")),
+        Turn(when="between", scenes=("overview", "sessions", "countries", "topics")),
+    )
+    """The first that fits holds; what the file says stands before these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
     names_days: int = 7
     """Display names are forgotten after this many days."""
@@ -157,6 +185,7 @@ class Config:
     public: Public = Public()
     moderation: Moderation = Moderation()
     privacy: Privacy = Privacy()
+    wall: Wall = Wall()
     redis_url: Secret | None = None
     """None: the embedded Valkey."""
     partitions: int = 16
@@ -164,6 +193,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     data_dir: Path | None = None
+    rehearsal: bool = False
+    """The data folder is a rehearsal's: none of it is real. Not of the file."""
     path: Path | None = None
     """The file that it came from."""
     notes: tuple[str, ...] = ()

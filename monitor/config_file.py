@@ -32,7 +32,10 @@ from monitor.config import (
     Session,
     Simulator,
     Topic,
+    Turn,
+    Wall,
 )
+from monitor.stage import SCENES
 from monitor.tables import Source, Table, nearest
 
 if TYPE_CHECKING:
@@ -80,9 +83,10 @@ def parse(text: str, *, file: Path, environment: Mapping[str, str], tells: bool 
         raise root.error("", 'the section [event] with "name" and "timezone" is missing')
     event = _section(root, "event", _event)
     public = _section(root, "public", _public)
+    sessions = _list(root, "session", lambda table: _session(table, event.timezone))
     return Config(
         event=event,
-        sessions=_list(root, "session", lambda table: _session(table, event.timezone)),
+        sessions=sessions,
         scope=_section(root, "scope", _scope),
         public=public,
         topics=_list(root, "topic", _topic),
@@ -91,6 +95,7 @@ def parse(text: str, *, file: Path, environment: Mapping[str, str], tells: bool 
         moderation=_section(root, "moderation", _moderation),
         alerts=tuple(alert for alert in _list(root, "alert", lambda table: _alert(table, tells=tells)) if alert is not None),
         privacy=_section(root, "privacy", _privacy),
+        wall=_section(root, "wall", lambda table: _wall(table, [session.id for session in sessions])),
         simulator=_section(root, "simulator", _simulator),
         path=file,
         **_section(root, "roster", lambda table: _roster(table, public)),
@@ -264,6 +269,36 @@ def _privacy(table: Table) -> Privacy:
     )
     keep.done()
     return privacy
+
+
+def _wall(table: Table, sessions: list[str]) -> Wall:
+    usual = USUAL.wall
+    return Wall(
+        seconds=table.integer("seconds", usual.seconds, low=5, high=3600),
+        before_minutes=table.integer("before_minutes", usual.before_minutes, low=0, high=240),
+        dead_man_seconds=table.integer("dead_man_seconds", usual.dead_man_seconds, low=0, high=86_400),
+        rotation=(*_list(table, "rotation", lambda turn: _turn(turn, sessions)), *usual.rotation),
+    )
+
+
+def _turn(table: Table, sessions: list[str]) -> Turn:
+    table.where = table.where.replace("[[rotation]]", "[[wall.rotation]]")
+    scenes = table.texts("scenes")
+    unknown = next((name for name in scenes if name not in SCENES), None)
+    if unknown is not None:
+        raise table.error("scenes", f'there is no scene "{unknown}"; {nearest(unknown, SCENES)}')
+    if not scenes:
+        raise table.error("scenes", "expected at least one scene, found none")
+    session = table.text("session", "") or None
+    if session is not None and session not in sessions:
+        raise table.error("session", f'there is no session "{session}"; {nearest(session, sessions)}')
+    table.asked("seconds")
+    return Turn(
+        when=cast("Any", table.choice("when", ("before", "session", "between"))),
+        scenes=scenes,
+        session=session,
+        seconds=table.integer("seconds", low=5, high=3600) if table.has("seconds") else None,
+    )
 
 
 # --- machines ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import connectors
 from connectors.connector import Connector, Secret
-from monitor.config import ConfigError, Moderation, Platform, Privacy, Public, Scope, Simulator, load
+from monitor.config import ConfigError, Moderation, Platform, Privacy, Public, Scope, Simulator, Turn, Wall, load
 from monitor.config_file import parse, read
 from monitor.watch import config_from_watch
 
@@ -159,6 +160,33 @@ def test_sections_of_later_features_are_read():
     assert found.sign_up
     assert found.moderation == Moderation(show="clean", clean_after_seconds=45)
     assert found.privacy == Privacy(names_days=3, contact="p@example.org")
+
+
+SESSION = '[[session]]\nid="night"\nname="Night"\nstart=2026-11-18T19:30:00\nend=2026-11-18T22:00:00\n'
+
+
+def test_rotations_of_the_file_stand_before_the_usual_ones():
+    found = config(
+        SESSION
+        + '[wall]\nseconds=20\ndead_man_seconds=600\n[[wall.rotation]]\nwhen="session"\nsession="night"\nscenes=["voices"]\nseconds=45'
+    ).wall
+    assert (found.seconds, found.before_minutes, found.dead_man_seconds) == (20, 10, 600)
+    assert found.rotation[0] == Turn(when="session", session="night", scenes=("voices",), seconds=45)
+    assert found.rotation[1:] == Wall().rotation
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[[wall.rotation]]\nwhen="session"\nscenes=["voice"]', '[[wall.rotation]] 1 scenes: there is no scene "voice"; did you mean "voices"?'),
+        ('[[wall.rotation]]\nwhen="session"\nscenes=[]', "expected at least one scene"),
+        (SESSION + '[[wall.rotation]]\nwhen="session"\nsession="nigth"\nscenes=["voices"]', 'no session "nigth"; did you mean "night"?'),
+        ("[wall]\nseconds=1", "from 5 to 3600"),
+    ],
+)  # fmt: skip
+def test_a_rotation_that_could_never_be_shown_is_a_mistake(text, sentence):
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        config(text)
 
 
 def test_pairs_replace_the_default_ones():
