@@ -91,9 +91,11 @@ class Airtime:
         air.until = at + self.dice.uniform(*LASTS) if self.lively else math.inf
         return air
 
-    def go_offline(self, index: int) -> None:
-        """End the broadcast; the channel stays what it is."""
+    def go_offline(self, index: int, *, stays: bool = False) -> None:
+        """End the broadcast; the channel stays what it is. With ``stays`` the next one does not begin by itself."""
         self.channels[index].id = ""
+        if stays:
+            self.channels[index].until = math.inf
 
     def new_day(self, now: float) -> None:
         """Everybody ends, and begins under a new id."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from connectors.simulator.kick_key import PUBLIC_KEY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from http import HTTPStatus
@@ -105,6 +107,14 @@ PLATFORMS: Final[dict[str, Played]] = {
     ),
     "bluesky": Played(
         made_by="connectors.simulator.platform_bluesky:BlueskyPlatform", options={"url": "{jetstream}"}, posts=True,
+    ),
+    "kick": Played(
+        made_by="connectors.simulator.kick:KickPlatform",
+        options={
+            "api": "{kick}", "login": "{kick}", "pusher_url": "{kick_pusher}", "client_id": "simulated", "client_secret": "simulated-secret",
+            "public_key": PUBLIC_KEY,
+        },
+        invented=1,
     ),
     "telegram": Played(
         made_by="connectors.simulator.telegram:TelegramPlatform",

@@ -90,6 +90,8 @@ class Simulator:
                     control=self.control,
                 ),
             )
+        self._ended: set[str] = set()
+        """Platforms whose broadcasts the plan has ended."""
         self._posting = [name for name in PLATFORMS if PLATFORMS[name].posts]
         self._places = [channel.platform for channel in channels]
 
@@ -108,8 +110,19 @@ class Simulator:
                 sents[self._where(sent)].append(sent)
             for name, platform in self.platforms.items():
                 platform.deliver(sents[name])
+        self._end_and_begin()
         for platform in self.platforms.values():
             platform.tick()
+
+    def _end_and_begin(self) -> None:
+        """Obey the plans that end every broadcast of a platform, or do not any more."""
+        ended = {name for name, mishaps in self.mishaps.items() if mishaps.faults.ended}
+        for index, name in enumerate(self._places) if ended != self._ended else ():
+            if name in ended - self._ended:
+                self.air.go_offline(index, stays=True)
+            elif name in self._ended - ended:
+                self.air.go_live(index, self.clock())
+        self._ended = ended
 
     def _where(self, sent: Sent) -> str:
         """A stranger posts on one of the platforms on which people do: on the first mostly."""
