@@ -14,6 +14,7 @@ NAMES = (
     "collect",
     "count",
     "feed",
+    "fan_out",
     "event_to_frame",
 )
 """In river order."""

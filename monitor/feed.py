@@ -44,8 +44,11 @@ log = logging.getLogger("monitor.feed")
 
 VERSION = 1
 MOST_BACKLOG = 512 * 1024
-STUCK_SECONDS = 5.0
-"""A client whose backlog has not shrunk for so long has stopped reading."""
+STUCK_SECONDS = 4.0
+"""A client that for so long has neither answered a ping nor read of its backlog has stopped reading."""
+PING_MS = 1000
+PING = b"\x89\x00"
+"""A WebSocket ping without content: whoever reads answers it, and it stands behind the frames that must be read before it."""
 CHANGES_AT_ONCE = 200
 """Most changes of one partition that the journal gives at once; fewer means that there were no more."""
 MINUTES_AT_ONCE = 20
@@ -164,18 +167,21 @@ class Client:
     behind: bool = False
     """It missed a delta or asked again: it gets a snapshot next."""
     backlog: int = 0
-    shrank_at: float = 0.0
-    """When the backlog was last empty or smaller than before."""
+    read_at: float = 0.0
+    """When it last proved that it reads (monotonic seconds): it came, answered a ping, or its backlog shrank."""
 
 
 def verdict(client: Client, backlog: int, now: float, most: int = MOST_BACKLOG) -> Literal["send", "skip", "drop"]:
-    """What to do with a client this tick; remembers its backlog."""
-    if backlog == 0 or backlog < client.backlog or client.backlog == 0:
-        client.shrank_at = now
+    """What to do with a client this tick; remembers its backlog.
+
+    The kernel takes in much before a backlog shows, so silence alone must end a connection too.
+    """
+    if backlog < client.backlog:
+        client.read_at = now
     client.backlog = backlog
-    if backlog == 0:
-        return "send"
-    return "drop" if backlog > most or now - client.shrank_at > STUCK_SECONDS else "skip"
+    if backlog > most or now - client.read_at > STUCK_SECONDS:
+        return "drop"
+    return "skip" if backlog else "send"
 
 
 def unix_ms() -> int:
@@ -242,6 +248,8 @@ class Feed:
         self._failing: set[str] = set()
         self._rows_version = -1
         self._wall_version = -1
+        self._pinged_ms = 0
+        self._ticked_at = time.monotonic()
 
     @property
     def config(self) -> Config:
@@ -393,10 +401,14 @@ class Feed:
 
     def join(self, transport: Transport, is_open: Callable[[], bool]) -> Client:
         """A new wall; it has its first picture when this returns."""
-        client = Client(transport, is_open)
+        client = Client(transport, is_open, read_at=time.monotonic())
         self._write(client, text_frame(self.ticker.snapshot()))
         self.clients.add(client)
         return client
+
+    def heard(self, client: Client) -> None:
+        """It answered a ping or said something."""
+        client.read_at = time.monotonic()
 
     def leave(self, client: Client) -> None:
         self.clients.discard(client)
@@ -414,6 +426,13 @@ class Feed:
         frame = text_frame(delta) if delta is not None else None
         snapshot: bytes | None = None
         now = time.monotonic()
+        if now - self._ticked_at > 1.0:  # we slept ourselves, and have not read what they answered
+            for client in self.clients:
+                client.read_at = min(now, client.read_at + now - self._ticked_at)
+        self._ticked_at = now
+        ping = now_ms - self._pinged_ms >= PING_MS
+        if ping:
+            self._pinged_ms = now_ms
         # A picture that lies unsent for a moment must never by itself be a reason to drop anybody, however large the event.
         most = max(MOST_BACKLOG, 2 * self._largest)
         for client in [client for client in self.clients if client.is_open()]:
@@ -430,6 +449,8 @@ class Feed:
                 self._write(client, snapshot)
             elif frame is not None:
                 self._write(client, frame)
+            if ping and what == "send":
+                client.transport.write(PING)
 
     # inside
 

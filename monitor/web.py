@@ -48,7 +48,6 @@ MOST_WALLS: Final = 4000
 MOST_MESSAGE: Final = 64 * 1024
 SOCKET_BUFFER: Final = 256 * 1024
 """What the kernel may hold for one wall: about one picture, so that a slow wall does not see old ones."""
-PING_SECONDS: Final = 20.0
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 """What a proxy says about whom it speaks for."""
@@ -224,7 +223,7 @@ def make_app(
 
 async def serve_wall(request: web.Request, feed: Feed, sockets: set[web.WebSocketResponse]) -> web.WebSocketResponse:
     """One wall until it leaves. Frames are written by the feed's tick; here only its few words are read."""
-    socket = web.WebSocketResponse(compress=False, max_msg_size=MOST_MESSAGE, heartbeat=PING_SECONDS, timeout=2.0)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=MOST_MESSAGE, autoping=False, timeout=2.0)
     await socket.prepare(request)
     transport = request.transport
     if transport is None:
@@ -235,6 +234,12 @@ async def serve_wall(request: web.Request, feed: Feed, sockets: set[web.WebSocke
     sockets.add(socket)
     try:
         async for message in socket:
+            feed.heard(client)
+            if message.type is WSMsgType.PONG:
+                continue
+            if message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+                continue
             if message.type is not WSMsgType.TEXT or not is_resync(message.data):
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b'the only message is {"type":"resync"}')
                 break

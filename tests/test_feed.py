@@ -18,7 +18,7 @@ from websockets.streams import StreamReader
 
 from monitor.book import Book
 from monitor.config import Config, Event, Platform, Session, Topic
-from monitor.feed import CHANGES_AT_ONCE, MOST_BACKLOG, Client, Feed, Latency, Ticker, text_frame, verdict
+from monitor.feed import CHANGES_AT_ONCE, MOST_BACKLOG, PING, Client, Feed, Latency, Ticker, text_frame, verdict
 from monitor.journal import START, Checkpoint, Journal, pack
 from monitor.patch import apply_patch
 from monitor.roster import Channel, Roster
@@ -85,7 +85,7 @@ class Wire:
         self.aborted = True
 
     def frames(self) -> list[dict[str, Any]]:
-        return [orjson.loads(payload(frame)) for frame in self.written]
+        return [orjson.loads(payload(frame)) for frame in self.written if frame != PING]
 
 
 def payload(frame: bytes) -> bytes:
@@ -209,9 +209,25 @@ def test_a_backlog_above_the_limit_ends_the_connection(backlog, what):
     assert verdict(Client(Wire(), lambda: True), backlog, 0.0) == what
 
 
-def test_a_backlog_that_does_not_shrink_for_five_seconds_ends_the_connection():
+@pytest.mark.parametrize("backlog", [0, 900])
+def test_silence_ends_the_connection_within_five_seconds_whether_a_backlog_shows_or_not(backlog):
     client = Client(Wire(), lambda: True)
-    assert [verdict(client, 900, now) for now in (0.0, 2.5, 5.0, 5.1)] == ["skip", "skip", "skip", "drop"]
+    before = "skip" if backlog else "send"
+    assert [verdict(client, backlog, now) for now in (0.0, 2.5, 4.0, 4.1)] == [before, before, before, "drop"]
+
+
+async def test_who_answers_the_pings_stays_and_who_does_not_is_dropped():
+    feed, clock = make_feed(Shelf())
+    feed.tick()
+    asleep, awake = Wire(), Wire()
+    clients = [feed.join(wire, lambda: True) for wire in (asleep, awake)]
+    for client in clients:
+        client.read_at -= 5
+    feed.heard(clients[1])
+    clock.ms += 1000
+    feed.tick()
+    assert (asleep.aborted, awake.aborted) == (True, False)
+    assert awake.written[-1] == PING
 
 
 def test_a_slow_wall_that_still_reads_is_kept():
@@ -255,6 +271,18 @@ async def test_a_stuck_wall_is_dropped_and_the_others_go_on():
     feed.tick()
     assert (stuck.aborted, well.aborted, feed.counts.dropped, len(feed.clients)) == (True, False, 1, 1)
     assert len(well.frames()) == 2
+
+
+async def test_a_server_that_slept_itself_drops_nobody_for_it():
+    feed, clock = make_feed(Shelf())
+    feed.tick()
+    wire = Wire()
+    client = feed.join(wire, lambda: True)
+    feed._ticked_at -= 60
+    client.read_at -= 60
+    clock.ms += 60_000
+    feed.tick()
+    assert not wire.aborted
 
 
 async def test_nothing_is_written_to_a_wall_that_is_closing():

@@ -299,7 +299,7 @@ async def test_a_wall_that_never_reads_is_skipped_and_then_dropped_while_others_
             feed.tick()
             await reading.receive(timeout=5)
         assert wall.transport.get_write_buffer_size() <= full
-        wall.shrank_at -= 6
+        wall.read_at -= 6
         clock.ms += 1000
         feed.tick()
         assert wall not in feed.clients
