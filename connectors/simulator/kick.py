@@ -19,7 +19,7 @@ from connectors.simulator import kick_wire as wire
 from connectors.simulator import lines
 from connectors.simulator.kick_hooks import Delivery, Sender
 from connectors.simulator.kick_key import PUBLIC_KEY
-from connectors.simulator.serving import Server, as_json
+from connectors.simulator.serving import Server, as_json, transport_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,7 @@ class KickPlatform(Server):
         """(broadcaster, event) → id."""
         self.most_chats = CHATS
         self.throttled = 0
+        self._talks: dict[Reader, _Talk] = {}
         self._tokens: dict[str, float] = {}
         self._level = float(PER_MINUTE)
         self._filled = setting.clock()
@@ -160,8 +161,8 @@ class KickPlatform(Server):
                     self._send(about, wire.status_webhook(about, air, live=False, at=now), _nothing)
                 self._send(about, wire.status_webhook(about, air, live=bool(air.id), at=now), _nothing)
                 self._on_air[index] = air.id
-        for reader in list(self.readers):
-            self._look_after(reader, now)
+        for reader, talk in self._talks.items():
+            self._look_after(reader, talk, now)
         super().tick()
 
     # --- who may ask --------------------------------------------------------------------------------------------------
@@ -289,23 +290,30 @@ class KickPlatform(Server):
             await socket.send_str(msgspec.json.encode({"event": "pusher:error", "data": error}).decode())
             await socket.close(code=4001)
             return socket
+
+        async def write(frame: bytes) -> None:
+            await socket.send_str(frame.decode())
+
         async with (
-            self.holding(request) as transport,
-            self.writing(transport, lambda frame: socket.send_str(frame.decode()), framed=True) as reader,
+            self.holding(request),
+            self.writing(transport_of(request), write, framed=True) as reader,
         ):
-            reader.about = _Talk(self.clock())
+            self._talks[reader] = _Talk(self.clock())
             hello = {
                 "socket_id": f"{self.dice.randrange(10**6)}.{self.dice.randrange(10**7)}",
                 "activity_timeout": ACTIVITY_SECONDS,
             }
             reader.put(wire.pusher("pusher:connection_established", hello))
-            async for message in socket:
-                if message.type is WSMsgType.TEXT:
-                    self._hear(reader, message.data)
+            try:
+                async for message in socket:
+                    if message.type is WSMsgType.TEXT:
+                        self._hear(reader, message.data)
+            finally:
+                del self._talks[reader]
         return socket
 
     def _hear(self, reader: Reader, text: str) -> None:
-        reader.about.heard, reader.about.asked = self.clock(), False
+        self._talks[reader].heard, self._talks[reader].asked = self.clock(), False
         try:
             frame = msgspec.json.decode(text)
             event, channel = frame["event"], str(frame.get("data", {}).get("channel", ""))
@@ -324,15 +332,13 @@ class KickPlatform(Server):
             case "pusher:ping":
                 reader.put(wire.pusher("pusher:pong", {}))
 
-    def _look_after(self, reader: Reader, now: float) -> None:
+    def _look_after(self, reader: Reader, talk: _Talk, now: float) -> None:
         """Ask who was silent for long whether they are there; cut who does not answer."""
-        if reader.about is None:
-            return
-        silent = now - reader.about.heard
-        if reader.about.asked and silent >= ACTIVITY_SECONDS + PONG_SECONDS:
+        silent = now - talk.heard
+        if talk.asked and silent >= ACTIVITY_SECONDS + PONG_SECONDS:
             reader.cut()
-        elif not reader.about.asked and silent >= ACTIVITY_SECONDS:
-            reader.about.asked = True
+        elif not talk.asked and silent >= ACTIVITY_SECONDS:
+            talk.asked = True
             reader.put(wire.pusher("pusher:ping", {}))
 
 
