@@ -52,6 +52,8 @@ SCAN = 500
 PACK_AFTER_SECONDS = 2 * 3600
 PACK_SECONDS = 60.0
 PACK_AT_ONCE = 30
+TAGGERS_SECONDS = 3600
+"""How long the authors of a hashtag are kept."""
 
 
 class Stretch(NamedTuple):
@@ -141,7 +143,12 @@ class Counter:
         if removals:
             originals = await self._find(work, state, entries, removals)
         batch = self._deriver.batch(
-            work.held.checkpoint.version + 1, entries, state.memory, originals, journal_ms=_milliseconds(work.pulled.position[0])
+            work.held.checkpoint.version + 1,
+            entries,
+            state.memory,
+            originals,
+            journal_ms=_milliseconds(work.pulled.position[0]),
+            position=work.pulled.position[0],
         )
         before = work.held.checkpoint.config
         if not before or before == self._hash:
@@ -173,6 +180,8 @@ class Counter:
             pipeline.sadd("{days}", *(day.partition(":")[2] for day in days))
         for (head, window), names in authors.items():
             pipeline.pfadd(author_key(head, window), *names)
+            if window.startswith("ten:"):
+                pipeline.expire(author_key(head, window), TAGGERS_SECONDS)
         await pipeline.execute()
         self._days |= days
 

@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from monitor.choose import language_of, score, script_of
 from monitor.config import Session, Topic
 from monitor.enrich.country import guess_country
+from monitor.enrich.hashtags import hashtags, tag_key
 from monitor.enrich.topics import Matcher, likely_languages
 from monitor.schedule import Schedule
-from monitor.windows import Change, Group, ViewerSample
+from monitor.windows import Change, Group, Highlight, ViewerSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +38,15 @@ LATE_SECONDS = 30
 MOST_REMEMBERED = 60_000
 """Authors of one partition that are known to have been told; then told again, which costs a little wire and no memory."""
 AT_SAMPLES = 64
+TAGS_AT_ONCE = 50
+"""Most hashtags of one commit: a flood of invented ones must not fill the memory."""
+TAG_SECONDS = 600
+"""Authors of a hashtag are estimated for stretches of so long."""
+EXAMINED = 24
+"""Messages of a batch that are looked at for a wall."""
+OFFERED = 2
+"""Of a partition and second; every partition has some, so that busy livestreams leave room for the others."""
+OFFER_MS = 1000
 LIVE_MS = 600_000
 
 COUNTED = {"reaction": "reactions", "share": "shares", "follow": "follows", "join": "joins", "gift": "gifts"}
@@ -65,6 +76,7 @@ class Entry(msgspec.Struct, gc=False):
     interval_seconds: float | None = None
     target: str | None = None
     target_author: str | None = None
+    author_name: str | None = None
     from_: str | None = msgspec.field(name="from", default=None)
     to: str | None = None
 
@@ -154,6 +166,8 @@ class Memory:
     authors: dict[AuthorKey, set[str]] = field(default_factory=dict)
     """Who was told for these dimensions and windows."""
     remembered: int = 0
+    offered_ms: int = 0
+    """When messages were last offered for a wall, by the journal's clock."""
 
     @classmethod
     def of(cls, members: Iterable[str]) -> Memory:
@@ -208,7 +222,7 @@ class Deriver:
         """Sessions that only livestreams with certain tags belong to."""
         topics = [Topic(id=i, name={}, phrases=p, exclude=e, context=c) for i, p, e, c in config.topics]
         self._matcher = Matcher(topics, ())
-        self._outside = frozenset(config.outside_totals)
+        self.outside = frozenset(config.outside_totals)
         self._moments: dict[tuple[str, str], tuple[int, bool, bool]] = {}
         self._slots: dict[str, int] = {}
         self._fields: dict[tuple[str | None, str, str, tuple[str, ...]], tuple[str, ...]] = {}
@@ -258,7 +272,7 @@ class Deriver:
         own = [f"platform:{platform}"]
         if livestream is not None:
             own.append(f"livestream:{livestream}")
-        if platform in self._outside:
+        if platform in self.outside:
             return own
         values = {
             "country": [self.country(livestream) or "ZZ"],
@@ -328,10 +342,12 @@ class Deriver:
         originals: Originals = NO_ORIGINALS,
         *,
         journal_ms: int | None = None,
+        position: str = "",
     ) -> Batch:
         """Increments of these entries, in order. Changes ``memory``; drop it when the commit fails.
 
         ``journal_ms`` is when the journal got the last of them (Unix ms): what was received long before is a recording, not live.
+        ``position`` is the journal id of the last of them.
         """
         work = _Work(self, memory, originals)
         work.track = any(entry.kind == "removed" for entry in entries)
@@ -356,6 +372,8 @@ class Deriver:
                 if author is not None and author not in cell.known:
                     cell.known.add(author)
                     cell.fresh.append(author)
+                if "#" in entry.text or "＃" in entry.text:
+                    work.tag(entry)
                 if cell.is_placeless:
                     work.guess(self.moment(entry.at, entry.received_at), entry)
             else:
@@ -365,7 +383,37 @@ class Deriver:
                     check = True
             if work.track:
                 work.earlier[entry.id] = entry
+        if journal_ms is None or not 0 <= journal_ms - memory.offered_ms < OFFER_MS:
+            work.highlights = self.highlights(entries, memory, position)
+            if work.highlights and journal_ms is not None:
+                memory.offered_ms = journal_ms
         return work.result(version, entries, journal_ms)
+
+    def highlights(self, entries: Sequence[Entry], memory: Memory, position: str) -> list[Highlight]:
+        """The best few of some of the messages, each of another livestream and script where there are such."""
+        found: list[Highlight] = []
+        for entry in entries[:: max(1, len(entries) // EXAMINED)]:
+            if entry.kind != "message" or entry.livestream is None or entry.platform in self.outside or memory.blocks(entry):
+                continue
+            place = self.config.livestreams.get(entry.livestream)
+            if place is None or not 4 <= len(entry.text) <= 180:
+                continue
+            topics = self.topics(entry)
+            if (worth := score(entry.text, len(topics))) > 0:
+                script = script_of(entry.text)
+                found.append(
+                    Highlight(
+                        entry.id, entry.text, entry.livestream, entry.platform, place.country or "ZZ", entry.at, position,
+                        language=language_of(script, entry.language, place.language), name=entry.author_name or "",
+                        author=entry.author or "", topics=list(topics), score=worth, script=script,
+                    )
+                )  # fmt: skip
+        found.sort(key=lambda one: (-one.score, one.id))
+        chosen = found[:1]
+        for one in found[1:]:
+            if len(chosen) < OFFERED and all(one.livestream != other.livestream and one.text != other.text for other in chosen):
+                chosen.append(one)
+        return chosen
 
 
 CellKey = tuple[str, str, str | None, str, str, tuple[str, ...]]
@@ -406,6 +454,13 @@ class _Work:
         self.places: list[Any] = []
         self.marks: list[str] = []
         self.removed: list[str] = []
+        self.highlights: list[Highlight] = []
+        self.tags: dict[int, dict[tuple[str, str], int]] = {}
+        """Minute → (hashtag as spelt, country) → messages."""
+        self.untagged: dict[int, dict[tuple[str, str], int]] = {}
+        """The same of retracted messages."""
+        self.taggers: dict[tuple[str, str], set[str]] = {}
+        """(hashtag's key, window) → who used it."""
         self.earlier: dict[str, Entry] = {}
         self.track = False
         """Whether the batch holds retractions, so that its own earlier entries must be findable."""
@@ -442,6 +497,24 @@ class _Work:
             where = (self.deriver.containers(moment[0], None), country)
             self.guesses[where] = self.guesses.get(where, 0) + 1
 
+    def tag(self, entry: Entry) -> None:
+        if entry.platform in self.deriver.outside:
+            return
+        found = hashtags(entry.text)
+        slot = self.count_tags(self.tags, found, entry, self.deriver)
+        if entry.author is not None:
+            for tag in found:
+                self.taggers.setdefault((tag_key(tag), tag_window(slot)), set()).add(entry.author)
+
+    @staticmethod
+    def count_tags(tags: dict[int, dict[tuple[str, str], int]], found: Iterable[str], entry: Entry, deriver: Deriver) -> int:
+        slot = deriver.moment(entry.at, entry.received_at)[0]
+        country = deriver.country(entry.livestream) or "ZZ"
+        for tag in found:
+            some = tags.setdefault(slot // 60 * 60, {})
+            some[tag, country] = some.get((tag, country), 0) + 1
+        return slot
+
     def open(self, key: CellKey) -> _Cell:
         at, received_at, livestream, platform, _, topics = key
         slot = self.deriver.moment(at, received_at)[0]
@@ -474,6 +547,10 @@ class _Work:
                     found.setdefault((head, f"day:{day}"), []).extend(names)
                 for session in sessions:
                     found.setdefault(("total", f"session:{session}"), []).extend(names)
+        kept = {tag_key(tag) for tag in self.frequent_tags()}
+        for (tag, window), taggers in self.taggers.items():
+            if tag in kept:
+                found[f"tag:{tag}", window] = list(taggers)
         if self.memory.remembered > MOST_REMEMBERED:
             self.memory.authors.clear()
             self.memory.remembered = 0
@@ -508,6 +585,8 @@ class _Work:
                 self.negate(moment, self.earlier[entry.target], self.deriver)
             elif entry.target in self.originals.by_id:
                 self.negate(moment, *self.originals.by_id[entry.target])
+            else:
+                self.removed.append(entry.target)  # too old to be counted back, but it may still stand on a wall
             return
         if entry.livestream is None or entry.from_ is None or entry.to is None:
             return  # nothing that could be found
@@ -517,7 +596,9 @@ class _Work:
             if is_covered(entry, original) and original.id not in self.memory.removed:
                 self.mark(original.id)
                 self.negate(moment, original, deriver)
-        self.mark(f"ban|{entry.livestream}|{entry.target_author or ''}|{entry.from_}|{entry.to}")
+        ban = f"ban|{entry.livestream}|{entry.target_author or ''}|{entry.from_}|{entry.to}"
+        self.mark(ban)
+        self.removed.append(ban)
 
     def mark(self, member: str) -> None:
         self.memory.remember(member)
@@ -531,6 +612,8 @@ class _Work:
             self.negated.append((deriver, key, units))
         self.removed.append(original.id)
         self.add(moment, original, "removed", 1)
+        if original.kind == "message" and original.platform not in deriver.outside:
+            self.count_tags(self.untagged, hashtags(original.text), original, deriver)
         if original.kind == "message" and deriver.country(original.livestream) is None:
             country = guess_country(original.text, original.language)
             if country is not None:
@@ -561,9 +644,31 @@ class _Work:
         for (containers, country), units in self.guesses.items():
             some = increments.setdefault(containers, {})
             some[f"country:{country}|guessed"] = some.get(f"country:{country}|guessed", 0) + units
-        groups = [Group(list(containers), some) for containers, some in increments.items() if some]
-        change = Change(version, groups, self.samples, at_samples(entries, journal_ms), self.removed)
+        groups = [Group(list(containers), some) for containers, some in increments.items() if some] + self.tag_groups()
+        samples = at_samples(entries, journal_ms)
+        change = Change(version, groups, self.samples, samples, self.removed, highlights=self.highlights)
         return Batch(change, [self.levels, self.places, self.marks], self.authors(), speakers(entries))
+
+    def frequent_tags(self) -> set[str]:
+        """The hashtags that are counted, most used first; the others of this batch are not."""
+        sums: dict[str, int] = {}
+        for some in self.tags.values():
+            for (tag, _), units in some.items():
+                sums[tag] = sums.get(tag, 0) + units
+        return set(sorted(sums, key=lambda tag: (-sums[tag], tag))[:TAGS_AT_ONCE])
+
+    def tag_groups(self) -> list[Group]:
+        """Hashtags stand in minutes of their own, apart from the numbers: see docs/feed.md, trending."""
+        kept = self.frequent_tags()
+        minutes: dict[int, dict[str, int]] = {}
+        for minute, some in self.tags.items():
+            minutes[minute] = {f"tag:{tag}|{country}": units for (tag, country), units in some.items() if tag in kept}
+        for minute, some in self.untagged.items():
+            fields = minutes.setdefault(minute, {})
+            for (tag, country), units in some.items():
+                name = f"tag:{tag}|{country}"
+                fields[name] = fields.get(name, 0) - units
+        return [Group([f"tags:{minute}"], fields) for minute, fields in minutes.items() if fields]
 
     @staticmethod
     def _spread(increments: dict[tuple[str, ...], dict[str, int]], deriver: Deriver, key: Key, units: int) -> None:
@@ -579,6 +684,11 @@ class _Work:
 
 
 LATENESS_OF = frozenset(("posts", "comments", "reactions", "shares", "follows", "gifts", "joins"))
+
+
+def tag_window(at: int) -> str:
+    """The window in which the authors of a hashtag are estimated."""
+    return f"ten:{at // TAG_SECONDS * TAG_SECONDS}"
 
 
 def counted_as(entry: Entry, deriver: Deriver) -> list[tuple[str, int, tuple[str, ...]]]:

@@ -206,9 +206,11 @@ local function apply(prefix, groups)
   end
   for container, which in pairs(used) do
     made[which] = made[which] or {listed(together(groups, which))}
-    add(prefix .. container, unpack(made[which]))
-    -- Slots serve the last hour only; minutes, days, sessions and totals are kept.
-    if string.sub(container, 1, 5) == 'slot:' then redis.call('EXPIRE', prefix .. container, 7200) end
+    local kind = string.sub(container, 1, 5)
+    -- A flood of invented hashtags fills its own minute, never the memory.
+    if kind ~= 'tags:' or redis.call('HLEN', prefix .. container) < 1000 then add(prefix .. container, unpack(made[which])) end
+    -- Slots and hashtags serve the last hour only; minutes, days, sessions and totals are kept.
+    if kind == 'slot:' or kind == 'tags:' then redis.call('EXPIRE', prefix .. container, 7200) end
     -- Open minutes are listed, so that their owner finds those to pack; a late event opens one again beside its packed part.
     if string.sub(container, 1, 7) == 'minute:' then
       redis.call('SADD', prefix .. 'minutes', string.sub(container, 8))

@@ -28,6 +28,7 @@ from connectors.event import (
 from monitor.config import Topic
 from monitor.derive import make_schedule
 from monitor.enrich.country import guess_country
+from monitor.enrich.hashtags import hashtags
 from monitor.enrich.topics import Matcher, likely_languages
 from monitor.reschedule import changed
 
@@ -153,6 +154,12 @@ class Recount:
         match event:
             case Message(form=form):
                 counted.append(("posts" if form == "post" else "comments", 1))
+                minute = next(name for name in containers if name.startswith("minute:"))
+                if event.platform not in rules.config.outside_totals:
+                    for tag in hashtags(event.text):
+                        self.numbers[minute.replace("minute", "tags")][
+                            f"tag:{tag}|{rules.country(event.livestream) or 'ZZ'}"
+                        ] += sign
                 country = guess_country(event.text, event.language) if rules.country(event.livestream) is None else None
                 if country is not None:
                     anybody = _standing(rules, now, rules.containers(event, None)[0], event, None)

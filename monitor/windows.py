@@ -45,6 +45,27 @@ class ViewerSample(msgspec.Struct, frozen=True, array_like=True):
     platform: str
 
 
+class Highlight(msgspec.Struct, frozen=True, array_like=True):
+    """A message that might be quoted: what count thinks fit, before anybody has judged it."""
+
+    id: str
+    text: str
+    livestream: str
+    platform: str
+    country: str
+    at: str
+    position: str
+    """Journal id up to which moderation must have read before it may be shown."""
+    language: str = ""
+    """``""``: unknown."""
+    name: str = ""
+    author: str = ""
+    """Pseudonym."""
+    topics: list[str] = []
+    score: int = 0
+    script: str = ""
+
+
 class Change(msgspec.Struct, frozen=True, array_like=True):
     """What one commit changed in one partition."""
 
@@ -54,9 +75,11 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     at_samples: list[int] = []
     """Event times (Unix ms) of up to 64 of the events in it, for the event-to-wall latency; recordings are left out."""
     removed: list[str] = []
-    """Ids of messages that were retracted by this commit."""
+    """Ids of messages that were retracted by this commit, and its bans as ``ban|livestream|author|from|to``."""
     rebased: bool = False
     """True when containers were rewritten otherwise (schedule change): reload instead of applying."""
+    highlights: list[Highlight] = []
+    """A few of its messages that might be quoted."""
 
 
 class Loaded(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ def events(draw):
         )
     )
     if kind == "message":
-        text = draw(st.sampled_from(["robot hybrid", "ROBOT!", "nothing", "สวัสดีครับ", "hybrid"]))
+        text = draw(st.sampled_from(["robot hybrid", "ROBOT!", "nothing", "สวัสดีครับ", "hybrid #EV #ev", "the #robot #นิทรรศการ is here"]))
         return Message(**base, text=text, form=draw(st.sampled_from(["post", "comment"])))
     if kind == "reaction":
         return Reaction(**base, count=draw(st.integers(1, 5)))
