@@ -56,7 +56,7 @@ class World:
         """One thing is sent now."""
         self.said += 1
         member = who if isinstance(who, Member) else self.people[self.said % len(self.people) if who is None else who]
-        words = None if text == "" else Text(text or f"text {self.said} – 你好 <b>&", "en", ("chery",))
+        words = None if text == "" else Text(text or f"text {self.said} – 你好 <b>&", "", ("chery",), "en")
         sent = Sent(kind, round(self.now * 1000) + self.said % 90, f"{self.said:x}", room, member, text=words, **more)
         self.platform.deliver([sent])
         return sent

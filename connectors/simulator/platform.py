@@ -120,6 +120,9 @@ PLATFORMS: Final[dict[str, Played]] = {
         made_by="connectors.simulator.telegram:TelegramPlatform",
         options={"url": "{telegram}", "token": "7000000001:simulated-token"}, invented=1,
     ),
+    "mastodon": Played(
+        made_by="connectors.simulator.mastodon:MastodonPlatform", options={"url": "{mastodon}", "token": "simulated-token"}, posts=True,
+    ),
 }  # fmt: skip
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")

@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
+
+from connectors.simulator.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from random import Random
 
     from connectors.simulator.faults import Mishaps
-
-MOST_WAITING: Final = 20_000
-"""Frames that wait for a client; one that reads more slowly is cut."""
 
 
 class Bell:
@@ -92,6 +90,28 @@ class Server:
         """Connections that wait or read now."""
         return len(self._held)
 
+    async def socket(
+        self, request: web.Request, entered: Callable[[Reader], None], heard: Callable[[Reader, str], None]
+    ) -> web.WebSocketResponse:
+        """A websocket that is written to as a reader; ``heard`` gets what the client says."""
+        websocket = web.WebSocketResponse(compress=False, heartbeat=None)
+        await websocket.prepare(request)
+
+        async def write(frame: bytes) -> None:
+            await websocket.send_str(frame.decode())
+
+        async with self.writing(transport_of(request), write, framed=True) as reader:
+            closing = asyncio.create_task(_close_after(reader, websocket))
+            try:
+                entered(reader)
+                async for message in websocket:
+                    if message.type is WSMsgType.TEXT:
+                        heard(reader, message.data)
+            finally:
+                closing.cancel()
+                await asyncio.gather(closing, return_exceptions=True)
+        return websocket
+
     @contextlib.asynccontextmanager
     async def holding(self, request: web.Request) -> AsyncIterator[asyncio.Transport]:
         """While this runs, ``drop_all`` cuts the connection."""
@@ -107,15 +127,18 @@ class Server:
         self, transport: asyncio.Transport, write: Callable[[bytes], Awaitable[None]], *, framed: bool
     ) -> AsyncIterator[Reader]:
         """A reader, whose frames go out while this runs."""
-        reader = Reader(self, transport, write, framed=framed)
+        reader = Reader(transport, write, framed=framed, clock=self.clock, mishaps=self.mishaps, dice=self.dice)
         self.readers.add(reader)
+        self._held.add(transport)
         task = asyncio.create_task(reader.run())
         try:
             yield reader
         finally:
             self.readers.discard(reader)
+            self._held.discard(transport)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            reader.give_up()
 
     async def until(self, at: float) -> None:
         """Wait until the clock says so."""
@@ -138,87 +161,9 @@ class Server:
         return response
 
 
-class Reader:
-    """Somebody who is connected: what waits for them, and how it goes out."""
-
-    def __init__(
-        self, server: Server, transport: asyncio.Transport, write: Callable[[bytes], Awaitable[None]], *, framed: bool
-    ) -> None:
-        self.tags: set[str] = set()
-        """What they asked for, in the words of the server."""
-        self.about: Any = None
-        """What the server wants to remember of them."""
-        self._server = server
-        self._transport = transport
-        self._write = write
-        self._framed = framed
-        self._waiting: deque[bytes] = deque()
-        self._later: bytes | None = None
-        self._ready = asyncio.Event()
-        self._stalled_until = 0.0
-        self._drop_at: float | None = None
-
-    def put(self, frame: bytes) -> None:
-        """It goes out as soon as it can."""
-        self._waiting.append(frame)
-        self._ready.set()
-        if len(self._waiting) > MOST_WAITING:
-            self._transport.abort()
-
-    def cut(self) -> None:
-        """Without a goodbye."""
-        self._transport.abort()
-
-    def tick(self, now: float, drop_every: float | None) -> None:
-        """Time has passed."""
-        if self._later is not None or now >= self._stalled_until:
-            self._ready.set()
-        if drop_every is None:
-            self._drop_at = None
-        elif self._drop_at is None:
-            self._drop_at = now + self._server.dice.expovariate(1 / drop_every)
-        elif now >= self._drop_at:
-            self.cut()
-
-    async def run(self) -> None:
-        """Write what waits, until the connection ends."""
-        with contextlib.suppress(
-            ConnectionError, RuntimeError
-        ):  # aiohttp says of a closing websocket that it cannot be written to
-            while True:
-                self._ready.clear()
-                while self._waiting and self._server.clock() >= self._stalled_until:
-                    await self._send(self._waiting[0])
-                await self._ready.wait()
-                if not self._waiting and self._later is not None:  # nothing came that it could come after
-                    await self._write(self._later)
-                    self._later = None
-
-    async def _send(self, frame: bytes) -> None:
-        mishaps = self._server.mishaps
-        fate = mishaps.fate()
-        if fate == "stall":
-            self._stalled_until = self._server.clock() + mishaps.faults.stall_seconds
-            return
-        self._waiting.popleft()
-        if fate in ("drop", "half"):
-            if fate == "half":
-                self._transport.write(half_frame(frame) if self._framed else mishaps.cut(frame))
-                self._transport.close()
-            else:
-                self.cut()
-            raise ConnectionResetError
-        if fate == "reorder" and self._later is None:
-            self._later = frame
-            return
-        if fate == "garbage":
-            await self._write(mishaps.garbage() if self._framed else mishaps.garbage() + b"\n\n")
-        await self._write(frame)
-        if fate == "repeat":
-            await self._write(frame)
-        if self._later is not None:
-            await self._write(self._later)
-            self._later = None
+async def _close_after(reader: Reader, websocket: web.WebSocketResponse) -> None:
+    await reader.over.wait()
+    await websocket.close()
 
 
 def transport_of(request: web.Request) -> asyncio.Transport:
@@ -243,9 +188,3 @@ async def _send_half(request: web.Request, response: web.Response, half: bytes) 
     await cut.prepare(request)
     await cut.write(half)
     transport_of(request).close()
-
-
-def half_frame(text: bytes) -> bytes:
-    """The first half of a websocket's text frame; of a short one all but its last byte."""
-    length = bytes([len(text)]) if len(text) < 126 else b"\x7e" + min(len(text), 65_535).to_bytes(2, "big")
-    return b"\x81" + length + text[: len(text) // 2]
