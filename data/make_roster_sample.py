@@ -1,8 +1,8 @@
 """Writes roster-sample.csv: 1,200 channels of invented attendees, spread over the world like the guests of a car exporter's summit.
 
 Every name is put together by chance from lists of common given and family names; a likeness to a living person is chance too. Logins begin
-with ``lm_demo_``, Bluesky handles end in ``.bsky.example``, YouTube handles begin with ``lm-demo-``: the first two cannot exist, and nobody has the
-third. Run it again after a change: the seed makes it repeatable.
+with ``lm_demo_``, Bluesky handles end in ``.bsky.example``, YouTube handles and Kick slugs begin with ``lm-demo-``: the first two cannot exist, and nobody
+has the others. Run it again after a change: the seed makes it repeatable.
 """
 
 # ruff: noqa: INP001  (a script beside its data, not a package)
@@ -12,8 +12,8 @@ import csv
 import random
 from pathlib import Path
 
-CHANNELS, BLUESKY, YOUTUBE, BOTH = 1200, 120, 180, 40
-"""BOTH attendees have a Twitch and a Bluesky channel; who is on none of the other two is on Twitch."""
+CHANNELS, BLUESKY, YOUTUBE, KICK, TELEGRAM, BOTH = 1200, 120, 180, 70, 30, 40
+"""BOTH attendees have a Twitch and a Bluesky channel; who is on none of the others is on Twitch."""
 
 # Share of the channels in per cent; a group's share is dealt out over its countries, so that some have one channel or none.
 NAMED = {
@@ -168,13 +168,17 @@ def rows(dice: random.Random) -> list[dict[str, str]]:
     on_bluesky = set(dice.sample(single, BLUESKY - len(doubled)))
     # Dice of their own, so that the people stay who they are.
     on_youtube = set(random.Random(YOUTUBE).sample([at for at in single if at not in on_bluesky], YOUTUBE))
+    left = [at for at in single if at not in on_bluesky | on_youtube]
+    on_kick = set(random.Random(KICK).sample(left, KICK))
+    on_telegram = set(random.Random(TELEGRAM).sample([at for at in left if at not in on_kick], TELEGRAM))
     for at in single:
         number = int(found[at]["attendee"][1:])
         code = found[at]["country"]
         if at in on_bluesky:
             found[at] |= bluesky(code, number, dice)
         else:
-            found[at] |= youtube(code, number) if at in on_youtube else twitch(code, number)
+            make = youtube if at in on_youtube else kick if at in on_kick else telegram if at in on_telegram else twitch
+            found[at] |= make(code, number)
     return found
 
 
@@ -184,6 +188,14 @@ def twitch(code: str, person: int) -> dict[str, str]:
 
 def youtube(code: str, person: int) -> dict[str, str]:
     return {"platform": "youtube", "handle": f"lm-demo-{code.lower()}-{person:04}"}
+
+
+def kick(code: str, person: int) -> dict[str, str]:
+    return {"platform": "kick", "handle": f"lm-demo-{code.lower()}-{person:04}"}
+
+
+def telegram(code: str, person: int) -> dict[str, str]:
+    return {"platform": "telegram", "handle": f"lm_demo_{code.lower()}_{person:04}"}
 
 
 def bluesky(code: str, person: int, dice: random.Random) -> dict[str, str]:

@@ -128,7 +128,7 @@ class Simulator:
         """A stranger posts on one of the platforms on which people do: on the first mostly."""
         if sent.room >= 0:
             return self._places[sent.room]
-        number = int(sent.native, 16) % 8
+        number = int(sent.native, 16) % 4
         return self._posting[number if number < len(self._posting) else 0]
 
     async def stop(self) -> None:
