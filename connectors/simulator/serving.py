@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from connectors.simulator.faults import Mishaps
 
 
+__all__ = ["Bell", "Reader", "Server", "as_json", "transport_of"]
+
+
 class Bell:
     """Wakes everybody who waits, each time it rings."""
 
