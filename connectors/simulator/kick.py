@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from connectors.simulator.model import Sent
     from connectors.simulator.platform import Setting
-    from connectors.simulator.serving import Reader
+    from connectors.simulator.reader import Reader
 
 CLIENT_ID: Final = "simulated"
 CLIENT_SECRET: Final = "simulated-secret"  # noqa: S105 — of the simulator itself
