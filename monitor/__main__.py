@@ -13,6 +13,9 @@ from pathlib import Path
 SIMULATED = ("run", "collect", "count", "moderate", "serve", "notify", "simulate", "check")
 """Commands that understand what is watched; ``run`` hands it on to the others unchanged."""
 
+ROLES = ("viewer", "moderator", "lead", "metrics", "admin")
+"""As monitor.access has them; nothing is imported for --help."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The whole program; returns the exit code."""
@@ -46,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
             _watched(found)
         if name in {"run", "serve"}:
             _served(found)
+        if name == "run":
+            found.add_argument(
+                "--rehearsal",
+                action="store_true",
+                help="a book of its own, marked on every screen; monitor rehearsal drop ends it",
+            )
         return found
 
     add(
@@ -90,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--again", action="store_true", help="also when the file was replayed to its end before")
 
     _roster(commands)
+    _token(commands)
+    _rehearsal(commands)
     add("audit", "Recount the journal the slow, obvious way and compare with the committed numbers.", "monitor audit")
     return parser
 
@@ -129,6 +140,46 @@ def _roster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
     link = add("link", "A new personal link for an attendee who lost it; shown once, the old one is closed.")
     link.add_argument("attendee", metavar="ATTENDEE")
+
+
+def _token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    purpose = "Who may come in: tokens for people, screens and Prometheus."
+    token = commands.add_parser(
+        "token",
+        help=purpose,
+        description=purpose,
+        epilog="every action also takes --config, --data-dir, --port and --log, behind its name\n\nexample:\n  monitor token new lead --name Ana",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def add(name: str, purpose: str) -> argparse.ArgumentParser:
+        found = actions.add_parser(name, help=purpose, description=purpose)
+        _common(found)
+        return found
+
+    new = add("new", "Make a token; it is shown once. From the first one on, everybody needs one.")
+    new.add_argument("role", metavar="ROLE", choices=ROLES, help=", ".join(ROLES))
+    new.add_argument("--name", help="whose it is; stands in the log of what was done; default: the role")
+    new.add_argument("--stage", action="store_true", help="for a screen on stage: it is never given what is for the back room")
+    add("list", "All tokens: id, role, name, since when; never the token itself.")
+    revoke = add("revoke", "Close a token; what it has open closes within seconds.")
+    revoke.add_argument("which", metavar="ID", help="the id, or the name for all of that name")
+
+
+def _rehearsal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    purpose = "Throw away what `monitor run --rehearsal` has counted."
+    rehearsal = commands.add_parser(
+        "rehearsal",
+        help=purpose,
+        description=purpose,
+        epilog="every action also takes --config, --data-dir, --port and --log, behind its name\n\nexample:\n  monitor rehearsal drop",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = rehearsal.add_subparsers(dest="action", metavar="ACTION", required=True)
+    drop = actions.add_parser("drop", help="after asking; the real numbers are never touched", description=purpose)
+    drop.add_argument("--yes", action="store_true", help="do not ask")
+    _common(drop)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from monitor import log as logs
+from monitor import rehearsal
 from monitor.config import ConfigError
 from monitor.engine import Engine, EngineBusy, EngineFailed, find_url, hold
 from monitor.settings import Settings, read
@@ -82,7 +83,12 @@ def settings_of(args: argparse.Namespace) -> Settings:
     config, watched = read(args)
     data_dir = (args.data_dir or config.data_dir or _usual_data_dir()).expanduser().resolve()
     port = config.port if args.port is None else args.port
+    if getattr(args, "rehearsal", False):
+        data_dir = rehearsal.prepare(data_dir)
+    config = dataclasses.replace(config, rehearsal=rehearsal.is_rehearsal(data_dir))
     url = os.environ.get(REDIS_VARIABLE) or (config.redis_url.reveal() if config.redis_url else "")
+    if config.rehearsal and not has_supervisor():  # whatever Redis is named, it has the real numbers
+        url = ""
     if not url and args.command in READS_REDIS:
         url = find_url(data_dir) or ""
         if not url:
@@ -179,6 +185,8 @@ async def run(settings: Settings) -> int:
             f"another monitor already runs on {settings.data_dir}; stop it first, or give this one its own --data-dir"
         )
     with lock:
+        if settings.config.rehearsal:
+            logger.info("This is a rehearsal, and every screen says so; `monitor rehearsal drop` throws it away.")
         for note in settings.config.notes:
             logger.info("%s", note)
         log_problems(settings.roster())  # the roles read it too; here a mistake is said once, before anything starts
@@ -327,6 +335,8 @@ COMMANDS: Final[dict[str, Callable[[Settings], Awaitable[int]]]] = {
     "replay": _from("monitor.replay"),
     "check": _from("monitor.check"),
     "roster": _from("monitor.roster_command"),
+    "token": _from("monitor.tokens"),
+    "rehearsal": _from("monitor.rehearsal"),
     "parse": _from("monitor.tools", "parse"),
     "classify": _from("monitor.tools", "classify"),
 }

@@ -65,12 +65,16 @@ class Settings:
         return Reloader(
             self.config.path,
             now,
-            adapt=lambda config: _met(adapt(config, self.args), self.args),
+            adapt=lambda config: self._rehearsed(_met(adapt(config, self.args), self.args)),
             adapt_roster=with_simulated,
             tells=self.args.command in TELLS,
             speaks=self.speaks,
             signups=self._signups(),
         )
+
+    def _rehearsed(self, config: Config) -> Config:
+        """No file says what is a rehearsal."""
+        return dataclasses.replace(config, rehearsal=self.config.rehearsal)
 
     def _signups(self) -> Callable[[], Signups] | None:
         """What people said on the sign-up page; None where there is none, or no Redis to ask."""
