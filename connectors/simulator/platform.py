@@ -123,6 +123,14 @@ PLATFORMS: Final[dict[str, Played]] = {
     "mastodon": Played(
         made_by="connectors.simulator.mastodon:MastodonPlatform", options={"url": "{mastodon}", "token": "simulated-token"}, posts=True,
     ),
+    "sse.simulated": Played(
+        made_by="connectors.simulator.sse:SsePlatform",
+        options={"url": "{sse_simulated}", "token": "simulated-key", "lookback_seconds": 300.0},
+    ),
+    "websocket.simulated": Played(
+        made_by="connectors.simulator.sse:WebsocketPlatform",
+        options={"url": "{websocket_simulated}", "token": "simulated-key", "resume": {"query": "since", "from": "/number"}},
+    ),
 }  # fmt: skip
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")

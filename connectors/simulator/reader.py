@@ -109,7 +109,10 @@ class Reader:
         if fate == "drop":
             raise ConnectionResetError
         if fate == "half":
-            self._transport.write(half_frame(frame.data) if self.framed else mishaps.cut(frame.data))
+            if self.framed:
+                self._transport.write(half_frame(frame.data))
+            else:
+                await self._write(mishaps.cut(frame.data))
             self._transport.close()
             await asyncio.Event().wait()  # until the client sees it
         self._waiting.popleft()
