@@ -45,6 +45,21 @@ MIDDLE = "QA KE EC AR OM DZ PK JO TN GH RO AZ GE PT FR DE HK BH ET BY KG CR GT P
 SMALL = "RS DO PY LB UG CM AO MZ ZM ZW RW TZ NA BW FJ MU MO TW KR JP LA MM NP SG BN HN NI SV MT AL CY SI HR SE NL BE CF VC"
 
 
+VOICES = (
+    ("O robô sambou e a arena inteira ficou de pé 🤖🔥 Nunca vi nada assim!", "pt", "BR", "tiktok", "sample_ana", "robots"),
+    ("السيارة الطائرة حلّقت فوق رؤوسنا! لحظة لا تُنسى من OMODA 🚁", "ar", "SA", "instagram", "sample_noura", "flying-mobility"),
+    ("现场看机器人跳舞，比视频里还稳，全场都在喊“再来一次”！", "zh", "CN", "bilibili", "sample_lin", "robots"),
+    ("ไฮบริดวิ่งไกลกว่าที่คิดมาก ลองขับแล้วไม่อยากลงจากรถเลย 👩🏽‍🔧", "th", "TH", "facebook", "sample_ploy", "hybrid"),
+    ("Three generations of my family are here, and my grandmother asked the best question.", "en", "ZA", "twitch", "sample_thabo", "co-creation"),
+    ("Краш-тест прямо на сцене. Зал замер, потом взорвался 👏", "ru", "RU", "youtube", "sample_ilya", "safety"),
+    ("स्मार्ट फ़ैक्ट्री देखकर लगा कि भविष्य सच में आ गया है 🙌🏽", "hi", "IN", "youtube", "sample_ravi", "smart-factory"),
+    ("הרובוט רקד, וכל האולם קם על הרגליים", "he", "IL", "youtube", "sample_noa", "robots"),
+    ("ロボットが踊った瞬間、会場が一つになった", "ja", "JP", "twitch", "sample_yui", "robots"),
+    ("Il test drive in diretta mi ha convinto più di dieci recensioni", "it", "IT", "twitch", "sample_gio", "hybrid"),
+)  # fmt: skip
+"""Invented, in ten languages and eight scripts."""
+
+
 def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -85,6 +100,120 @@ def programme(now: datetime, minute: datetime) -> dict[str, Any]:
         "flying": session("Flying mobility show", "飞行汽车秀", minute - day + timedelta(hours=6), 300),
         "drive": session("Test drive live", "试驾直播", minute - timedelta(hours=5), 200),
         "gala": session("Closing gala", "闭幕盛典", minute + 2 * day - timedelta(hours=2), 150),
+    }
+
+
+def highlights(now: datetime) -> dict[str, Any]:
+    """Messages that may be quoted, and three that wait for a person."""
+    found: dict[str, Any] = {}
+    for number, (text, language, country, platform, name, topic) in enumerate(VOICES):
+        found[f"v{number}"] = {
+            "text": text,
+            "language": language,
+            "country": country,
+            "livestream": f"{platform}:{name}",
+            "platform": platform,
+            "name": f"@{name}",
+            "topics": [topic],
+            "at": iso(now - timedelta(minutes=number)),
+            "score": 9.5 - number / 2,
+            "state": "approved" if number % 3 else "clean",
+        }
+    for number in range(3):
+        found[f"w{number}"] = found["v4"] | {"text": f"nobody has looked at this yet {number}", "state": "waiting", "score": 99}
+    return found
+
+
+def curve(now: datetime, base: float, top: float, since: int, slots: int = 60, *, seed: int = 5) -> dict[str, Any]:
+    """Ten-second slots up to now; above what was expected for the last `since` of them."""
+    dice = random.Random(seed)
+    actual, low, high = [], [], []
+    for i in range(slots):
+        usual = base * (1 + 0.12 * math.sin(i / 7))
+        up = max(0, i - (slots - since))
+        actual.append(round(usual * (1 + dice.uniform(-0.14, 0.14)) + (top - base) * min(1, (up / 4) ** 0.8) * (1 - 0.004 * up)))
+        low.append(round(usual * 0.7, 1))
+        high.append(round(usual * 1.35, 1))
+    return {"slot_seconds": 10, "start": iso(now - timedelta(seconds=10 * slots)), "actual": actual, "low": low, "high": high}
+
+
+def spikes(now: datetime) -> dict[str, Any]:
+    """One strong, two open, one confirming, three closed."""
+
+    def one(dimension: str, value: str, severity: int, factor: float, slots: int, **more: Any) -> dict[str, Any]:
+        drawn = curve(now, 850 / factor, 850, slots, seed=severity)
+        return {
+            "dimension": dimension,
+            "value": value,
+            "state": "open",
+            "since": iso(now - timedelta(seconds=10 * slots)),
+            "severity": severity,
+            "factor": factor,
+            "actual": drawn["actual"][-1],
+            "expected": {"low": drawn["low"][-1], "mid": drawn["low"][-1] * 1.4, "high": drawn["high"][-1]},
+            "curve": drawn,
+            "owner": "pr",
+        } | more
+
+    robots = {
+        "session": "robot-night",
+        "authors": 3420,
+        "top_share": 0.02,
+        "where": {
+            "platform": "tiktok",
+            "topic": "robots",
+            "livestreams": ["tiktok:sample_ana", "tiktok:sample_rio", "twitch:sample_sp"],
+        },
+        "why": [{"word": "sambou", "share": 0.41}, {"word": "#robôdança", "share": 0.33}, {"word": "arena", "share": 0.19}],
+    }
+    closed = {"state": "closed", "closed_at": iso(now - timedelta(minutes=29))}
+    return {
+        "s1": one("country", "BR", 9, 6.1, 24, **robots),
+        "s2": one("country", "SA", 6, 4.0, 15, authors=610, where={"platform": "instagram", "topic": "flying-mobility"}),
+        "s3": one("topic", "lepas", 4, 2.7, 26, authors=240, where={"country": "MX"}),
+        "s4": one("country", "TH", 3, 3.2, 6, authors=95, state="confirming", where={"topic": "hybrid"}),
+        "s5": one("country", "KZ", 5, 3.4, 6, where={"topic": "co-creation"}, **closed),
+        "s6": one("topic", "exeed", 3, 2.2, 6, **closed),
+        "s7": one("session", "drive", 2, 2.1, 6, **closed),
+    }
+
+
+def trending(now: datetime) -> dict[str, Any]:
+    rows = (
+        ("#AiMOGA", 31, "BR TH MX"),
+        ("#robôdança", 24, "BR"),
+        ("#飞行汽车", 9, "CN HK"),
+        ("#سيارة_طائرة", 7, "SA EG"),
+        ("#BatteryBarat", 5, "ID"),
+    )
+    return {
+        tag: {"count": 900 * factor, "per_minute": 6.0 * factor, "authors": 40 * factor, "factor": factor, "countries": codes.split(),
+              "since": iso(now - timedelta(minutes=9))}
+        for tag, factor, codes in rows
+    }  # fmt: skip
+
+
+def attention(now: datetime) -> dict[str, Any]:
+    def line(level: str, kind: str, owner: str, seconds: int, link: str, **values: Any) -> dict[str, Any]:
+        return {
+            "id": f"{kind}:{owner}",
+            "level": level,
+            "kind": kind,
+            "values": values,
+            "text": kind,
+            "owner": owner,
+            "since": iso(now - timedelta(seconds=seconds)),
+            "link": link,
+        }
+
+    where = {"topic": "robots"}
+    return {
+        "1": line("red", "flags", "moderation", 40, "/remote", count=1, severity=4, minutes=5),
+        "2": line("red", "not_collected", "ops", 180, "#/livestreams?platform=youtube", platform="youtube", count=41, quota=0.92),
+        "3": line("amber", "spike", "pr", 220, "#/spikes/s1", dimension="country", value="BR", factor=6.1, where=where),
+        "4": line("amber", "broken", "ops", 360, "#/livestreams?country=TH", country="TH", count=14, of=58),
+        "5": line("blue", "approval", "moderation", 540, "/remote", count=3),
+        "more": 3,
     }
 
 
@@ -166,7 +295,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         left = {"total": left["total"] - mine["total"], "per_minute": round(left["per_minute"] - mine["per_minute"], 1)}
         platforms[name] = {"engagement": mine, "in_totals": True}
     platforms["recording"] = {"engagement": rate(5120, 310), "in_totals": False}
-    topics = {}
+    topics: dict[str, Any] = {}
     histories = {}
     for topic, (en, zh, _) in (BRANDS | TOPICS).items():
         hour = sum(row[topic]["hour"] for row in pairs.values())
@@ -178,6 +307,9 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         total_weight = mood.uniform(3, 5)
         topics[topic] = {"name": {"en": en, "zh": zh}, "group": group}
         topics[topic]["engagement"] = rate(hour * total_weight, hour / 60 * shape[-1])
+        usual = hour / 60 * (0.48 if topic == "robots" else 1 - drift / 3)
+        topics[topic]["expected"] = {"low": round(usual * 0.8, 1), "mid": round(usual, 1), "high": round(usual * 1.3, 1)}
+        topics[topic]["change_vs_yesterday"] = 2.12 if topic == "robots" else round(drift / 2, 3)
     minute = now.replace(second=0, microsecond=0)
     per_minute = totals["engagement"]["per_minute"]
     walk = random.Random(seed + 1)
@@ -185,6 +317,13 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
     for i in range(60):
         level += (0.035 if 20 < i < 32 else 0.002) + walk.uniform(-0.03, 0.03)
         history.append(-1 if 8 <= i <= 11 else round(per_minute * min(level, 1.08)))
+    usual = [per_minute * (0.55 + 0.1 * math.sin(i / 14)) for i in range(60)]
+    expected = {
+        "low": [round(n * 0.86) if i > 3 else -1 for i, n in enumerate(usual)],
+        "high": [round(n * 1.14) if i > 3 else -1 for i, n in enumerate(usual)],
+    }
+    totals["expected"] = {"low": expected["low"][-1], "mid": round(usual[-1]), "high": expected["high"][-1]}
+    totals["change_vs_yesterday"] = 0.12
     running = session("Robot night", "机器人之夜", minute - timedelta(minutes=38), 80)
     later = session("Co-creation awards", "共创颁奖", minute + timedelta(minutes=42), 60)
     sessions = programme(now, minute) | {"robot-night": running, "awards": later}
@@ -204,6 +343,8 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
             curve[10:20] = [-1] * 10
         one["curve"] = {"slot_seconds": size, "engagement": curve}
         one["engagement"] = rate(sum(n for n in curve if n > 0), per_minute)
+        if name != "factory":
+            one["change_vs_yesterday"] = round(mood.uniform(-0.3, 0.4), 3)
         one["top_topic"], one["top_country"] = list(TOPICS)[number % 8], BIG.split()[number]
         if number % 3:
             one["viewers"] = {"peak": 96200 + 14000 * number} | ({"now": 141700} if begun < length and viewers else {})
@@ -226,7 +367,17 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
             "total": 1200,
         },
         "cross": {"country_topic": pairs},
-        "history": {"slot_seconds": 60, "start": iso(minute - timedelta(minutes=60)), "engagement": history, "topics": histories},
+        "history": {
+            "slot_seconds": 60,
+            "start": iso(minute - timedelta(minutes=60)),
+            "engagement": history,
+            "topics": histories,
+            "expected": expected,
+        },
+        "highlights": highlights(now),
+        "spikes": spikes(now),
+        "trending": trending(now),
+        "attention": attention(now),
         "health": {
             "as_of": iso(now - timedelta(milliseconds=400)),
             "event_to_wall_ms": {"p50": 310, "p95": 620, "p99": 910},

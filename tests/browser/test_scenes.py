@@ -18,7 +18,7 @@ __all__ = ["browser", "dist", "opened"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-SCENES = ["overview", "countries", "topics", "moves", "sessions", "livestreams"]
+SCENES = ["overview", "countries", "topics", "moves", "sessions", "voices", "livestreams", "spikes"]
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe \u0645\u0631\u062d\u0628\u0627 Z" + "\u0335" * 60 + "W" * 200
 
 
@@ -96,7 +96,7 @@ async def test_keys_change_the_scene_its_title_and_the_address(opened: Any) -> N
         await wall.page.keyboard.press("2")
         await shown(wall, "countries")
         await expect(wall.page.locator("header h1")).to_have_text("Countries and regions")
-        await expect(wall.part("place")).to_contain_text("2 / 6")
+        await expect(wall.part("place")).to_contain_text("2 / 8")
         assert wall.page.url.endswith("?lang=en#/countries?theme=light")
         assert await wall.page.evaluate("document.documentElement.dataset.theme") == "light"
         await wall.page.keyboard.press("ArrowLeft")
@@ -237,7 +237,7 @@ async def test_arrows_choose_a_livestream_and_enter_opens_it_without_an_opener(o
         await wall.page.keyboard.press("Escape")
         await expect(wall.part("chosen")).to_contain_text("choose a livestream")
         await wall.page.keyboard.press("ArrowLeft")
-        await shown(wall, "sessions")
+        await shown(wall, "voices")
 
 
 async def test_under_the_safe_scene_enter_opens_nothing(opened: Any) -> None:

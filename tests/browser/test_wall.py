@@ -162,14 +162,9 @@ async def test_the_numbers_are_those_of_the_feed(opened: Any) -> None:
         )
         assert await text(wall.part("total-live")) == "1,084 livestreams live"
         assert "Watching now –" in await text(wall.part("viewers"))
-        ranked = {
-            c: m["engagement"]["per_minute"] / m["livestreams"]
-            for c, m in state["countries"].items()
-            if c != "ZZ" and m["livestreams"] >= 3
-        }
-        best = sorted(ranked, key=lambda code: -ranked[code])[:3]
-        shown = [float(n) for n in await wall.part("ranking").locator(".value").all_inner_texts()][:3]
-        assert shown == [round(ranked[code]) for code in best]
+        named = await wall.part("topics").locator("li .name").all_inner_texts()
+        rated = sorted(state["topics"].values(), key=lambda topic: -topic["engagement"]["per_minute"])
+        assert named == [topic["name"]["en"] for topic in rated[:6]]
         bar = await text(wall.part("truth"))
         for word in (
             "live, as of",

@@ -23,6 +23,14 @@ describe("addresses", () => {
     }
   });
 
+  test("name one thing of the spikes, whatever its id is made of", () => {
+    for (const of of ["s1", "country:BR+robots@12/3?x", "100%"]) {
+      const route = { scene: "spikes" as const, query: "lang=zh", of };
+      expect(readRoute(writeRoute(route))).toEqual(route);
+    }
+    expect(readRoute("#/spikes/%E0%A4%A")).toEqual({ scene: "spikes", query: "", of: "%E0%A4%A" });
+  });
+
   test("written and read again are the same", () => {
     for (const scene of [...SCENES, "safe" as const]) {
       const route = { scene, query: "lang=zh" };
@@ -34,8 +42,8 @@ describe("addresses", () => {
 describe("keys", () => {
   test("a digit goes to its scene, arrows and a presenter's remote to the neighbour, round the corner", () => {
     expect(press(at("overview"), "4").scene).toBe("moves");
-    expect(press(at("overview"), "ArrowLeft").scene).toBe("livestreams");
-    expect(press(at("livestreams"), "PageDown").scene).toBe("overview");
+    expect(press(at("overview"), "ArrowLeft").scene).toBe("spikes");
+    expect(press(at("spikes"), "PageDown").scene).toBe("overview");
     expect(press(at("topics"), "ArrowRight").scene).toBe("moves");
     expect(press(at("topics"), "9", "x", "0").scene).toBe("topics");
   });
@@ -126,10 +134,14 @@ test("rotation leaves out scenes without anything of their own", () => {
     topics: { a: {} },
     sessions: { s: { name: "S", start: "", end: "" } },
     cross: { country_topic: { BR: { a: { hour: 1 } } } },
+    highlights: { v: { text: "hello", state: "approved" } },
+    spikes: { s: { dimension: "country", value: "BR", state: "open", since: "", severity: 5, factor: 3 } },
   };
   expect(worthShowing(full, false)).toEqual([...SCENES]);
   expect(worthShowing(full, true)).toEqual(["overview", "sessions", "livestreams"]);
   expect(worthShowing({}, false)).toEqual(["overview", "countries", "livestreams"]);
+  const waiting: State = { highlights: { v: { text: "hello", state: "waiting" } } };
+  expect(worthShowing(waiting, false)).not.toContain("voices");
 });
 
 test("orders and scales are remembered while other scenes are shown, and for both measures", () => {

@@ -79,7 +79,7 @@ test("text cannot turn its neighbours or tower over them; isolates and real scri
 });
 
 test("language and theme are read from the query or from behind the hash", () => {
-  const none = { rotateMs: 0, kiosk: false };
+  const none = { rotateMs: 0, kiosk: false, stage: false, scale: undefined };
   expect(wishes("?lang=zh", "")).toEqual({ language: "zh", theme: "dark", ...none });
   expect(wishes("?lang=en", "#/topics?lang=zh&theme=light")).toEqual({ language: "zh", theme: "light", ...none });
   expect(wishes("?lang=xx&theme=pink", "#/")).toEqual({ language: undefined, theme: "dark", ...none });

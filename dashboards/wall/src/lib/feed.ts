@@ -93,10 +93,11 @@ export class Feed {
   }
 }
 
-/** Where the feed is: beside the page, on the same origin. */
-export function feedUrl(page: string): string {
+/** Where the feed is: beside the page, on the same origin. A stage is sent only what a stage may show. */
+export function feedUrl(page: string, stage = false): string {
   const url = new URL("feed", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  url.search = url.hash = "";
+  url.search = stage ? "profile=stage" : "";
+  url.hash = "";
   return url.href;
 }

@@ -1,6 +1,15 @@
 // How numbers are written: English with commas and M, Chinese in 万 and 亿, rounding half-even on the exact integer.
 
-export type Language = "en" | "zh";
+import { translation, type Units } from "./languages";
+
+/** A tag of lib/languages. */
+export type Language = string;
+
+const UNITS: Units = { second: "\u202fs", day: "\u202fd ", million: "\u202fM" };
+
+function unit(language: Language, name: keyof Units): string {
+  return translation(language).units?.[name] ?? UNITS[name];
+}
 
 /** A number and its unit apart, because the unit is drawn at 60 % of the number's size. */
 export interface Shown {
@@ -20,8 +29,8 @@ export function whole(value: number): string {
 /** Heroes, headings and totals. */
 export function large(value: number, language: Language): Shown {
   const n = toInteger(value);
-  if (language === "zh") return chinese(n);
-  return n < 1_000_000 ? { text: whole(n), unit: "" } : { text: scaled(n, 6, 2), unit: `${THIN}M` };
+  if (translation(language).numerals === "myriads") return chinese(n);
+  return n < 1_000_000 ? { text: whole(n), unit: "" } : { text: scaled(n, 6, 2), unit: unit(language, "million") };
 }
 
 export function largeText(value: number, language: Language): string {
@@ -32,11 +41,13 @@ export function largeText(value: number, language: Language): string {
 /** A writer for all numbers of one column: one unit, so that rows compare. */
 export function column(values: readonly number[], language: Language): (value: number) => string {
   const most = Math.max(0, ...values.map(toInteger));
-  if (language === "en") return most < 1_000_000 ? whole : (v) => `${scaled(toInteger(v), 6, 2)}${THIN}M`;
+  if (translation(language).numerals === "thousands") {
+    return most < 1_000_000 ? whole : (v) => scaled(toInteger(v), 6, 2) + unit(language, "million");
+  }
   if (most < 100_000) return whole;
-  const [power, unit] = most < 100_000_000 ? [4, "万"] : [8, "亿"];
+  const [power, myriad] = most < 100_000_000 ? [4, "万"] : [8, "亿"];
   const decimals = power === 8 || most < 1_000_000 ? 2 : most < 10_000_000 ? 1 : 0;
-  return (v) => scaled(toInteger(v), power, decimals) + unit;
+  return (v) => scaled(toInteger(v), power, decimals) + myriad;
 }
 
 /** A rate that may be small: one decimal below ten. */
@@ -74,11 +85,11 @@ export function times(factor: number): string {
 export function seconds(ms: number, language: Language): string {
   const s = ms / 1000;
   const text = s >= 9.95 ? whole(s) : s.toFixed(1);
-  return language === "zh" ? `${text} 秒` : `${text}${THIN}s`;
+  return text + unit(language, "second");
 }
 
 export function wholeSeconds(count: number, language: Language): string {
-  return `${whole(count)}${language === "zh" ? " 秒" : `${THIN}s`}`;
+  return whole(count) + unit(language, "second");
 }
 
 /** What is left of something, to the second: 41:12, 2:14:36, 3 d 4:12. */
@@ -86,7 +97,7 @@ export function duration(ms: number, language: Language): string {
   const total = Math.max(0, Math.floor(ms / 1000));
   const [d, h, m, s] = [Math.floor(total / 86400), Math.floor(total / 3600) % 24, Math.floor(total / 60) % 60, total % 60];
   const two = (n: number): string => String(n).padStart(2, "0");
-  if (d > 0) return `${d}${language === "zh" ? " 天 " : `${THIN}d `}${h}:${two(m)}`;
+  if (d > 0) return `${d}${unit(language, "day")}${h}:${two(m)}`;
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 

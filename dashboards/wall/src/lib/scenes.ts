@@ -1,9 +1,11 @@
 // The scenes of the wall and their addresses: `#/countries?lang=zh&rotate=30`. What stands behind the # is the whole state a
 // person can hand on as a link.
 
+import { spikes } from "./spikes";
 import type { State } from "./state";
+import { quotable } from "./voices";
 
-export const SCENES = ["overview", "countries", "topics", "moves", "sessions", "livestreams"] as const;
+export const SCENES = ["overview", "countries", "topics", "moves", "sessions", "voices", "livestreams", "spikes"] as const;
 export type Scene = (typeof SCENES)[number];
 
 export interface Route {
@@ -11,17 +13,28 @@ export interface Route {
   scene: Scene | "safe" | undefined;
   /** As written, without the question mark; kept when the scene changes. */
   query: string;
+  /** `#/spikes/ID`: what of the scene. */
+  of?: string | undefined;
 }
 
 export function readRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#/, "").split(/\?(.*)/s);
-  const name = path.replace(/^\/+|\/+$/g, "");
-  const known = name === "safe" || (SCENES as readonly string[]).includes(name);
+  const [name = "", of] = path.replace(/^\/+|\/+$/g, "").split(/\/(.*)/s);
+  const known = (name === "safe" && of === undefined) || (SCENES as readonly string[]).includes(name);
+  if (of !== undefined) return { scene: name === "spikes" ? "spikes" : undefined, query, of: decoded(of) };
   return { scene: known ? (name as Scene | "safe") : undefined, query };
 }
 
-export function writeRoute({ scene, query }: Route): string {
-  return `#/${scene ?? ""}${query ? `?${query}` : ""}`;
+export function writeRoute({ scene, query, of }: Route): string {
+  return `#/${scene ?? ""}${of === undefined ? "" : `/${encodeURIComponent(of)}`}${query ? `?${query}` : ""}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Those that have something to show: rotation stops only there. A person may go to any. */
@@ -32,6 +45,8 @@ export function worthShowing(state: State, empty: boolean): Scene[] {
     if (scene === "sessions") return has(state.sessions);
     if (scene === "topics") return has(state.topics) && !empty;
     if (scene === "moves") return moves && !empty;
+    if (scene === "voices") return quotable(state.highlights).length > 0 && !empty;
+    if (scene === "spikes") return spikes(state.spikes).open.length > 0 && !empty;
     return scene !== "countries" || !empty;
   });
 }

@@ -16,7 +16,72 @@ export type Measures = Partial<Record<Kind, Rate>> & {
   authors?: { event?: number; day?: number; session?: number };
   livestreams?: number;
   guessed?: number;
+  /** What a minute would usually have now; absent while that is being learned. */
+  expected?: Expected;
+  /** 0.12 = 12 % more than at the same time yesterday. */
+  change_vs_yesterday?: number;
 };
+
+export interface Expected {
+  low: number;
+  mid?: number;
+  high: number;
+}
+
+/** A message that may be quoted; `waiting` is for the back room only. */
+export interface Highlight {
+  text: string;
+  language?: string;
+  country?: string;
+  livestream?: string;
+  platform?: string;
+  name?: string;
+  topics?: string[];
+  at?: string;
+  score?: number;
+  state?: string;
+  pinned?: boolean;
+}
+
+export interface Spike {
+  dimension: string;
+  value: string;
+  session?: string;
+  state: string;
+  since: string;
+  closed_at?: string;
+  severity: number;
+  factor: number;
+  actual?: number;
+  expected?: Expected;
+  authors?: number;
+  top_share?: number;
+  curve?: { slot_seconds: number; start: string; actual: number[]; low: number[]; high: number[] };
+  where?: { platform?: string; country?: string; topic?: string; livestreams?: string[] };
+  why?: { word: string; share: number }[];
+  owner?: string;
+  seen?: { by?: string; at?: string };
+}
+
+export interface Trending {
+  count?: number;
+  per_minute?: number;
+  authors?: number;
+  factor?: number;
+  countries?: string[];
+  since?: string;
+}
+
+export interface Line {
+  id: string;
+  level: string;
+  kind: string;
+  values?: Record<string, unknown>;
+  text?: string;
+  owner?: string;
+  since?: string;
+  link?: string;
+}
 
 /** Language → name; `*` is the name for every other language. A plain string is a name in all languages. */
 export type Name = string | Readonly<Record<string, string>>;
@@ -50,7 +115,22 @@ export interface State {
   >;
   livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;
-  history?: { slot_seconds: number; start: string; engagement: number[]; topics?: Record<string, number[]> };
+  history?: {
+    slot_seconds: number;
+    start: string;
+    engagement: number[];
+    topics?: Record<string, number[]>;
+    /** Of each minute, −1 = still being learned. */
+    expected?: { low: number[]; high: number[] };
+  };
+  highlights?: Record<string, Highlight>;
+  spikes?: Record<string, Spike>;
+  trending?: Record<string, Trending>;
+  /** "1" to "5", and `more`; absent on a stage. */
+  attention?: Record<string, Line | number>;
+  /** `platform:twitch`, `country:BR`, `discovery:youtube`, `search:spikes` → since when nothing was heard from it. */
+  stale?: Record<string, string>;
+  wall?: { rehearsal?: boolean; map?: { address: string; review: string }; scale?: number };
   health?: {
     as_of?: string;
     event_to_wall_ms?: { p50?: number; p95?: number; p99?: number };

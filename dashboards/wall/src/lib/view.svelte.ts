@@ -1,7 +1,7 @@
 // What every part of the wall may ask for: language, words, theme and the event's time zone, from one place.
 
-import { en, type Words } from "../words/en";
-import { zh } from "../words/zh";
+import type { Words } from "../words/en";
+import { known, translation, type Translation } from "./languages";
 import type { Language } from "./numbers";
 import { readRoute } from "./scenes";
 import { nameIn, type Name } from "./state";
@@ -17,6 +17,18 @@ export interface Wishes {
   rotateMs: number;
   /** No cursor and no navigation. */
   kiosk: boolean;
+  /** What a stage may show, and nothing else. */
+  stage: boolean;
+  /** Of all type; undefined: as the configuration says. */
+  scale: number | undefined;
+}
+
+/** Larger type in the same picture; rows go, letters never shrink. */
+export const SCALES = [1, 1.15, 1.3] as const;
+
+function scaleOf(text: string | undefined): number | undefined {
+  const wanted = Number(text);
+  return SCALES.find((scale) => scale === wanted);
 }
 
 /** Shorter than this nobody can read a scene; longer is no rotation. */
@@ -28,30 +40,31 @@ export function wishes(search: string, hash: string): Wishes {
   const wish = (key: string): string | undefined => both.map((p) => p.get(key)).find((v) => v !== null) ?? undefined;
   const [language, theme, rotate] = [wish("lang"), wish("theme"), Number(wish("rotate") ?? 0)];
   return {
-    language: language === "en" || language === "zh" ? language : undefined,
+    language: language === undefined ? undefined : known(language),
     theme: theme === "light" ? "light" : "dark",
     rotateMs: rotate > 0 ? 1000 * Math.min(LONGEST_S, Math.max(SHORTEST_S, rotate)) : 0,
     kiosk: wish("kiosk") === "1",
+    stage: wish("profile") === "stage",
+    scale: scaleOf(wish("scale")),
   };
 }
 
 /**
  * What the address asks for, else what this browser's person reads if the event offers it, else the event's first language.
- * An event that offers neither English nor Chinese gets English.
+ * An event that offers no language of ours gets English.
  */
 export function languageFor(wish: Language | undefined, reads: readonly string[], offered: readonly string[] = []): Language {
-  const known = (tags: readonly string[]): Language[] => {
-    return tags.map((tag) => tag.slice(0, 2).toLowerCase()).filter((tag): tag is Language => tag === "en" || tag === "zh");
-  };
-  const offers = known(offered);
-  return wish ?? known(reads).find((l) => offers.length === 0 || offers.includes(l)) ?? offers[0] ?? "en";
+  const ours = (tags: readonly string[]): Language[] => tags.flatMap((tag) => known(tag) ?? []);
+  const offers = ours(offered);
+  return wish ?? ours(reads).find((l) => offers.length === 0 || offers.includes(l)) ?? offers[0] ?? "en";
 }
 
 class View {
   language = $state<Language>("en");
   timezone = $state<string | undefined>(undefined);
 
-  words: Words = $derived(this.language === "zh" ? zh : en);
+  translation: Translation = $derived(translation(this.language));
+  words: Words = $derived(this.translation.words);
   zone: Zone = $derived(zone(this.timezone));
 
   name(name: Name | undefined, otherwise = ""): string {

@@ -1,6 +1,7 @@
 // Countries and regions: which tile each has, how much it shows, and in what order they are ranked.
 
 import csv from "../tiles.csv?raw";
+import { translation } from "./languages";
 import type { Language } from "./numbers";
 import { keepOrRenew, median, step, type Scale } from "./scale";
 import type { Measures } from "./state";
@@ -17,7 +18,7 @@ export interface Tile {
   code: string;
   row: number;
   column: number;
-  names: Record<Language, string>;
+  names: Readonly<Record<string, string>> & { en: string };
 }
 
 export const TILES: readonly Tile[] = readTiles(csv);
@@ -38,7 +39,8 @@ function cells(line: string): string[] {
 }
 
 export function countryName(code: string, language: Language): string {
-  return TILE_OF.get(code)?.names[language] ?? clean(code);
+  const names = TILE_OF.get(code)?.names;
+  return translation(language).countries?.[code] ?? names?.[language] ?? names?.en ?? clean(code);
 }
 
 export type Measure = "per_livestream" | "per_minute";

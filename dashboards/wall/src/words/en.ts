@@ -1,15 +1,25 @@
-// English words of the wall. zh.ts must have the same keys: the type below is the contract.
+// English words of the wall. Every other language is one file beside this one, with the same keys: the type below is the contract.
+
+import type { Translation } from "../lib/languages";
 
 const ONE_TO_TEN = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
-export const en = {
+/** What a line of the attention list is about, written as this language writes it; `n` is the number behind `count`. */
+export interface Told {
+  n: number;
+  [name: string]: string | number | undefined;
+}
+
+const en = {
   scenes: {
     overview: "Overview",
     countries: "Countries and regions",
     topics: "Topics and brands",
     moves: "What moves whom",
     sessions: "Sessions",
+    voices: "Voices",
     livestreams: "Livestreams",
+    spikes: "Spikes",
   },
   show: {
     scene: "scene",
@@ -49,11 +59,11 @@ export const en = {
   livestreamsLive: "livestreams live",
   countriesLive: "countries and regions",
   topics: "Topics",
-  topicsUnit: "engagement per minute",
+  topicsUnit: "per minute",
   topicsNote: "a message may have several",
   noTopics: "No topic has been named yet.",
   platforms: "Platforms",
-  perMinuteNote: "engagement per minute",
+  perMinuteNote: "per minute",
   outside: "not in totals",
   noPlatforms: "Nothing from any platform yet.",
   legend: {
@@ -173,6 +183,94 @@ export const en = {
     reading: "Reading the livestreams.",
     summary: (n: string) => `${n} livestreams by country, a cell each`,
   },
+  voices: {
+    none: "No message has been approved yet.",
+    waiting: (n: string) => `${n} waiting for approval.`,
+    allGone: "What was shown here was taken back. The next messages come with the next turn.",
+    tooLong: "No approved message is short enough to be read from here.",
+    pinned: "pinned",
+  },
+  spikes: {
+    strongest: "Strongest now",
+    among: (n: string) => `among ${n} series watched`,
+    expected: (x: string) => `${x} expected`,
+    since: (time: string) => `since ${time}`,
+    severity: "severity",
+    of: (n: string) => `severity ${n}`,
+    ofTen: "of 10",
+    confirming: "confirming, 1 of 2 slots",
+    now: (n: string, low: string, high: string) => `${n} now, expected ${low}–${high}`,
+    who: "who",
+    authors: (n: string) => `${n} authors`,
+    topFive: (share: string) => `top five wrote ${share}`,
+    where: "where",
+    session: "session",
+    after: (minutes: string) => `${minutes} min after it began`,
+    before: "before it begins",
+    noSession: "between sessions",
+    why: "why, words new in these messages",
+    noWords: "no word is new in these messages",
+    owner: "owner",
+    seen: (by: string, time: string) => `seen by ${by} at ${time}`,
+    notSeen: "not yet seen",
+    also: "Also open",
+    noOther: "Nothing else is open.",
+    more: (n: string) => `${n} more open`,
+    closed: "Closed",
+    noneClosed: "Nothing has closed yet.",
+    none: "Nothing unexpected now.",
+    watched: (n: string) => `${n} series watched.`,
+    gone: "The spike of this link is no longer known.",
+    everywhere: "Everywhere",
+    curve: (name: string) => `${name}: actual against expected`,
+  },
+  band: {
+    times: (x: string) => `${x} expected`,
+    range: (low: string, high: string) => `expected ${low}–${high}`,
+    learning: "learning what is usual",
+    mark: "mark: expected",
+    begins: (name: string) => `${name} begins`,
+  },
+  yesterday: (change: string) => `${change} on yesterday`,
+  against: { yesterday: "against yesterday", hour: "against its hour" },
+  emerging: {
+    title: "Emerging",
+    note: "hashtags above their usual",
+    none: "No hashtag is rising now.",
+    authors: (n: string) => `${n} authors`,
+  },
+  attention: {
+    title: "Needs attention",
+    none: "Nothing needs attention",
+    more: (n: number) => `+${n} more`,
+    since: (time: string) => `since ${time}`,
+    minutes: (n: string) => `${n} min`,
+    hours: (n: string) => `${n} h`,
+    owners: {
+      ops: "operations",
+      pr: "public relations",
+      moderation: "moderation",
+      producer: "producer",
+      liaison: "liaison",
+    } as Record<string, string>,
+    kinds: {
+      not_collected: (v) => `${v.platform}: ${v.count} live ${v.n === 1 ? "broadcast" : "broadcasts"} not collected${v.quota ? `, quota ${v.quota}` : ""}`,
+      spike: (v) => `${v.name} ${v.factor} above expected`,
+      flags: (v) => `${v.count} ${v.n === 1 ? "message" : "messages"} of severity ${v.severity} in ${v.minutes} min`,
+      pending: (v) => `${v.count} live ${v.n === 1 ? "broadcast" : "broadcasts"} to decide about`,
+      stale_discovery: (v) => `${v.platform}: not asked who is live since ${v.time}`,
+      stale_search: (v) => `${v.what}: last looked for at ${v.time}`,
+      broken: (v) => `${v.country}: ${v.count} of ${v.of} livestreams broken`,
+      silent: (v) => `${v.platform}: no word from the collectors of ${v.count} ${v.n === 1 ? "livestream" : "livestreams"}`,
+      lag: (v) => `Counting is ${v.seconds} behind`,
+      late: (v) => `${v.share} of all events come late`,
+      approval: (v) => `${v.count} ${v.n === 1 ? "voice" : "voices"} waiting for approval`,
+      refused: (v) => `${v.count} ${v.n === 1 ? "livestream refuses" : "livestreams refuse"} us`,
+    } as Record<string, (v: Told) => string>,
+    searches: { spikes: "Spikes", voices: "Voices", tags: "Hashtags", highlights: "Voices", trending: "Hashtags" } as Record<string, string>,
+  },
+  stale: { since: (time: string) => `stale since ${time}`, never: "not known" },
+  map: { review: (n: string) => `Approved map, review ${n}`, unreadable: "The approved map cannot be read" },
   asOf: { live: "live, as of", waiting: "connected, nothing received yet", connecting: "connecting" },
   behind: (s: string) => `behind by ${s}`,
   lastPicture: (s: string) => `last picture, ${s} old`,
@@ -200,3 +298,5 @@ export const en = {
 };
 
 export type Words = typeof en;
+
+export default { tag: "en", html: "en", direction: "ltr", numerals: "thousands", words: en } satisfies Translation;

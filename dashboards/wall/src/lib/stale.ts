@@ -1,0 +1,17 @@
+// Which numbers have outlived their source. The server judges (docs/feed.md, `stale`); here it is only looked up.
+
+import type { State } from "./state";
+import { instant } from "./time";
+
+/** Since when the source has been silent, in milliseconds; undefined while it speaks. */
+export function staleSince(state: State, ...sources: string[]): number | undefined {
+  const told = state.stale ?? {};
+  const times = sources.flatMap((source) => (Object.hasOwn(told, source) ? [instant(told[source])] : []));
+  return times.find((ms) => ms !== undefined);
+}
+
+/** The values of one kind of source: `country` → the codes that are stale. */
+export function staleOnes(state: State, kind: string): ReadonlySet<string> {
+  const prefix = `${kind}:`;
+  return new Set(Object.keys(state.stale ?? {}).flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])));
+}
