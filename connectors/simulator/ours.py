@@ -37,7 +37,7 @@ class Partner:
     def documents(self, sent: Sent, channel: SimChannel) -> list[Document]:
         """Several where it is several things: a gift with words."""
         own, event = sent.native, f"{self.platform}:{sent.native}"
-        head = {"id": own, "at": moment(sent.at / 1000), "channel": channel.handle}
+        head: dict[str, Any] = {"id": own, "at": moment(sent.at / 1000), "channel": channel.handle}
         if sent.member is not None:
             head["author"] = {"id": sent.member.user_id, "name": sent.member.display or sent.member.login}
         author = {"author": sent.member.user_id if sent.member else None}

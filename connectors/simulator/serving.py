@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
@@ -174,7 +174,7 @@ def transport_of(request: web.Request) -> asyncio.Transport:
     transport = request.transport
     if transport is None:
         raise ConnectionResetError
-    return cast("asyncio.Transport", transport)  # uvloop's are one in all but the name
+    return transport
 
 
 def as_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
