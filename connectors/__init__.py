@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from connectors.connector import Connector, Receiver
     from connectors.discovery import Discoverer
+    from connectors.pushing import Pusher
 
 PLATFORMS: dict[str, str] = {
     "twitch": "connectors.twitch:Twitch",
@@ -46,6 +47,7 @@ RECEIVERS: dict[str, str] = {
     "webhook": "connectors.webhook:Webhook",
     "kick": "connectors.kick.hooks:KickHooks",
     "owncast": "connectors.owncast:OwncastHook",
+    "youtube": "connectors.youtube.websub_hooks:WebSubHook",
 }
 """Platforms that call us, at ``/hooks/<name>``."""
 
@@ -100,4 +102,17 @@ def discoverer_of(name: str) -> type[Discoverer]:
     """The class that discovers on a platform; raises KeyError where nothing does."""
     module, _, attribute = DISCOVERERS[name].partition(":")
     found: type[Discoverer] = getattr(import_module(module), attribute)
+    return found
+
+
+PUSHERS: dict[str, str] = {
+    "youtube": "connectors.youtube.websub:WebSub",
+}
+"""Platforms that can be asked to tell us who goes live."""
+
+
+def pusher_of(name: str) -> type[Pusher]:
+    """The class that keeps a platform's subscriptions; raises KeyError where there are none."""
+    module, _, attribute = PUSHERS[name].partition(":")
+    found: type[Pusher] = getattr(import_module(module), attribute)
     return found

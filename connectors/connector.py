@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -332,6 +332,23 @@ class Receiver(ABC):
 
     def __init__(self, options: Any, directory: Mapping[str, str], tools: Tools) -> None:
         self.opts = options
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """What a platform told that is no event: something that discovery should look at, or how a subscription stands."""
+
+    what: Literal["look", "began", "ended", "subscribed", "denied", "revoked"]
+    """``look``: something is new; ``began`` and ``ended``: a broadcast. The rest is about the subscription ``key``."""
+    native_id: str
+    """The platform's id of the channel."""
+    at: datetime
+    broadcast: str | None = None
+    """Native id of the broadcast, where the platform says it."""
+    key: str = ""
+    """Which subscription, in the platform's words."""
+    until: datetime | None = None
+    """Of ``subscribed``: when the platform will have forgotten it."""
+
+
         self.directory = directory
         """The platform's key of a channel → livestream id, of those who may be read; replaced when the roster changes."""
         self.tools = tools
@@ -340,7 +357,14 @@ class Receiver(ABC):
     def platform(self) -> str:
         """Whose channels these are: the platform of the events, and of the roster's rows in ``directory``."""
         return self.name
+    hints: tuple[Hint, ...] = ()
+    """For discovery; a 2xx is sent only once they are where it looks."""
 
     @abstractmethod
     def receive(self, request: Request, now: datetime) -> Answer:
         """Never raises: whatever is wrong with a request is an answer of 4xx with a reason."""
+    @classmethod
+    def receives(cls, options: Any) -> bool:  # noqa: ARG003 — for those that are switched on by an option
+        """Whether a section with these options is called by its platform at all."""
+        return True
+

@@ -68,6 +68,17 @@ class Asking:
 
     async def ask(self, question: Question) -> bytes | None:
         """The answer; None when the quota does not allow the question now. Raises one of the three failures."""
+        reply = await self.reply(question)
+        if reply is None:
+            return None
+        if not 200 <= reply.status < 300:
+            if self.discoverer.says_nothing_there(question, reply):
+                return b""
+            raise self.discoverer.failure(reply, self.tools.now())
+        return reply.body
+
+    async def reply(self, question: Question) -> Reply | None:
+        """The answer whatever its status; None when the quota does not allow the question now. Raises one of the three failures."""
         if not await self._pay(question.cost):
             return None
         reply = await self._send(question)
@@ -76,11 +87,7 @@ class Asking:
             if not await self._pay(question.cost):
                 return None
             reply = await self._send(question)
-        if not 200 <= reply.status < 300:
-            if self.discoverer.says_nothing_there(question, reply):
-                return b""
-            raise self.discoverer.failure(reply, self.tools.now())
-        return reply.body
+        return reply
 
     @property
     def spare(self) -> int:

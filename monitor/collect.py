@@ -685,8 +685,10 @@ async def run(settings: Settings) -> int:
             # The simulator listens on this machine, where no proxy of the house leads.
             async with rest.client(environment=not simulator) as session, asyncio.TaskGroup() as tasks:
                 tasks.create_task(collector.run(source.poll))
+                here = f"http://127.0.0.1:{settings.port}" if simulator else ""
                 discovery = Discovery(
-                    journal, producer.put, lambda: source.setup, fetcher(session), tools, token=token, addresses=addresses
-                )
+                    journal, producer.put, lambda: source.setup, fetcher(session), tools, token=token, addresses=addresses,
+                    public=lambda: source.setup.config.public.url or here,
+                )  # fmt: skip
                 tasks.create_task(discovery.run())
     return 0

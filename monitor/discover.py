@@ -27,8 +27,10 @@ from connectors.event import Status, Viewers
 from monitor import channels, selfreport
 from monitor.asking import Asking
 from monitor.channel_store import ChannelStore
+from monitor.heard import SUBSCRIPTION, Heard
 from monitor.links import broadcast_link
 from monitor.produce import RETRIABLE
+from monitor.pushes import Pushes, Wanted
 from monitor.roster import why_not
 from monitor.schedule import Schedule
 from monitor.scope import Rules, Said
@@ -95,6 +97,7 @@ class Discovery:
         *,
         token: str,
         addresses: Callable[[], Mapping[str, Any]] = dict,
+        public: Callable[[], str] = str,
     ) -> None:
         self.journal = journal
         self.store = ChannelStore(journal.redis)
@@ -106,6 +109,10 @@ class Discovery:
         self.token = token
         self.addresses = addresses
         """Platform → options that replace the configured ones (where the simulator listens)."""
+        self.public = public
+        """How platforms reach us; empty: they cannot."""
+        self.pushes = Pushes(journal.redis, tools, self._fetch, put)
+        self.heard = Heard()
         self.rows: dict[str, Row] = {}
         self.asking: dict[str, Asking] = {}
         self._saved: dict[str, Row] = {}
@@ -144,6 +151,7 @@ class Discovery:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_lease())
                 tasks.create_task(self._keep_asking())
+                tasks.create_task(self._keep_pushing())
         finally:
             with suppress(*RETRIABLE, TimeoutError):
                 async with asyncio.timeout(2):
@@ -190,6 +198,40 @@ class Discovery:
                     self._loaded = False
             await asyncio.sleep(TURN_SECONDS)
 
+    async def _keep_pushing(self) -> None:
+        try:
+            while not stopping():
+                try:
+                    await (self.push() if self.leading and self._loaded else self.pushes.pause())
+                except _Deposed:
+                    pass
+                except (*RETRIABLE, TimeoutError) as error:
+                    log.warning("the state of subscriptions cannot be written (%s); it is tried again", type(error).__name__)
+                except Exception:  # being told is a help and never a need
+                    log.exception("push failed in a way that it should not; broadcasts are found by asking")
+                    await self.pushes.pause()
+                await asyncio.sleep(TURN_SECONDS)
+        finally:
+            await self.pushes.pause()
+
+    async def push(self) -> None:
+        """Let the platforms that can do it tell us: one look at what is due."""
+        public, wanted = self.public(), {}
+        for name, asking in self.asking.items():
+            if name in connectors.PUSHERS:
+                wanted[name] = Wanted(
+                    options=asking.options,
+                    callback=f"{public.rstrip('/')}/hooks/{name}" if public else "",
+                    channels={
+                        row.native_id: livestream
+                        for livestream, row in self.rows.items()
+                        if row.platform == name and row.native_id and row.state not in ("paused", "refused", "unreachable")
+                    },
+                    asking=asking,
+                )
+        self.pushes.follow(wanted)
+        await self.pushes.turn(self.rows)
+
     # --- one turn -----------------------------------------------------------------------------------------------------
 
     async def turn(self) -> None:
@@ -203,6 +245,7 @@ class Discovery:
         if self._furnish() or new:
             self._follow_roster()
         self._believe()
+        await self._hear()
         await asyncio.gather(*(self._look(name, asking) for name, asking in self.asking.items()))
         now = self.tools.now()
         if self._judged_at is None or (now - self._judged_at).total_seconds() >= JUDGE_SECONDS:
@@ -257,6 +300,22 @@ class Discovery:
                     self._pressing.add(name)
             self._pressing.intersection_update(self._reports)
             self._reports_version, self._judged_at = version, None
+
+    async def _hear(self) -> None:
+        """What platforms told us since: those channels are asked about before their turn."""
+        now, by_id, done = self.tools.now(), dict[tuple[str, str], str](), []
+        hints = await self.pushes.store.heard()
+        if hints:
+            by_id = {(row.platform, row.native_id): name for name, row in self.rows.items() if row.native_id and not row.told}
+        for name, (platform, hint) in hints.items():
+            if hint.what in SUBSCRIPTION:
+                self.pushes.hear(platform, hint)
+                done.append(name)
+            else:
+                livestream = by_id.get((platform, hint.native_id))
+                if self.heard.settle(name, livestream, self.rows.get(livestream or ""), hint, now):
+                    done.append(name)
+        await self.pushes.store.done(done)
 
     def _believe(self) -> None:
         """Who is live where nobody can be asked: those of whom somebody said so."""
@@ -370,7 +429,7 @@ class Discovery:
         """Who is live. A sweep that the quota does not allow at once goes on in the next turns."""
         now, discoverer = self.tools.now(), asking.discoverer
         begins = asking.next_sweep is None or now >= asking.next_sweep
-        pressing = self._press(name, now)
+        pressing = [*self._press(name, now), *self._told_about(name, asking, now)]
         regular = begins or bool(asking.waiting)
         if not regular and not pressing:
             return
@@ -430,6 +489,16 @@ class Discovery:
             self._keep(livestream, selfreport.with_candidate(row, report))
             pressing.append(livestream)
         return pressing
+
+    def _told_about(self, name: str, asking: Asking, now: datetime) -> list[str]:
+        """Channels of which the platform itself said that something is new."""
+        if not self.heard.hints:
+            return []
+        mine = {livestream: row for livestream, row in self.rows.items() if row.platform == name}
+        found = self.heard.due(mine, now, paid=asking.discoverer.units_per_day is not None)
+        for livestream, row in found.items():
+            self._keep(livestream, row)
+        return list(found)
 
     def _known(self, livestream: str, row: Row, channel: Channel) -> Known:
         """What a discoverer is told: what the platform said, and what people named."""

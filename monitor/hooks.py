@@ -32,6 +32,7 @@ from monitor.channel_store import ChannelStore
 from monitor.channels import pass_of
 from monitor.gate import Gate
 from monitor.produce import RETRIABLE, Producer
+from monitor.push_store import PushStore
 from monitor.setup import author_key
 from monitor.told import rows
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from connectors.event import Event
+    from monitor.channels import Row
     from monitor.config import Config
     from monitor.roster import Channel, Roster
 
@@ -95,12 +97,17 @@ class Hooks:
         """Channels of platforms that only tell us."""
         self._heard: dict[str, datetime] = {}
         self._rows_version = -1
+        self._directories: dict[str, dict[str, str]] = {}
+        """As the roster has them."""
+        self._resolved: dict[str, dict[str, str]] = {}
+        """Platform → native id → livestream, as discovery resolved them."""
+        self._pushes: PushStore | None = None
         self._at_once = 0
         self._putting: set[asyncio.Task[int]] = set()
 
     async def reconfigure(self, config: Config, roster: Roster) -> None:
         """These sections receive from now on, for these channels."""
-        directories = directories_of(config, roster)
+        self._directories = directories_of(config, roster)
         wanted = settings_of(config)
         if wanted and self.producer is None:
             self.producer = await self._stack.enter_async_context(self._make_producer())
@@ -117,13 +124,21 @@ class Hooks:
                     self._receivers.pop(name, None)
                     continue
                 self._receivers[name] = receiver
-            receiver.directory = directories.get(receiver.platform, {})
         self._settings = wanted
+        self._direct()
         self._told = {
             channel.id: channel
             for channel in roster.watchable(config.require_consent)
             if channel.platform in wanted and connectors.kind_of(channel.platform) not in connectors.PLATFORMS
         }
+
+    def _direct(self) -> None:
+        """Say again who may be read; what discovery resolved is that of the roster's own channels only."""
+        for receiver in self._receivers.values():
+            known = self._directories.get(receiver.platform, {})
+            mine = set(known.values())
+            more = {key: name for key, name in self._resolved.get(receiver.platform, {}).items() if name in mine}
+            receiver.directory = known | more
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,12 +182,15 @@ class Hooks:
     async def look_at_channels(self, redis: Any) -> None:
         """One round of it. While Redis is away, what was known stays in force."""
         released: list[Event | Mark] = []
+        self._pushes = PushStore(redis)
         try:
             store = ChannelStore(redis)
             if self._receivers and (version := await store.version()) != self._rows_version:
                 rows = await store.rows()
                 released += self.gate.update({name: pass_of(row) for name, row in rows.items()})
                 self._rows_version = version
+                self._resolved = resolved_of(rows)
+                self._direct()
         finally:
             await self._let_go([*released, *self.gate.take((), self._monotonic())])
 
@@ -216,7 +234,11 @@ class Hooks:
             if isinstance(body, web.Response):
                 self.counts[name, "too_slow" if body.status == 408 else "too_large"] += 1
                 return body
-            return await self._answer(name, self._receivers[name].receive(_request(request, body), self._now()), self.producer)
+            receiver = self._receivers[name]
+            answer = receiver.receive(_request(request, body), self._now())
+            if answer.hints and not await self._told_discovery(receiver.platform, answer):
+                return self._later(name, "away")
+            return await self._answer(name, answer, self.producer)
         finally:
             self._at_once -= 1
 
@@ -250,6 +272,17 @@ class Hooks:
             self._say(name, reason)
         self.counts[name, reason] += 1
         return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+    async def _told_discovery(self, platform: str, answer: Answer) -> bool:
+        """Whether the hints are where discovery looks; a sender that is told to come again brings them again."""
+        if self._pushes is None:
+            return False
+        try:
+            async with asyncio.timeout(self._put_seconds):
+                await self._pushes.tell(platform, answer.hints)
+        except (*RETRIABLE, TimeoutError):
+            return False
+        return True
 
     def _heard_of(self, events: Iterable[Event]) -> None:
         now = self._now()
@@ -310,11 +343,33 @@ class HookCollector(Collector):
 
 def settings_of(config: Config) -> dict[str, Mapping[str, Any]]:
     """Sections that receive → their options. A platform that also receives does so once it has a section."""
+    tables = dict(config.platforms)
+    if config.simulator.enabled:  # its platforms are played without a section
+        tables = {name: config.platform(name) for name in connectors.PUSHERS} | tables
     return {
         name: dict(table.options)
-        for name, table in config.platforms.items()
-        if table.enabled and connectors.kind_of(name) in connectors.RECEIVERS
+        for name, table in tables.items()
+        if table.enabled and connectors.kind_of(name) in connectors.RECEIVERS and _is_called(name, table.options, config)
     }
+
+
+def _is_called(name: str, options: Mapping[str, Any], config: Config) -> bool:
+    """Whether the platform calls us: one that does so only when we ask it to needs our address."""
+    if name in connectors.PUSHERS and not (config.public.url or config.simulator.enabled):
+        return False
+    try:
+        return connectors.receiver_of(name).receives(connectors.options_of(name)(**options))
+    except ValueError:  # said where the receiver is made
+        return True
+
+
+def resolved_of(rows: Mapping[str, Row]) -> dict[str, dict[str, str]]:
+    """Platform → native id → livestream, of those that may be watched."""
+    found: dict[str, dict[str, str]] = {}
+    for livestream, row in rows.items():
+        if row.native_id and row.state not in ("paused", "refused", "unreachable"):
+            found.setdefault(row.platform, {})[row.native_id] = livestream
+    return found
 
 
 def directories_of(config: Config, roster: Roster) -> dict[str, dict[str, str]]:

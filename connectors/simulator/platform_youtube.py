@@ -37,7 +37,7 @@ class YouTubePlatform:
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
         port = await self.server.start(host, ports.get("youtube", 0))
-        return {"youtube": f"http://{host}:{port}/youtube/v3"}
+        return {"youtube": f"http://{host}:{port}/youtube/v3", "websub": f"http://{host}:{port}/websub/subscribe"}
 
     def deliver(self, sents: list[Sent]) -> None:
         self.server.deliver(sents)

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from connectors.simulator import livechat
 from connectors.simulator.chatlog import ChatLog
+from connectors.simulator.websub import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ KEPT_VIDEOS: Final = 10
 """Of each channel; the uploads playlist shows them."""
 ANNOUNCED_EVERY: Final = 5
 """Every so manieth channel has announced its next broadcast, which then begins under that id."""
+SILENT_EVERY: Final = 13
+"""Every so manieth channel is never published to the hub, as happens."""
 HIDDEN_EVERY: Final = 17
 """Every so manieth channel hides how many watch."""
 POLL_MS: Final = 3000
@@ -121,6 +124,8 @@ class YouTubeServer:
         """Calls that the day's units did not carry."""
         self.trouble: list[tuple[int, bytes]] = []
         """Answers (status, body) that are given next instead of the right ones."""
+        self.hub = Hub(clock=clock, dice=dice)
+        """Publishes new videos: those that begin unannounced, and the announcement of the others, but not their beginning."""
         self._readers: dict[asyncio.Task[Any], asyncio.Transport | None] = {}
         self._runner: web.AppRunner | None = None
         self.tick()
@@ -136,6 +141,7 @@ class YouTubeServer:
             ("liveChat/messages/stream", self._stream),
         ):
             app.router.add_get(f"/youtube/v3/{method}", answer)
+        self.hub.add_routes(app.router)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -143,6 +149,7 @@ class YouTubeServer:
 
     async def stop(self) -> None:
         self.drop_all()
+        await self.hub.stop()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -191,14 +198,22 @@ class YouTubeServer:
         announced = next((video for video in room.videos if video.started is None), None)
         video = announced or self._add(room, f"{room.handle} {air.id}")
         video.air, video.title, video.started = air.id, air.title, air.started
+        if announced is None:
+            self._publish(room, video)
         if room.index % ANNOUNCED_EVERY == 0:
-            self._add(room, f"{room.handle} after {air.id}").scheduled = air.started + 86_400
+            following = self._add(room, f"{room.handle} after {air.id}")
+            following.scheduled = air.started + 86_400
+            self._publish(room, following)
 
     def _add(self, room: Room, name: str) -> Video:
         video = Video(livechat.video_id(name), room.id, f"{room.channel.handle}: next broadcast")
         room.videos.append(video)
         del room.videos[:-KEPT_VIDEOS]
         return video
+
+    def _publish(self, room: Room, video: Video) -> None:
+        if room.index % SILENT_EVERY != SILENT_EVERY - 1:
+            self.hub.publish(room.id, video.id, video.title)
 
     def _end(self, room: Room, video: Video, now: float) -> None:
         video.ended = now

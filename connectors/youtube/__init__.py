@@ -115,6 +115,10 @@ class Options:
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
     url: str = "https://youtube.googleapis.com/youtube/v3"
     """Address of the API."""
+    push: bool = True
+    """Be told of new videos (WebSub) where ``[public] url`` is set: costs no units, and finds broadcasts within a minute or two."""
+    hub_url: str = "https://pubsubhubbub.appspot.com/subscribe"
+    """Where to subscribe; YouTube publishes to Google's hub."""
 
 
 class YouTube(Connector):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import fake_kick
 import orjson
 
-from connectors import kick, owncast, webhook
-from connectors.connector import Request, Secret
+from connectors import kick, owncast, webhook, youtube
+from connectors.connector import Request, Secret, make_pseudonym
+from connectors.youtube import websub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,8 @@ KEY = b"key of the contract suite"
 
 
 class Sender(Protocol):
-    """What the contract suite needs of one. ``proves_body = False``: what proves it covers neither body nor time."""
+    """What the contract suite needs of one. ``proves_body = False``: what proves it covers neither body nor time; ``proves_time = False``:
+    not the time."""
 
     directory: Mapping[str, str]
     """The platform's key of a channel → livestream id."""
@@ -91,4 +93,30 @@ class OwncastSender:
         return [line for line in lines if b"eventData" in line]
 
 
-SENDERS: dict[str, type[Sender]] = {"webhook": StandardSender, "kick": KickSender, "owncast": OwncastSender}
+class HubSender:
+    """YouTube's hub: an address that nobody can guess, and a signature without a time."""
+
+    directory = {"UCaaaaaaaaaaaaaaaaaaaaaa": "youtube:ana"}  # noqa: RUF012 — read only
+    proves_time = False
+
+    def options(self) -> youtube.Options:
+        return youtube.Options()
+
+    def request(self, body: bytes, *, at: datetime) -> Request:
+        pseudonym = make_pseudonym(KEY)
+        [channel] = self.directory
+        signature = hmac.new(websub.secret_of(pseudonym, channel).encode(), body, "sha1").hexdigest()
+        return Request(
+            body=body, path=f"{channel}/{websub.token_of(pseudonym, channel)}", headers={"x-hub-signature": f"sha1={signature}"}
+        )
+
+    def bodies(self) -> list[bytes]:
+        return [file.read_bytes() for file in sorted((CAPTURES / "youtube_hub").iterdir())]
+
+
+SENDERS: dict[str, type[Sender]] = {
+    "webhook": StandardSender,
+    "kick": KickSender,
+    "owncast": OwncastSender,
+    "youtube": HubSender,
+}
