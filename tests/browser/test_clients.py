@@ -1,20 +1,27 @@
-"""The clients printed in docs/feed.md, in Python and in a browser, see the same states of one feed."""
+"""The clients printed in docs/feed.md, in Python and in a browser, see the states that the feed has."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakefeed import FakeFeed, full_state
 from playwright.async_api import async_playwright
 from test_wall import ARGUMENTS
 
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from feed_source import Shelf  # noqa: E402 — a neighbour's
+from test_feed import NOW, comments  # noqa: E402
+from test_web import serving  # noqa: E402
+
 pytestmark = [pytest.mark.browser]
 
-FEED_PAGE = (Path(__file__).parents[2] / "docs" / "feed.md").read_text("utf-8")
+FEED_PAGE = (HERE.parents[1] / "docs" / "feed.md").read_text("utf-8")
 
 
 def code(language: str) -> str:
@@ -23,29 +30,33 @@ def code(language: str) -> str:
     return found[1]
 
 
-async def test_the_printed_clients_see_the_same_states(wall: Path) -> None:
-    feed = FakeFeed(wall, lambda now, tick: full_state(now, tick=tick))
-    await feed.start()
+async def test_the_printed_clients_see_the_states_of_the_feed(wall: Path) -> None:
     names: dict[str, Any] = {}
-    exec(compile(code("python"), "docs/feed.md", "exec"), names)  # noqa: S102 — it is our own page
-    address = feed.url.replace("http", "ws").rstrip("/") + "/feed"
-    states = names["states"](address, feed.url.rstrip("/"))
-    try:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-            page = await browser.new_page()
-            await page.goto(feed.url)
-            await page.evaluate(
-                f"(url) => {{ window.seen = {{}}; {code('javascript')}; follow((seq, state) => {{ window.seen[seq] = state; }}, url); }}",
-                address,
-            )
-            ours = dict([await asyncio.to_thread(next, states) for _ in range(8)])
-            await page.wait_for_function("(seq) => window.seen[seq] !== undefined", arg=max(ours))
-            theirs = {int(seq): state for seq, state in (await page.evaluate("window.seen")).items()}
-            await browser.close()
-    finally:
+    exec(compile(code("python"), "docs/feed.md", "exec"), names)
+    source = Shelf(partitions=2)
+    async with serving(source, wall=wall) as (client, feed, clock), async_playwright() as playwright:
+        states = names["states"](f"ws://{client.host}:{client.port}/feed", f"http://{client.host}:{client.port}")
+        ours = dict([await asyncio.to_thread(next, states)])
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        page = await browser.new_page()
+        await page.goto(f"http://{client.host}:{client.port}/healthz")
+        await page.evaluate(
+            f"(url) => {{ window.seen = {{}}; {code('javascript')}; follow((seq, state) => {{ window.seen[seq] = state; }}, url); }}",
+            f"ws://{client.host}:{client.port}/feed",
+        )
+        await page.wait_for_function("Object.keys(window.seen).length > 0")
+        theirs = {feed.ticker.seq: json.loads(json.dumps(feed.ticker.state))}
+        for count in (4, -4, 7):
+            source.commit(0, comments(NOW, count))
+            clock.ms += 1000
+            await feed.follow()
+            feed.tick()
+            theirs[feed.ticker.seq] = json.loads(json.dumps(feed.ticker.state))
+            ours |= [await asyncio.to_thread(next, states)]
+        await page.wait_for_function("(seq) => window.seen[seq] !== undefined", arg=feed.ticker.seq)
+        seen = {int(seq): state for seq, state in (await page.evaluate("window.seen")).items()}
+        await browser.close()
         await asyncio.to_thread(states.close)
-        await feed.stop()
-    both = ours.keys() & theirs.keys()
-    assert len(both) >= 4
-    assert [seq for seq in sorted(both) if ours[seq] != theirs[seq]] == []
+    assert len(theirs) == 4
+    assert ours == theirs
+    assert seen == theirs

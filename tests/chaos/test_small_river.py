@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from described import problems
 from river import River
 from test_river import check_exact, everybody_joined, free_port
 
@@ -19,6 +20,7 @@ async def test_sixty_livestreams_are_counted_exactly_although_everything_but_the
             await asyncio.sleep(1.5)
             await river.kill(role)
         await asyncio.sleep(2)
+        assert problems(river.get("/api/state")) == []
         await check_exact(river, figures)
     assert figures["events"] > 1_000
     assert figures["lost"] == 0
