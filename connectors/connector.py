@@ -12,6 +12,7 @@ import hmac
 import logging
 import random
 from abc import ABC, abstractmethod
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from connectors.discovery import QuotaPlan
     from connectors.event import Event
 
 
@@ -261,6 +263,10 @@ class Connector(ABC):
 
     removes: ClassVar[bool] = True
     """Whether the platform tells what was taken back."""
+    untried: ClassVar[str] = ""
+    """Why ``try_login`` has nothing to try; empty: it has."""
+    tries_at_most: ClassVar[int] = 50
+    """Targets that one ``try_login`` is given; to try more would take too long."""
 
     def __init__(self, options: Any, watch: Watch, tools: Tools) -> None:
         self.opts = options
@@ -273,6 +279,26 @@ class Connector(ABC):
 
         Cancelling it closes the connection.
         """
+
+    async def try_login(self) -> list[Health]:
+        """What ``monitor check`` does once, hours before the event: whether we are let in and what can be read. Raises one of the failures.
+
+        By default it connects as on the day and waits until each target has a state; a platform on which that would change or take
+        something says another way. Who does not come to a state is not in the list.
+        """
+        found: dict[str, Health] = {}
+        async with aclosing(self.events()) as items:  # type: ignore[type-var]
+            async for item in items:
+                if isinstance(item, Health) and item.state != "connecting":
+                    found[item.livestream] = item
+                if self.watch.targets.keys() <= found.keys():
+                    break
+        return list(found.values())
+
+    @classmethod
+    def limit(cls, options: Any, channels: int) -> QuotaPlan | None:  # noqa: ARG003 — for those that have one
+        """What so many channels, or hashtags, need of what the platform grants; None where it grants enough for everybody."""
+        return None
 
     @classmethod
     def feeds(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 — for those that have such sections
@@ -307,6 +333,23 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """What a platform told that is no event: something that discovery should look at, or how a subscription stands."""
+
+    what: Literal["look", "began", "ended", "subscribed", "denied", "revoked"]
+    """``look``: something is new; ``began`` and ``ended``: a broadcast. The rest is about the subscription ``key``."""
+    native_id: str
+    """The platform's id of the channel."""
+    at: datetime
+    broadcast: str | None = None
+    """Native id of the broadcast, where the platform says it."""
+    key: str = ""
+    """Which subscription, in the platform's words."""
+    until: datetime | None = None
+    """Of ``subscribed``: when the platform will have forgotten it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What to reply, and what the request was worth. A 2xx is sent only once the events are on disk."""
 
@@ -314,6 +357,8 @@ class Answer:
     body: bytes = b""
     content_type: str = "text/plain"
     events: tuple[Event, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    """For discovery; a 2xx is sent only once they are where it looks."""
     reason: str = ""
     """Why it was refused, from a small fixed set: for the log and the counters, never for the sender."""
 
@@ -332,39 +377,20 @@ class Receiver(ABC):
 
     def __init__(self, options: Any, directory: Mapping[str, str], tools: Tools) -> None:
         self.opts = options
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
-    """What a platform told that is no event: something that discovery should look at, or how a subscription stands."""
-
-    what: Literal["look", "began", "ended", "subscribed", "denied", "revoked"]
-    """``look``: something is new; ``began`` and ``ended``: a broadcast. The rest is about the subscription ``key``."""
-    native_id: str
-    """The platform's id of the channel."""
-    at: datetime
-    broadcast: str | None = None
-    """Native id of the broadcast, where the platform says it."""
-    key: str = ""
-    """Which subscription, in the platform's words."""
-    until: datetime | None = None
-    """Of ``subscribed``: when the platform will have forgotten it."""
-
-
         self.directory = directory
         """The platform's key of a channel → livestream id, of those who may be read; replaced when the roster changes."""
         self.tools = tools
 
-    @property
-    def platform(self) -> str:
-        """Whose channels these are: the platform of the events, and of the roster's rows in ``directory``."""
-        return self.name
-    hints: tuple[Hint, ...] = ()
-    """For discovery; a 2xx is sent only once they are where it looks."""
-
-    @abstractmethod
-    def receive(self, request: Request, now: datetime) -> Answer:
-        """Never raises: whatever is wrong with a request is an answer of 4xx with a reason."""
     @classmethod
     def receives(cls, options: Any) -> bool:  # noqa: ARG003 — for those that are switched on by an option
         """Whether a section with these options is called by its platform at all."""
         return True
 
+    @property
+    def platform(self) -> str:
+        """Whose channels these are: the platform of the events, and of the roster's rows in ``directory``."""
+        return self.name
+
+    @abstractmethod
+    def receive(self, request: Request, now: datetime) -> Answer:
+        """Never raises: whatever is wrong with a request is an answer of 4xx with a reason."""

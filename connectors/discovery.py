@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from connectors import rest
@@ -100,7 +101,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaPlan:
-    """What a day of the event costs on a platform whose units are few."""
+    """Needed against available, on a platform whose units are few."""
 
     items: tuple[tuple[str, int], ...]
     """(what, units), of what will be done."""
@@ -115,6 +116,16 @@ class QuotaPlan:
     """What is dropped first when it does not suffice, in words."""
     left_out: int = 0
     """So many channels are not read: those of the lowest priority, and among them those with the fewest viewers."""
+    unit: str = "units"
+    """What is counted."""
+    per: str = "a day"
+    """In which time."""
+    of: str = "channels"
+    """What ``fits`` and ``left_out`` count."""
+
+
+SAMPLE = 1000
+"""Channels of which the cost of one is worked out."""
 
 
 class Discoverer(ABC):
@@ -147,7 +158,30 @@ class Discoverer(ABC):
 
     @classmethod
     def quota_plan(cls, options: Any, channels: int) -> QuotaPlan | None:  # noqa: ARG003 — for platforms that count
-        """What a day with so many channels costs; None where the platform does not count."""
+        """What a day with so many channels costs; None where the platform does not count by the day."""
+        return None
+
+    def pace_plan(self, channels: int, now: datetime) -> QuotaPlan:
+        """What looking at so many channels costs where calls are counted in a window; whoever does not fit is asked later, not left out."""
+        units, seconds = self.quota
+        available = floor(units * 60.0 / seconds)
+        looks = 60.0 / self.interval_seconds
+        known = [Known(native_id=str(number), handle=f"c{number}") for number in range(1, SAMPLE + 1)]
+        each = sum(question.cost for question in self.discover(known, now, 10**9)) / SAMPLE
+        wanted, fits = ceil(channels * each * looks), floor(available / (each * looks))
+        slower = (
+            (f"each channel is looked at every {ceil(self.interval_seconds * wanted / available)} s",)
+            if wanted > available
+            else ()
+        )
+        return QuotaPlan(
+            items=((f"who is live, every {self.interval_seconds:g} s", min(wanted, available)),), wanted=wanted, available=available,
+            fits=fits, dropped=slower, unit="calls", per="a minute",
+            first="nobody; those live or in a session are asked first, then by priority, the others later",
+        )  # fmt: skip
+
+    def probe(self) -> Question | None:
+        """The cheapest question that shows whether the platform lets us in; None where ``enter`` shows it."""
         return None
 
     # --- coming in ----------------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ LATE_FIRST_FRAME_US = 60_000_000
 """All posts of the network are never silent for so long: the first one later than this after the cursor means that the cursor was moved."""
 FAR_AHEAD_US = 600_000_000
 """A cursor in the future means "live" to the server: such a time is not stored."""
+TRY_SECONDS = 2.0
+"""When trying whether a host can be reached."""
 UNRESOLVED = "the handle is not resolved to a DID yet; put native_id in the roster"
 
 
@@ -122,6 +124,21 @@ class Bluesky(Connector):
             async with aclosing(self._session()) as session:
                 async for item in session:
                     yield item
+
+    async def try_login(self) -> list[Health]:
+        """One host that takes the connection is enough; none of them is asked for anything."""
+        trouble: ConnectorFailure | None = None
+        for host in self._hosts:
+            opened = connect(
+                f"{host}?requireHello=true", now=self.tools.now, open_seconds=TRY_SECONDS, proxy=address_of(self.opts.proxy)
+            )
+            try:
+                async with opened:
+                    return []
+            except ConnectorFailure as failure:
+                trouble = failure
+        assert trouble is not None
+        raise trouble
 
     # --- what is asked for --------------------------------------------------------------------------------------------
 

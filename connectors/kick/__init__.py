@@ -35,6 +35,7 @@ from websockets.exceptions import ConnectionClosed
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Refused, Secret
+from connectors.kick import api
 from connectors.kick.channel import ids_of
 from connectors.kick.desk import Desk
 from connectors.kick.parse import Context, parse_any
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Mapping
 
     from connectors.connector import Mark, Target, Tools, Watch
+    from connectors.discovery import QuotaPlan
     from connectors.event import Event
 
 PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
@@ -117,6 +119,22 @@ class Kick(Connector):
         self._session: Session | None = None
         self._connection: socket.ClientConnection | None = None
         self._desk = Desk(options, tools)
+
+    async def try_login(self) -> list[Health]:
+        """The app and the list of what it is subscribed to; nothing is subscribed. With ``pusher`` the socket too."""
+        official = self._official
+        if official:
+            await self._desk.look()
+            if not self.opts.pusher:
+                return []
+            self._official = False  # from here on only the socket, which changes nothing at Kick
+        found = await super().try_login()
+        return [health for health in found if health.state == "live"] if official else found
+
+    @classmethod
+    def limit(cls, options: Options, channels: int) -> QuotaPlan | None:
+        """Chats that Kick sends to an app that it has not verified; the socket alone has no such limit."""
+        return api.plan(channels) if options.client_id and options.client_secret else None
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:

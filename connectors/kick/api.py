@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from connectors.connector import Secret, Unreadable
+from connectors.discovery import QuotaPlan
 from connectors.rest import Ask
 from connectors.times import moment
 
@@ -28,6 +29,20 @@ EVENTS = (
     "kicks.gifted", "livestream.status.updated", "moderation.banned",
 )  # fmt: skip
 """What is subscribed for each channel."""
+
+
+UNVERIFIED = 1_000
+"""Channels whose chat an app gets that Kick has not verified; a verified one gets ten times as many."""
+
+
+def plan(channels: int) -> QuotaPlan:
+    """What is subscribed last does not come."""
+    left_out = max(0, channels - UNVERIFIED)
+    lost = (f"chats of {left_out:,} channels do not come until Kick has verified the app (then 10,000)",) if left_out else ()
+    return QuotaPlan(
+        items=(("chats subscribed", min(channels, UNVERIFIED)),), wanted=channels, available=UNVERIFIED, fits=UNVERIFIED, dropped=lost,
+        left_out=left_out, unit="chat subscriptions", per="an app that is not verified", first="what is subscribed last",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,14 @@ class Desk:
                 hurried = await self._pause(wait, patient=isinstance(result, ConnectorFailure))
                 all_of_them = not hurried
 
+    async def look(self) -> None:
+        """Whether Kick lets the app in; raises one of the failures and changes nothing."""
+        async with client(proxy=self._opts.proxy) as session:
+            try:
+                api.read_subscriptions((await self._ask(session, api.subscriptions_ask(self._opts.api))).body)
+            except Unreadable as error:
+                raise Dropped(f"Kick's answer could not be read ({error.reason})") from error
+
     async def _pause(self, seconds: float, *, patient: bool) -> bool:
         """Whether somebody was in a hurry; after a failure nobody is."""
         sleeping = asyncio.ensure_future(self._tools.sleep(max(0.0, seconds)))

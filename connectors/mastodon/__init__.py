@@ -42,10 +42,12 @@ from connectors.rest import Ask, Reply, client, failure_of, send, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     import aiohttp
 
     from connectors.connector import Tools, Watch
+    from connectors.discovery import QuotaPlan
     from connectors.event import Event
 
 RETRY_SECONDS: Final = 60.0
@@ -147,6 +149,11 @@ class Mastodon(Connector):
         self._hurry = [asyncio.Event() for _ in self._places]
 
     @classmethod
+    def limit(cls, options: Options, channels: int) -> QuotaPlan | None:
+        """Of one instance; all of them are read alike."""
+        return timeline.plan(channels, poll_seconds=options.poll_seconds, requests=options.requests_per_5_minutes)
+
+    @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """A status, a timeline, a frame of the stream, or server-sent events; the keys of ``livestreams`` are ``name@domain``."""
         return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, "instance.invalid", Local()))
@@ -171,6 +178,34 @@ class Mastodon(Connector):
                         yield item
             finally:
                 await self._crew.stop()
+
+    async def try_login(self) -> list[Health]:
+        """The token, the stream and the first page of each hashtag; a further instance that fails is told beside it."""
+        async with client(proxy=self.opts.proxy) as session:
+            items = self._retarget()
+            for place in self._places:
+                try:
+                    await self._try(session, place)
+                    trouble = ""
+                except Unreadable as error:
+                    trouble = f"{place.host} gave an answer that could not be read ({error.reason})"
+                except ConnectorFailure as failure:
+                    if place.main:
+                        raise
+                    trouble = failure.reason
+                items += self._troubled(place, trouble)
+        found = {item.livestream: item for item in items if isinstance(item, Health)}
+        return [health for health in found.values() if health.state != "connecting"]
+
+    async def _try(self, session: aiohttp.ClientSession, place: _Place) -> None:
+        reply = await self._send(session, place, timeline.instance_ask(place.base, self._token(place)), may_be_missing=True)
+        place.about = timeline.read_instance(reply.body, place.base)
+        if (token := self._token(place)) is not None:
+            await self._send(session, place, timeline.login_ask(place.base, token))
+            async with self._streaming(place, token):
+                pass
+        for name in place.tags or ("mastodon",):
+            await self._page(session, place, name)
 
     # --- what is watched ----------------------------------------------------------------------------------------------
 
@@ -280,18 +315,18 @@ class Mastodon(Connector):
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 
-    async def _listen(self, place: _Place, token: Secret) -> None:
-        url = f"{place.about.streaming.rstrip('/')}/api/v1/streaming"
-        headers = {"Authorization": f"Bearer {token.reveal()}"}
-        opened = socket.connect(
-            url,
+    def _streaming(self, place: _Place, token: Secret) -> AbstractAsyncContextManager[socket.ClientConnection]:
+        return socket.connect(
+            f"{place.about.streaming.rstrip('/')}/api/v1/streaming",
             now=self.tools.now,
             open_seconds=self.opts.answer_seconds,
             ping_seconds=self.opts.ping_seconds,
-            headers=headers,
+            headers={"Authorization": f"Bearer {token.reveal()}"},
             proxy=address_of(self.opts.proxy),
         )
-        async with opened as stream:
+
+    async def _listen(self, place: _Place, token: Secret) -> None:
+        async with self._streaming(place, token) as stream:
             self._stream = stream
             await self._subscribe()
             async for frame in socket.frames(stream, now=self.tools.now):

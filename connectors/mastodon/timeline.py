@@ -9,11 +9,13 @@ ids; there nothing reaches back.
 from __future__ import annotations
 
 import re
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import orjson
 
+from connectors.discovery import QuotaPlan
 from connectors.rest import Ask
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 LIMIT = 40
 """Posts of a page; the most that Mastodon gives."""
+CALLS = 2
+"""A reading takes a page, and a busy hashtag a second one."""
 _OLDEST_MS, _NEWEST_MS = 1_400_000_000_000, 4_000_000_000_000
 _id = re.compile(r"[0-9A-Za-z]{1,64}")
 _link = re.compile(r"<([^<>]{1,2000})>\s*;\s*rel=\"?(prev|next)\"?")
@@ -83,6 +87,23 @@ def read_instance(body: bytes, base: str) -> Instance:
         if isinstance(streaming, str) and streaming.startswith(("wss://", f"{scheme}://"))
         else f"{scheme}://{host_of(base)}",
     )
+
+
+def login_ask(base: str, token: Secret) -> Ask:
+    """Whose token it is; Mastodon refuses one that it does not know."""
+    return Ask(url=f"{base.rstrip('/')}/api/v1/accounts/verify_credentials", headers=_authorised(token))
+
+
+def plan(tags: int, *, poll_seconds: float, requests: int) -> QuotaPlan:
+    """What reading so many hashtags needs of an instance's requests; with more each is read less often, and none is left out."""
+    each = CALLS * 300.0 / poll_seconds
+    wanted = ceil(tags * each)
+    slower = (f"each hashtag is read every {ceil(poll_seconds * wanted / requests)} s",) if wanted > requests else ()
+    return QuotaPlan(
+        items=((f"timelines, every {poll_seconds:g} s", min(wanted, requests)),), wanted=wanted, available=requests,
+        fits=floor(requests / each), dropped=slower, first="none; all are read less often", unit="requests", per="five minutes",
+        of="hashtags",
+    )  # fmt: skip
 
 
 def timeline_ask(base: str, tag: str, token: Secret | None, **page: str) -> Ask:

@@ -76,6 +76,9 @@ MOST: Final = 100
 PRIVATE: Final = (
     "the bot's privacy mode is on: make it an administrator, or switch it off (@BotFather, /setprivacy) and add the bot anew"
 )
+WEBHOOK: Final = (
+    "this bot has a webhook, so it cannot be read here; delete the webhook (deleteWebhook), or make a bot for this monitor alone"
+)
 _update_id = re.compile(rb'"update_id"\s*:\s*(\d{1,18})')
 
 
@@ -169,6 +172,20 @@ class Telegram(Connector):
                     batch.taken.set()
             finally:
                 await self._crew.stop()
+
+    async def try_login(self) -> list[Health]:
+        """Without asking for updates: whoever reads this bot now would be thrown out."""
+        if self.opts.token is None:
+            raise Refused("Telegram needs a bot's token; @BotFather gives one")
+        async with client(proxy=self.opts.proxy) as session:
+            me = _result_object(await self._ask(session, "getMe", {}))
+            if _result_object(await self._ask(session, "getWebhookInfo", {})).get("url"):
+                raise Refused(WEBHOOK)
+            found = []
+            for target in self.watch.targets.values():
+                found.append(await self._state(session, target, me))
+                await self.tools.sleep(self.opts.check_every_seconds)
+            return found
 
     # --- what is watched ----------------------------------------------------------------------------------------------
 
@@ -358,9 +375,7 @@ def failure(reply: Reply, now: datetime) -> ConnectorFailure:
     if isinstance(document.get("parameters"), dict):
         seconds = document["parameters"].get("retry_after")
     if reply.status == 409 and b"webhook" in description:
-        return Refused(
-            "this bot has a webhook, so it cannot be read here; delete the webhook (deleteWebhook), or make a bot for this monitor alone"
-        )
+        return Refused(WEBHOOK)
     if reply.status == 409:
         return Refused("another program reads this bot; stop it, or make a bot for this monitor alone (@BotFather, /newbot)")
     if reply.status == 429 and isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 1e6:

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from connectors import socket
@@ -84,6 +84,9 @@ class Options:
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
 
+TRY_SECONDS = 3.0
+"""When trying the login: a channel that is not confirmed in this time does not exist."""
+
 _Received = tuple["_Link", socket.ClientConnection | bytes | Exception]
 """From which connection, and what: that it is open, a frame, or why it ended."""
 
@@ -105,6 +108,7 @@ class Twitch(Connector):
     options = Options
     capacity = 90
     resumes = False
+    tries_at_most = 1  # whether a handle exists is asked of Helix, not of the chat
 
     def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
         super().__init__(options, watch, tools)
@@ -137,6 +141,10 @@ class Twitch(Connector):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def try_login(self) -> list[Health]:
+        self.opts = replace(self.opts, join_timeout_seconds=min(TRY_SECONDS, self.opts.join_timeout_seconds))
+        return await super().try_login()
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:

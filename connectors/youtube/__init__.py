@@ -129,6 +129,7 @@ class YouTube(Connector):
     capacity = 50
     needs = ("api_key",)
     resumes = True
+    untried = "discovery's question tries the same key for one unit, and to open a chat costs five"
 
     opts: Options
 

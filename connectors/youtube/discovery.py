@@ -76,6 +76,10 @@ class Lookout(Discoverer):
             left_out=channels - found.opened,
         )
 
+    def probe(self) -> Question:
+        """One unit; the platform's own channel, so that no roster is needed."""
+        return self._accounts("forHandle", "@youtube", "youtube")
+
     def signed(self, question: Question, token: Token | None) -> Ask:
         """The key is part of the address, as the API wants it, and of nothing that anybody is shown."""
         return replace(question.ask, url=f"{question.ask.url}&key={quote(self.opts.api_key.reveal(), safe='')}")

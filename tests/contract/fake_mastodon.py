@@ -57,6 +57,7 @@ class FakeMastodon:
         application = web.Application()
         application.router.add_get("/api/v2/instance", self._instance)
         application.router.add_get("/api/v1/timelines/tag/{tag}", self._timeline)
+        application.router.add_get("/api/v1/accounts/verify_credentials", self._account)
         application.router.add_get("/api/v1/streaming", self._streaming)
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
@@ -165,6 +166,12 @@ class FakeMastodon:
     async def _instance(self, request: web.Request) -> web.StreamResponse:
         urls = {"streaming": f"ws://127.0.0.1:{self.port}"}
         return await self._fault(request) or web.json_response({"domain": self.domain, "configuration": {"urls": urls}})
+
+    async def _account(self, request: web.Request) -> web.StreamResponse:
+        if (fault := await self._fault(request)) is not None:
+            return fault
+        known = request.headers.get("Authorization") == f"Bearer {TOKEN}"
+        return web.json_response({"id": "1", "acct": "monitor"} if known else {"error": "no"}, status=200 if known else 401)
 
     async def _timeline(self, request: web.Request) -> web.StreamResponse:
         fault = await self._fault(request)

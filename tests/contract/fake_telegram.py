@@ -40,6 +40,7 @@ class FakeTelegram:
         self.statuses: dict[str, str] = {}
         """Chat id → what the bot is there; others are unknown chats."""
         self.reads_all = True
+        self.webhook = ""
         self.refusals: list[tuple[int, str]] = []
         """(status, description) that getUpdates answers instead, first come first served."""
         self.unreadable = False
@@ -141,6 +142,8 @@ class FakeTelegram:
         match method:
             case "getMe":
                 return _yes({"id": 99, "is_bot": True, "first_name": "Monitor", "can_read_all_group_messages": self.reads_all})
+            case "getWebhookInfo":
+                return _yes({"url": self.webhook, "pending_update_count": 0})
             case "getChatMember":
                 status = self.statuses.get(wanted["chat_id"])
                 return (

@@ -429,6 +429,63 @@ async def test_what_is_said_while_away_comes_later_or_lies_in_a_gap(platform):
             check_event(msgspec.structs.replace(gap, received_at=NOW), platform)
 
 
+# --- trying beforehand -----------------------------------------------------------------------------------------------
+
+
+def tried(platform: str, server, **options) -> Connector:
+    if reason := connectors.class_of(platform).untried:
+        pytest.skip(reason)
+    connector = made(platform, server, **options)
+    connector.watch.update(list(connector.watch.targets.values())[: connector.tries_at_most])
+    return connector
+
+
+async def test_trying_says_who_can_be_read_and_leaves_nothing_open(platform):
+    async with fake(platform) as server:
+        connector = tried(platform, server)
+        async with asyncio.timeout(5):
+            found = await connector.try_login()
+        assert {health.state for health in found} <= {"live"}
+        assert {health.livestream for health in found} <= connector.watch.targets.keys()
+        async with asyncio.timeout(5):
+            while server.connections:
+                await asyncio.sleep(0)
+
+
+async def test_trying_takes_nothing_from_whoever_reads_now(platform):
+    """A check an hour before the event must not throw out the collector that is already running."""
+    async with fake(platform) as server:
+        items: list = []
+        reader = asyncio.create_task(read(made(platform, server), items, has_texts("still here")))
+        await listening(server)
+        async with asyncio.timeout(5):
+            await tried(platform, server).try_login()
+        await server.say(server.handles[0], "still here")
+        await reader
+    assert [message.text for message in messages(items)] == ["still here"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "failure"),
+    [(Faults(refuse=True), Refused), (Faults(throttle_seconds=120), Throttled)],
+    ids=["refused", "throttled"],
+)
+async def test_trying_fails_as_reading_does(platform, faults, failure):
+    async with fake(platform, faults) as server:
+        connector = tried(platform, server)
+        async with asyncio.timeout(5):
+            with pytest.raises(failure):
+                await connector.try_login()
+
+
+async def test_trying_where_nobody_is_is_dropped(platform):
+    async with fake(platform) as server:
+        connector = tried(platform, server)
+    with pytest.raises(Dropped):
+        async with asyncio.timeout(5):
+            await connector.try_login()
+
+
 def has_proxy(platform: str) -> bool:
     return "proxy" in {field.name for field in dataclasses.fields(options_of(platform))}
 
