@@ -29,7 +29,11 @@ MOST_WAITING: Final = 60
 MOST_SHOWN: Final = 24
 LEAST_SCRIPTS: Final = 3
 MOST_HELD: Final = 400
-"""Offers that moderation has not read yet."""
+"""Offers that moderation has not read yet, or that others were better than."""
+HELD_MS: Final = 20_000
+"""How long an offer is compared with newer ones."""
+ADMIT_MS: Final = 2_000
+"""Between two looks for the best of what was offered, so that the first to come do not have all places."""
 MOST_HEARD: Final = 4000
 """Texts that are remembered so that their copies are told."""
 WAITING_MS: Final = 180_000
@@ -51,6 +55,8 @@ _UNFIT = re.compile(
     r"|\uFFFD",
     re.IGNORECASE | re.DOTALL,
 )
+_TAG = re.compile(r"[#＃]\S+")
+_NOT_WORDS = re.compile(r"\W+")
 _EMOTE = re.compile(r"\b[A-Za-z]*[a-z][A-Z][A-Za-z]*\b|\b[A-Z]{3,}[0-9A-Z]*\b")
 """A joined name (catJAM), or a word in capitals."""
 _FAMILIES: Final = {
@@ -79,8 +85,8 @@ def _family(char: str) -> str:
 
 
 def script_of(text: str) -> str:
-    """The script that most of its letters are of; kana make a text Japanese. ``""``: it has no letters."""
-    counts = Counter(map(_family, text))
+    """The script that most of its letters are of, hashtags aside; kana make a text Japanese. ``""``: it has no letters."""
+    counts = Counter(map(_family, _TAG.sub(" ", text)))
     counts.pop("", None)
     if "JAPANESE" in counts:
         return "JAPANESE"
@@ -104,9 +110,10 @@ def _elsewhere(code: str) -> bool:
 
 def score(text: str, topics: int = 0) -> int:
     """1 to 100: how well a text stands alone on a wall; 0: it must not be quoted."""
-    text = text.strip()
-    if not 4 <= len(text) <= LONGEST or _UNFIT.search(text) is not None:
+    if not 4 <= len(text) <= LONGEST or _UNFIT.search(text.strip()) is not None:
         return 0
+    tags = text.count("#")
+    text = _TAG.sub(" ", text).strip()  # a hashtag says nothing by itself
     families = [_family(char) for char in text]
     letters = sum(1 for family in families if family)
     seen = sum(1 for char in text if not char.isspace())
@@ -126,7 +133,7 @@ def score(text: str, topics: int = 0) -> int:
     found = 50 + min(topics, 2) * 20
     found -= int(abs(length - 60) / 6)
     found += 5 if text[-1] in "!?.。！？؟…" else 0
-    found -= 8 * text.count("#")
+    found -= 8 * tags
     return max(1, min(100, found))
 
 
@@ -165,7 +172,7 @@ class Saying(NamedTuple):
 
     id: str
     decision: str
-    """``approve``, ``reject`` or ``undo``."""
+    """``approve``, ``reject``, ``undo``, or ``erase``: it is forgotten."""
 
 
 def pick(some: Iterable[Voice], most: int, beside: Iterable[Voice] = ()) -> list[Voice]:
@@ -213,6 +220,8 @@ class Around(NamedTuple):
     """Whether no rule of now hits a text."""
     clean_after_ms: int | None
     """None: only what a person approved."""
+    sure: bool = True
+    """False while nobody knows who has withdrawn: then nothing new is taken, and nothing is thrown away for want of consent."""
     pinned: str = ""
     texts_ms: int = 14 * DAY_MS
     names_ms: int = 7 * DAY_MS
@@ -225,6 +234,7 @@ class Pool:
         self.voices: dict[str, Voice] = {voice.id: voice for voice in voices}
         self._held: OrderedDict[str, Voice] = OrderedDict()
         self._heard: OrderedDict[str, None] = OrderedDict()
+        self._admitted_ms = 0
         for voice in self.voices.values():
             self._is_new(voice.text)
 
@@ -247,10 +257,12 @@ class Pool:
         return found
 
     def drop_where(self, is_gone: Callable[[Voice], bool]) -> bool:
-        return self.drop([voice.id for voice in (*self._held.values(), *self.voices.values()) if is_gone(voice)])
+        return self.drop([voice.id for voice in self.everything() if is_gone(voice)])
 
     def decide(self, saying: Saying, now_ms: int) -> bool:
         """A person's word; False when there is no such message, or nothing changes."""
+        if saying.decision == "erase":
+            return self.drop([saying.id])
         voice = self.voices.get(saying.id)
         states: dict[str, State] = {"approve": "approved", "reject": "rejected", "undo": "waiting"}
         state = states.get(saying.decision)
@@ -262,7 +274,9 @@ class Pool:
     def turn(self, around: Around, read: Mapping[int, str]) -> bool:
         """Let time pass; ``read`` is how far moderation has come in each partition. Whether anything changed."""
         changed = self.drop_where(
-            lambda voice: voice.livestream not in around.watched or around.now_ms - voice.taken_ms >= around.texts_ms
+            lambda voice: (
+                (around.sure and voice.livestream not in around.watched) or around.now_ms - voice.taken_ms >= around.texts_ms
+            )
         )
         changed = self._age(around) or changed
         changed = self._admit(around, read) or changed
@@ -277,6 +291,10 @@ class Pool:
     def of(self, *states: State) -> list[Voice]:
         return [voice for voice in self.voices.values() if voice.state in states]
 
+    def everything(self) -> list[Voice]:
+        """What is held back, too."""
+        return [*self._held.values(), *self.voices.values()]
+
     @property
     def held(self) -> int:
         return len(self._held)
@@ -284,7 +302,7 @@ class Pool:
     # inside
 
     def _is_new(self, text: str) -> bool:
-        key = normalise(text)
+        key = _NOT_WORDS.sub("", normalise(_TAG.sub(" ", text))) or text
         new = key not in self._heard
         self._heard[key] = None
         self._heard.move_to_end(key)
@@ -314,18 +332,23 @@ class Pool:
         return self.drop(gone) or changed
 
     def _admit(self, around: Around, read: Mapping[int, str]) -> bool:
-        """Offers that moderation has read take free places."""
-        judged = [voice for voice in self._held.values() if not is_before(read.get(voice.partition, ""), voice.position)]
-        for voice in judged:
-            del self._held[voice.id]
-        waiting = self.of("waiting")
-        if len(waiting) >= MOST_WAITING or not judged:
+        """The best of what moderation has read takes some of the free places."""
+        if 0 <= around.now_ms - self._admitted_ms < ADMIT_MS or not around.sure:
             return False
+        judged = [voice for voice in self._held.values() if not is_before(read.get(voice.partition, ""), voice.position)]
+        waiting = self.of("waiting")
+        free = max(0, MOST_WAITING - len(waiting))
         fit = [voice for voice in judged if voice.livestream in around.watched and around.is_clean(voice.text)]
-        chosen = pick(fit, MOST_WAITING - len(waiting), waiting)
+        chosen = pick(fit, min(free, 1 + free // 8), waiting)
         for voice in chosen:
             voice.since_ms = around.now_ms
             self.voices[voice.id] = voice
+        kept = {voice.id for voice in fit if around.now_ms - voice.taken_ms < HELD_MS} - {voice.id for voice in chosen}
+        for voice in judged:
+            if voice.id not in kept:
+                del self._held[voice.id]
+        if judged:
+            self._admitted_ms = around.now_ms
         return bool(chosen)
 
     def _promote(self, around: Around) -> bool:

@@ -26,6 +26,7 @@ from monitor.coverage import age_seconds, pending_list, with_discovery
 from monitor.curves import Curves
 from monitor.journal import LostTail, is_doubt
 from monitor.patch import merge_patch
+from monitor.profiles import stage_state
 from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, watched
 from monitor.stopping import stopping
 
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
     from monitor.channels import Row
     from monitor.config import Config
     from monitor.journal import Position
+    from monitor.profiles import Profile
     from monitor.roster import Roster
+    from monitor.stage_store import Staging
     from monitor.wall_store import WallStore
-    from monitor.windows import Change, Loaded
+    from monitor.windows import Change, Highlight, Loaded
 
 log = logging.getLogger("monitor.feed")
 
@@ -51,6 +54,10 @@ PING = b"\x89\x00"
 """A WebSocket ping without content: whoever reads answers it, and it stands behind the frames that must be read before it."""
 CHANGES_AT_ONCE = 200
 """Most changes of one partition that the journal gives at once; fewer means that there were no more."""
+MOST_TOLD = 2000
+"""Commits with something for the keeper that a server remembers, should it become the keeper."""
+MOST_GONE = 20_000
+"""Retracted ids that a server keeps off its wall, whatever the parts say."""
 MINUTES_AT_ONCE = 20
 """Most minutes of sessions that are read in one turn: after a restart five days are there within minutes, and no tick waits for them."""
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
@@ -120,7 +127,10 @@ class Ticker:
     def tick(self, book: Book, now_ms: int, around: Around) -> bytes | None:
         """The delta to the state of now; None when nothing changed and the last frame is young."""
         book.advance(now_ms)
-        state = self.picture.state(book, now_ms, around)
+        return self.show(self.picture.state(book, now_ms, around), now_ms)
+
+    def show(self, state: dict[str, Any], now_ms: int) -> bytes | None:
+        """The delta to this state, made elsewhere."""
         patch = merge_patch(self.state, state)
         if patch is None and now_ms - self._sent_ms < self._heartbeat_ms:
             return None
@@ -164,6 +174,7 @@ class Client:
 
     transport: Transport
     is_open: Callable[[], bool]
+    profile: Profile = "room"
     behind: bool = False
     """It missed a delta or asked again: it gets a snapshot next."""
     backlog: int = 0
@@ -216,6 +227,7 @@ class Feed:
         *,
         discovered: ChannelStore | None = None,
         wall: WallStore | None = None,
+        staging: Staging | None = None,
         ticks: float = 4.0,
         now_ms: Callable[[], int] = unix_ms,
     ) -> None:
@@ -225,12 +237,19 @@ class Feed:
         """Where discovery writes what it knows; None: nobody discovers."""
         self.wall = wall
         """Where the wall's keeper and producer write; None: nobody keeps it."""
+        self.staging = staging
+        """What the producer has put on the stage; None: there is none."""
         self.rows: dict[str, Row] = {}
         self.desks: dict[str, Desk] = {}
         self.delays: dict[str, tuple[list[int], int]] = {}
         """Platform → (broadcasts by discovery delay, sum of seconds)."""
         self.book = Book(source.partitions)
         self.ticker = Ticker(Picture(config), secrets.token_hex(8))
+        self.tickers: dict[Profile, Ticker] = {
+            "room": self.ticker,
+            "stage": Ticker(self.ticker.picture, self.ticker.epoch),
+        }
+        """A state, and its encoding, for each profile."""
         self.around = Around()
         self.curves = Curves(config, roster)
         self.latency = Latency()
@@ -238,6 +257,9 @@ class Feed:
         self.clients: set[Client] = set()
         self._now_ms = now_ms
         self._pause = 1 / ticks
+        self.told: deque[tuple[int, list[Highlight], list[str]]] = deque(maxlen=MOST_TOLD)
+        """(partition, messages that might be quoted, what was retracted) of the newest commits, for the keeper of the wall."""
+        self._gone: dict[str, None] = {}
         self._positions: dict[int, Position] = {}
         self._raw: dict[str, tuple[bytes, Livestream]] = {}
         self._ingest: dict[str, int] = {}
@@ -263,6 +285,8 @@ class Feed:
             tasks.create_task(self._repeat("authors", self.look_at_authors, 5.0))
             tasks.create_task(self._repeat("minutes", self.look_at_curves, 1.0))
             tasks.create_task(self._repeat("wall", self.look_at_wall, self._pause))
+            if self.staging is not None:
+                tasks.create_task(self._repeat("stage", self.staging.look, self._pause))
             tasks.create_task(self._tick_forever())
 
     def reconfigure(self, config: Config, roster: Roster) -> None:
@@ -270,6 +294,8 @@ class Feed:
         self.ticker.picture = Picture(config)
         self.roster = roster
         self.curves = Curves(config, roster)
+        if self.staging is not None:
+            self.staging.reconfigure(config)
         self._stale = True
 
     # reading
@@ -296,6 +322,7 @@ class Feed:
                 for position, change in changes:
                     self.book.apply(partition, change)
                     self._positions[partition] = position
+                    self._tell(partition, change)
             except Behind:
                 self._forget(partition)
                 continue
@@ -346,7 +373,7 @@ class Feed:
             return
         version = await self.wall.version()
         if version != self._wall_version:
-            self.around = replace(self.around, parts=await self.wall.parts())
+            self.around = replace(self.around, parts=self._without_gone(await self.wall.parts()))
             self._wall_version = version
 
     async def look_at_authors(self) -> None:
@@ -399,10 +426,10 @@ class Feed:
 
     # showing
 
-    def join(self, transport: Transport, is_open: Callable[[], bool]) -> Client:
+    def join(self, transport: Transport, is_open: Callable[[], bool], profile: Profile = "room") -> Client:
         """A new wall; it has its first picture when this returns."""
-        client = Client(transport, is_open, read_at=time.monotonic())
-        self._write(client, text_frame(self.ticker.snapshot()))
+        client = Client(transport, is_open, profile, read_at=time.monotonic())
+        self._write(client, text_frame(self.tickers[profile].snapshot()))
         self.clients.add(client)
         return client
 
@@ -414,7 +441,7 @@ class Feed:
         self.clients.discard(client)
 
     def tick(self) -> None:
-        """One state, one encoding, every client."""
+        """One state and one encoding for each profile, every client."""
         now_ms = self._now_ms()
         self.latency.add(self.book.take_samples(), now_ms)
         around = replace(
@@ -422,9 +449,13 @@ class Feed:
             event_to_wall_ms=self.latency.percentiles(now_ms),
             discovery_age_seconds=age_seconds(self.desks.values(), from_ms(now_ms)),
         )
-        delta = self.ticker.tick(self.book, now_ms, around)
-        frame = text_frame(delta) if delta is not None else None
-        snapshot: bytes | None = None
+        if self.staging is not None and (part := self.staging.part(now_ms)) is not None:
+            around = replace(around, parts={**around.parts, "wall": part})
+        deltas: dict[Profile, bytes | None] = {"room": self.ticker.tick(self.book, now_ms, around)}
+        on_stage = self.staging.on_stage if self.staging is not None else self._on_stage
+        deltas["stage"] = self.tickers["stage"].show(on_stage(self.ticker.state), now_ms)
+        frames = {profile: text_frame(delta) for profile, delta in deltas.items() if delta is not None}
+        snapshots: dict[Profile, bytes] = {}
         now = time.monotonic()
         if now - self._ticked_at > 1.0:  # we slept ourselves, and have not read what they answered
             for client in self.clients:
@@ -442,17 +473,22 @@ class Feed:
                 self.clients.discard(client)
                 client.transport.abort()
             elif what == "skip":
-                client.behind = client.behind or frame is not None
+                client.behind = client.behind or client.profile in frames
             elif client.behind:
-                snapshot = snapshot or text_frame(self.ticker.snapshot())
+                if client.profile not in snapshots:
+                    snapshots[client.profile] = text_frame(self.tickers[client.profile].snapshot())
                 client.behind = False
-                self._write(client, snapshot)
-            elif frame is not None:
+                self._write(client, snapshots[client.profile])
+            elif (frame := frames.get(client.profile)) is not None:
                 self._write(client, frame)
             if ping and what == "send":
                 client.transport.write(PING)
 
     # inside
+
+    def _on_stage(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Without a producer nothing is under embargo, and what is for the back room stays there all the same."""
+        return stage_state(state, {})
 
     def _write(self, client: Client, frame: bytes) -> None:
         client.transport.write(frame)
@@ -466,6 +502,22 @@ class Feed:
         self.book.load(partition, loaded, now_ms)
         self._positions[partition] = loaded.position
         self.counts.loads += 1
+
+    def _tell(self, partition: int, change: Change) -> None:
+        """Retracted messages are off the wall with the next tick, whoever keeps it and however long that takes."""
+        if change.highlights or change.removed:
+            self.told.append((partition, change.highlights, change.removed))
+        if change.removed:
+            self._gone.update(dict.fromkeys(change.removed))
+            for old in list(self._gone)[: max(0, len(self._gone) - MOST_GONE)]:
+                del self._gone[old]
+            self.around = replace(self.around, parts=self._without_gone(self.around.parts))
+
+    def _without_gone(self, parts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        shown = parts.get("highlights", {})
+        if self._gone.keys().isdisjoint(shown):
+            return parts
+        return {**parts, "highlights": {name: one for name, one in shown.items() if name not in self._gone}}
 
     def _forget(self, partition: int) -> None:
         log.info("Changes of partition %d are missing; it is loaded again", partition)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.voices import Voices
+
 if TYPE_CHECKING:
     from monitor.keeper import Job
 
 
 def jobs() -> list[Job]:
     """Fresh ones, for one keeper."""
-    return []
+    return [Voices()]

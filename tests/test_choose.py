@@ -12,7 +12,9 @@ from test_derive import make_config, message, removal
 
 from connectors.event import as_json
 from monitor.choose import (
+    ADMIT_MS,
     CLEAN_MS,
+    HELD_MS,
     MOST_SHOWN,
     MOST_WAITING,
     REJECTED_MS,
@@ -45,7 +47,7 @@ def test_a_sentence_in_any_script_is_fit(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "LUL", "first", "奇瑞 加油", "robot dance 🔥🔥", "🔥🔥🔥🔥🔥🔥🔥🔥🔥🔥🔥🔥", "KEKW KEKW Pog", "catJAM monkaS peepoClap", "!drops now please tell me", "/ban him from here",
+        "LUL", "first", "100 #CheryUserSummit #Robots", "... #奇瑞国际用户共创大会", "奇瑞 加油", "robot dance 🔥🔥", "🔥🔥🔥🔥🔥🔥🔥🔥🔥🔥🔥🔥", "KEKW KEKW Pog", "catJAM monkaS peepoClap", "!drops now please tell me", "/ban him from here",
         "look at https://example.com now", "join www.example to win it", "buy at shop.example.com today", "t.me/promo is the best one", "call me +49 170 1234567 please",
         "@bob you are a great man", "hahahaaaaaaaa so funny", "go go go go go go go", "I LOVE THIS CAR SO MUCH", "1234 5678 90 12 34", "", " ", "a" * 181, "word " * 60,
     ],
@@ -164,7 +166,10 @@ def waiting_pool(*voices, **more):
     pool = Pool()
     for one in voices:
         pool.offer(one)
-    pool.turn(around(0, **more), READ)
+    for turn in range(1, 40):  # long before the beginning of time, so that ages are counted from nought
+        pool.turn(around(-turn * ADMIT_MS - 1, **more), READ)
+    for one in pool.voices.values():
+        one.since_ms = 0
     return pool
 
 
@@ -185,10 +190,10 @@ def test_a_pick_spreads_over_countries_and_livestreams_rather_than_taking_the_be
 def test_nothing_waits_before_moderation_has_read_it():
     pool = Pool()
     pool.offer(voice(1))
-    for read in ({}, {0: "4-9"}, {1: "9-0"}):
-        pool.turn(around(0), read)
+    for turn, read in enumerate(({}, {0: "4-9"}, {1: "9-0"}), 1):
+        pool.turn(around(turn * ADMIT_MS), read)
         assert pool.of("waiting") == []
-    pool.turn(around(0), {0: "5-0"})
+    pool.turn(around(4 * ADMIT_MS), {0: "5-0"})
     assert [one.id for one in pool.of("waiting")] == ["m1"]
 
 
@@ -196,7 +201,7 @@ def test_what_is_flagged_while_it_is_held_back_never_waits():
     pool = Pool()
     pool.offer(voice(1))
     pool.drop(["m1"])
-    pool.turn(around(0), READ)
+    pool.turn(around(ADMIT_MS), READ)
     assert pool.voices == {}
 
 
@@ -216,7 +221,40 @@ def test_a_copy_of_what_was_heard_lately_is_not_taken():
 def test_there_are_never_more_waiting_than_a_person_can_read():
     pool = waiting_pool(*(voice(n) for n in range(200)))
     assert len(pool.of("waiting")) == MOST_WAITING
+
+
+def test_a_better_one_that_comes_a_little_later_is_not_too_late():
+    pool = Pool()
+    for number in range(100):
+        pool.offer(voice(number, worth=40))
+    pool.turn(around(ADMIT_MS), READ)
+    assert 0 < len(pool.of("waiting")) < 20
+    pool.offer(voice(500, worth=100))
+    pool.turn(around(ADMIT_MS + 1), READ)
+    assert "m500" not in pool.voices
+    pool.turn(around(2 * ADMIT_MS), READ)
+    assert "m500" in pool.voices
+
+
+def test_what_others_were_better_than_is_forgotten():
+    pool = Pool()
+    for number in range(100):
+        pool.offer(voice(number))
+    pool.turn(around(ADMIT_MS), READ)
+    assert pool.held
+    pool.turn(around(HELD_MS), READ)
     assert pool.held == 0
+
+
+def test_while_nobody_knows_who_has_withdrawn_nothing_is_taken_and_nothing_thrown_away():
+    one = voice(1)
+    one.state = "approved"
+    pool = Pool([one])
+    pool.offer(voice(2))
+    pool.turn(around(ADMIT_MS, missing=["a1", "a2"], sure=False), READ)
+    assert list(pool.voices) == ["m1"]
+    pool.turn(around(2 * ADMIT_MS), READ)
+    assert list(pool.voices) == ["m1", "m2"]
 
 
 def test_without_a_person_nothing_is_shown_by_default():
