@@ -40,7 +40,6 @@ ROUTES: Final[Mapping[tuple[str, str], Need]] = {
     ("POST", "/api/highlights"): "moderator",
     ("GET", "/api/pending"): "moderator",
     ("POST", "/api/pending"): "lead",
-    ("POST", "/api/highlights"): "moderator",
     ("GET", "/remote"): "lead",
     ("POST", "/api/wall"): "lead",
     ("GET", "/api/wall/log"): "moderator",
