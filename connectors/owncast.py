@@ -84,6 +84,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
         },
     }
 )
+BARE = "{handle}"
 PLAIN_PORTS = (80, 8080)
 """Ports on which a server answers without encryption unless told otherwise; 8080 is Owncast's own."""
 
@@ -92,6 +93,8 @@ PLAIN_PORTS = (80, 8080)
 class Options:
     """The section ``[owncast]``; nothing must be filled in, the servers stand in the roster."""
 
+    url: str = BARE
+    """Where the servers are: ``{handle}`` as the roster names them, or all behind one gateway, ``https://gateway.example/{handle}``."""
     allow_private: bool = False
     """Whether the roster may name servers inside private networks."""
     secret: Secret | None = None
@@ -120,7 +123,7 @@ class Options:
     def talk(self) -> TalkOptions:
         """What this means to a websocket."""
         return TalkOptions(
-            url="{handle}", map={**MAP, **self.map}, split="newline", allow_private=self.allow_private, section=self.section,
+            url=self.url, map={**MAP, **self.map}, split="newline", allow_private=self.allow_private, section=self.section,
             open_seconds=self.open_seconds, ping_seconds=self.ping_seconds, mark_every_seconds=self.mark_every_seconds,
         )  # fmt: skip
 
@@ -163,10 +166,10 @@ class Owncast(Talker):
         return [line for line in raw.split(b"\n") if line.strip()] or [raw]
 
     def address_of(self, target: Target | None) -> str:
-        return base_of(target.handle if target else "")
+        return base_of(target.handle if target else "") if self.opts.url == BARE else super().address_of(target)
 
     def is_from_roster(self) -> bool:
-        return True
+        return self.opts.url == BARE or super().is_from_roster()
 
     @contextlib.asynccontextmanager
     async def open(self, url: str, address: str | None, cursor: str | None) -> AsyncGenerator[Source, None]:

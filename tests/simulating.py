@@ -38,8 +38,8 @@ class World:
         self.platform = made_by(
             Setting(
                 channels=channels, rates=rates, air=Airtime(rates, random.Random(1), NOON), dice=random.Random(9),
-                clock=lambda: self.now, hashtags=tuple(hashtags), ledger=self.ledger, mishaps=self.mishaps,
-                control=lambda _: None, **{"hooks": "", **more},
+                clock=lambda: self.now, hashtags=tuple(hashtags), mishaps=self.mishaps,
+                control=lambda _: None, **{"hooks": "", "ledger": self.ledger, **more},
             )
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
 
     from connectors.simulator.ledger import Ledger
     from connectors.simulator.model import SimChannel
+
+_spaces = re.compile(r"[ \t\r\n\f]+")
+
+
+def one_line(text: str) -> str:
+    """Words as a page shows them: HTML keeps no line ends and no two spaces."""
+    return _spaces.sub(" ", text).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,13 @@ PLATFORMS: Final[dict[str, Played]] = {
         made_by="connectors.simulator.sse:WebsocketPlatform",
         options={"url": "{websocket_simulated}", "token": "simulated-key", "resume": {"query": "since", "from": "/number"}},
     ),
+    "ssn": Played(made_by="connectors.simulator.ssn:SsnPlatform", options={"url": "{ssn}", "connect_every_seconds": 0.05}),
+    "owncast": Played(
+        made_by="connectors.simulator.owncast:OwncastPlatform", options={"url": "{owncast}", "secret": "simulated-secret"},
+    ),
+    "webhook.simulated": Played(
+        made_by="connectors.simulator.webhooks:WebhookPlatform", options={"secret": "whsec_c2ltdWxhdGVkIHBhcnRuZXIncyBrZXk="},
+    ),
 }  # fmt: skip
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")

@@ -148,6 +148,11 @@ class Server:
         while self.clock() < at:
             await self.bell.wait()
 
+    def refuse(self, status: int) -> web.Response:
+        """An answer without words, for servers that have none of their own."""
+        headers = {"Retry-After": str(round(self.mishaps.faults.retry_after))} if status in (429, 503) else {}
+        return web.Response(status=status, headers=headers)
+
     async def give(self, request: web.Request, response: web.Response) -> web.StreamResponse:
         """An answer, or what mishaps leave of it."""
         body = response.body if isinstance(response.body, bytes) else b""

@@ -92,8 +92,7 @@ class Feed(Server):
         self.asked += 1
         status = self.mishaps.refusal()
         if status:
-            headers = {"Retry-After": str(round(self.mishaps.faults.retry_after))} if status in (429, 503) else {}
-            return web.Response(status=status, headers=headers)
+            return self.refuse(status)
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
         if self.mishaps.faults.ended:

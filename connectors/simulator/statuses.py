@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from connectors.simulator.lines import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,6 @@ ELSEWHERE: Final = ("fedi.example", "toot.example", "汽车.example")
 LONGEST: Final = 500
 """Characters of a post."""
 _HASHTAG: Final = re.compile(r"(?<!\S)#(\w+)")
-_spaces: Final = re.compile(r"[ \t\r\n\f]+")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -57,7 +58,7 @@ class Post(NamedTuple):
     @property
     def words(self) -> str:
         """What a reader sees."""
-        return " ".join(part for part in (self.warning, _spaces.sub(" ", self.text).strip()) if part)
+        return " ".join(part for part in (self.warning, one_line(self.text)) if part)
 
 
 def address(handle: str) -> str:

@@ -1,0 +1,146 @@
+"""Sends webhooks: one after the other for each channel, again until it is taken or given up, and what mishaps make of it.
+
+What comes again has the same id and, as another attempt, another time and signature; a replay is the same request to the last byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from connectors.simulator.faults import Mishaps
+    from connectors.simulator.serving import Bell
+
+AT_ONCE: Final = 32
+MOST_WAITING: Final = 20_000
+"""Deliveries on their way; beyond, new ones are lost."""
+ANSWER_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One webhook on its way."""
+
+    url: str
+    body: bytes
+    headers: Callable[[bytes], Mapping[str, str]]
+    """Of an attempt made now with this body."""
+    done: Callable[[bool], None]
+    """Is told once whether it was taken."""
+
+
+class Poster:
+    """Delivers; ``pauses`` are the seconds before the second, third … attempt, and who is patient goes on with the last one."""
+
+    def __init__(
+        self, *, mishaps: Mishaps, clock: Callable[[], float], bell: Bell, pauses: Sequence[float] = (), patient: bool = False
+    ) -> None:
+        self.taken = self.lost = self.attempts = self.waiting = 0
+        self._mishaps, self._clock, self._bell = mishaps, clock, bell
+        self._pauses, self._patient = tuple(pauses), patient
+        self._lanes: dict[int, deque[Delivery]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    def put(self, lane: int, delivery: Delivery) -> None:
+        """It goes out when those before it in its lane were taken or given up."""
+        if self.waiting >= MOST_WAITING:
+            self._end(delivery, taken=False)
+            return
+        self.waiting += 1
+        if lane in self._lanes:
+            self._lanes[lane].append(delivery)
+            return
+        self._lanes[lane] = deque((delivery,))
+        task = asyncio.create_task(self._work(lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """What is on its way is lost."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    async def _work(self, lane: int) -> None:
+        waiting = self._lanes[lane]
+        try:
+            while waiting:
+                taken = await self._deliver(waiting[0])
+                self.waiting -= 1
+                self._end(waiting.popleft(), taken=taken)
+        finally:
+            del self._lanes[lane]
+
+    def _end(self, delivery: Delivery, *, taken: bool) -> None:
+        self.taken += taken
+        self.lost += not taken
+        delivery.done(taken)
+
+    # --- one delivery -------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, delivery: Delivery) -> bool:
+        fate = self._mishaps.fate("drop", "stall", "half", "garbage", "repeat")
+        if fate == "stall":
+            await self._until(self._clock() + self._mishaps.faults.stall_seconds)
+        if fate == "garbage":
+            garbage = self._mishaps.garbage()
+            await self._attempt(delivery.url, garbage, delivery.headers(garbage))
+        if fate == "half":
+            await self._half(delivery)
+        return await self._try(delivery, fate)
+
+    async def _try(self, delivery: Delivery, fate: str) -> bool:
+        failures = 0
+        while True:
+            headers = delivery.headers(delivery.body)
+            lost = fate == "drop" and failures == 0
+            if not lost and await self._attempt(delivery.url, delivery.body, headers):
+                if fate == "repeat":
+                    await self._attempt(delivery.url, delivery.body, headers)
+                return True
+            failures += 1
+            if failures > len(self._pauses) and not self._patient:
+                return False
+            await self._until(self._clock() + self._pauses[min(failures, len(self._pauses)) - 1])
+
+    async def _until(self, at: float) -> None:
+        while self._clock() < at:
+            await self._bell.wait()
+
+    async def _attempt(self, url: str, body: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether the address answered with success."""
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=AT_ONCE))
+        async with self._places:
+            self.attempts += 1
+            try:
+                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+                    return 200 <= answer.status < 300
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                return False
+
+    async def _half(self, delivery: Delivery) -> None:
+        """The connection breaks in the middle of the body."""
+        parts = urlsplit(delivery.url)
+        head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(delivery.body)}"]
+        head += [f"{name}: {value}" for name, value in delivery.headers(delivery.body).items()]
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            writer.write("\r\n".join([*head, "", ""]).encode() + self._mishaps.cut(delivery.body))
+            await writer.drain()
+            writer.transport.abort()
