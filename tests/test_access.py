@@ -48,7 +48,7 @@ def token(role="lead", name="Ana", number=1, **more):
     ("role", "allowed"),
     [
         ("viewer", {"/", "/feed", "/api/state", "/api/livestreams"}),
-        ("moderator", {"/", "/feed", "/api/state", "/api/livestreams", "/api/pending", "/api/wall/log"}),
+        ("moderator", {"/", "/feed", "/api/state", "/api/livestreams", "/api/highlights", "/api/pending", "/api/wall/log"}),
         ("metrics", {"/metrics"}),
     ],
 )
