@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from random import Random
 
 Fate = Literal["", "drop", "stall", "half", "garbage", "repeat", "reorder"]
+_REFUSALS: Final = frozenset(int(status) for status in HTTPStatus if status >= 400)
 _CHANCES: Final[tuple[Fate, ...]] = ("drop", "stall", "half", "garbage", "repeat", "reorder")
 
 
@@ -146,8 +148,10 @@ def _value(name: str, text: str, kind: str) -> float | int | bool | None:
     except ValueError:
         raise ValueError(f"{name} must be a number") from None
     if kind == "int":
-        if not number.is_integer() or not 0 <= number < 1e9 or (name == "status" and not 400 <= number < 600):
-            raise ValueError(f"{name} must be a whole number{', from 400 to 599' if name == 'status' else ''}")
+        if not number.is_integer() or not 0 <= number < 1e9:
+            raise ValueError(f"{name} must be a whole number")
+        if name == "status" and int(number) not in _REFUSALS:
+            raise ValueError("status must be one with which requests are refused, from 400 to 511")
         return int(number)
     chance = name in _CHANCES or name in ("refuse", "forged")
     if not 0 <= number <= (1 if chance else 1e9):

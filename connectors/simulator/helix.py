@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from connectors.simulator.faults import Faults, Mishaps
+from connectors.simulator.serving import Server
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from connectors.simulator.air import Airtime
     from connectors.simulator.irc import Place
@@ -28,7 +33,7 @@ CLIENT_ID: Final = "simulated"
 CLIENT_SECRET: Final = "simulated-secret"  # noqa: S105 — of the simulator itself
 
 
-class HelixServer:
+class HelixServer(Server):
     """All channels of the simulated Twitch, as its API shows them."""
 
     def __init__(
@@ -39,10 +44,12 @@ class HelixServer:
         clock: Callable[[], float],
         points: int = 800,
         token_seconds: int = 5_011_271,
+        mishaps: Mishaps | None = None,
     ) -> None:
+        dice = random.Random(points)
+        super().__init__(clock=clock, mishaps=mishaps or Mishaps(Faults(), dice, clock), dice=dice)
         self.places = places
         self.air = air
-        self.clock = clock
         self.points = points
         self.token_seconds = token_seconds
         self.calls: dict[str, int] = {}
@@ -55,22 +62,23 @@ class HelixServer:
         self._tokens: dict[str, float] = {}
         """Token → when it ends."""
         self._issued = 0
-        self._runner: web.AppRunner | None = None
+
+    def routes(self, app: web.Application) -> None:
+        app.router.add_post("/oauth2/token", self._mishandled(self._token))
+        app.router.add_get("/helix/users", self._mishandled(self._users))
+        app.router.add_get("/helix/streams", self._mishandled(self._streams))
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; gives the port."""
-        app = web.Application()
-        app.router.add_post("/oauth2/token", self._token)
-        app.router.add_get("/helix/users", self._users)
-        app.router.add_get("/helix/streams", self._streams)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        return int(self._runner.addresses[0][1])
+        return await self.listen(host, port)
 
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+    def _mishandled(
+        self, answer: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            return await self.give(request, await answer(request))
+
+        return serve
 
     def expire_tokens(self) -> None:
         """Every token that was given is worth nothing from now on."""
@@ -171,7 +179,7 @@ class HelixServer:
             return _error(401, "Invalid OAuth token")
         if request.headers.get("Client-Id") != CLIENT_ID:
             return _error(401, "Client ID and OAuth token do not match")
-        if not self._take():
+        if self.mishaps.faults.quota or not self._take():
             self.throttled += 1
             return _error(429, "Too Many Requests", self._limits())
         return None
@@ -181,6 +189,10 @@ class HelixServer:
         if self.trouble:
             status, body = self.trouble.pop(0)
             return web.Response(status=status, body=body, content_type="application/json")
+        status = self.mishaps.refusal()
+        if status:
+            reset = {"Ratelimit-Reset": str(int(self.clock() + self.mishaps.faults.retry_after) + 1)}
+            return _error(status, "the plan of faults wants it so", {**self._limits(), **reset} if status == 429 else None)
         return None
 
     def _take(self) -> bool:
@@ -209,5 +221,4 @@ def _json(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, s
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    names = {400: "Bad Request", 401: "Unauthorized", 429: "Too Many Requests"}
-    return _json({"error": names[status], "status": status, "message": message}, status, headers)
+    return _json({"error": HTTPStatus(status).phrase, "status": status, "message": message}, status, headers)

@@ -18,7 +18,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from connectors.simulator import atproto
-from connectors.simulator.faults import Faults
+from connectors.simulator.faults import Faults, Mishaps
+from connectors.simulator.reader import half_frame
+from connectors.simulator.serving import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -74,13 +76,15 @@ class Record(NamedTuple):
 class Client:
     """One subscription and its place in the ring."""
 
-    def __init__(self, options: Options, position: int, drop_at: float | None) -> None:
+    def __init__(self, options: Options, position: int) -> None:
         self.set(options)
         self.position = position
         self.cursor: int | None = None
         """While it replays: entries before this time are left out."""
         self.replay_until = 0
-        self.drop_at = drop_at
+        self.drop_at: float | None = None
+        self.later: bytes | None = None
+        """A frame that comes after the next one."""
         self.ready = asyncio.Event()
         self.socket: ServerConnection | None = None
 
@@ -115,12 +119,13 @@ class JetstreamServer:
         hashtags: Sequence[str] = (),
         record: Callable[[Record], None] | None = None,
         faults: Faults | None = None,
+        mishaps: Mishaps | None = None,
         ring: int = RING,
     ) -> None:
         self.dice = dice
         self.clock = clock
         self.record = record
-        self.faults = faults or Faults()
+        self.mishaps = mishaps or Mishaps(faults or Faults(), dice, clock)
         self.hashtags = tuple(hashtags)
         self._tags = {tag.removeprefix("#").casefold() for tag in hashtags}
         self.size = ring
@@ -136,6 +141,7 @@ class JetstreamServer:
         self._uris: dict[Sent, tuple[str, str, str]] = {}
         """Of posts that will be deleted and may be liked: did, key, address."""
         self._clock_id = dice.randrange(1024)
+        self._bell = Bell()
         self._server: Server | None = None
 
     @property
@@ -152,6 +158,9 @@ class JetstreamServer:
             found = control(request.path) if control is not None else None
             if found is not None:
                 return connection.respond(*found)
+            status = self.mishaps.refusal()
+            if status:
+                return connection.respond(HTTPStatus(status), "the plan of faults wants it so\n")
             if path == "/xrpc/com.atproto.identity.resolveHandle":
                 return connection.respond(*self._resolve(request.path))
             if path != "/subscribe":
@@ -170,6 +179,12 @@ class JetstreamServer:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+
+    def rename(self, index: int, handle: str | None) -> None:
+        """Another handle from now on; None: it is nobody's. Who posts stays who they are."""
+        self.handles = {name: did for name, did in self.handles.items() if did != self.dids[index]}
+        if handle is not None:
+            self.handles[handle.lower()] = self.dids[index]
 
     def _resolve(self, path: str) -> tuple[HTTPStatus, str]:
         handle = parse_qs(urlsplit(path).query).get("handle", [""])[0].lower()
@@ -200,7 +215,7 @@ class JetstreamServer:
         return self._asked_all or did in self._asked
 
     def _time(self, sent: Sent) -> int:
-        jitter = self.faults.jitter_us
+        jitter = self.mishaps.faults.jitter_us
         return sent.at * 1000 + self.dice.randint(-jitter, jitter)
 
     def _post(self, sent: Sent) -> None:
@@ -262,8 +277,17 @@ class JetstreamServer:
     def tick(self) -> None:
         """Do what the fault plan wants."""
         now = self.clock()
-        for client in [client for client in self.clients if client.drop_at is not None and now >= client.drop_at]:
-            self._cut(client)
+        self._bell.ring()
+        for client in list(self.clients):
+            self._plan(client, now)
+            if client.drop_at is not None and now >= client.drop_at:
+                self._cut(client)
+
+    def _plan(self, client: Client, now: float) -> None:
+        """When it is cut, by the plan of now."""
+        every = self.mishaps.faults.jetstream_drop_every
+        if every is None or client.drop_at is None:
+            client.drop_at = None if every is None else now + self.mishaps.wait(every)
 
     def drop_all(self) -> int:
         """Cut every socket without a close frame; gives how many."""
@@ -282,8 +306,8 @@ class JetstreamServer:
     async def _handle(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         options, query = parse_query(socket.request.path)
-        every = self.faults.jetstream_drop_every
-        client = Client(options, self.head, None if every is None else self.clock() + self.dice.expovariate(1 / every))
+        client = Client(options, self.head)
+        self._plan(client, self.clock())
         client.socket = socket
         writer: asyncio.Task[None] | None = None
         try:
@@ -341,13 +365,42 @@ class JetstreamServer:
                     replaying = client.cursor is not None and client.position < client.replay_until
                     client.position += 1
                     if not (replaying and entry.time_us < (client.cursor or 0)) and client.wants(entry):
-                        await socket.send(entry.frame, text=True)
+                        await self._send(client, socket, entry.frame)
                 if not batch:
                     await client.ready.wait()
                 else:
                     await asyncio.sleep(0)
         except ConnectionClosed:
             return
+
+    async def _send(self, client: Client, socket: ServerConnection, frame: bytes) -> None:
+        """One frame, or what the plan makes of it."""
+        fate = self.mishaps.fate()
+        match fate:
+            case "":
+                pass
+            case "stall":
+                at = self.clock() + self.mishaps.faults.stall_seconds
+                while self.clock() < at:
+                    await self._bell.wait()
+            case "drop":
+                self._cut(client)
+                return
+            case "half":
+                socket.transport.write(half_frame(frame))
+                socket.transport.close()
+                return
+            case "garbage":
+                await socket.send(self.mishaps.garbage(), text=True)
+            case "reorder" if client.later is None:
+                client.later = frame
+                return
+        await socket.send(frame, text=True)
+        if fate == "repeat":
+            await socket.send(frame, text=True)
+        if client.later is not None:
+            later, client.later = client.later, None
+            await socket.send(later, text=True)
 
 
 def parse_query(path: str) -> tuple[Options, dict[str, str]]:

@@ -13,13 +13,13 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from connectors.simulator import kick_wire as wire
 from connectors.simulator import lines
 from connectors.simulator.kick_hooks import Delivery, Sender
 from connectors.simulator.kick_key import PUBLIC_KEY
-from connectors.simulator.serving import Server, as_json, transport_of
+from connectors.simulator.serving import Server, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,9 +40,11 @@ EVENTS: Final = frozenset({
     CHAT, "channel.followed", "channel.subscription.new", "channel.subscription.renewal", "channel.subscription.gifts",
     "channel.reward.redemption.updated", "livestream.status.updated", "livestream.metadata.updated", "moderation.banned", "kicks.gifted",
 })  # fmt: skip
+APP_KEY: Final = "simulated"
 ACTIVITY_SECONDS: Final = 120
 PONG_SECONDS: Final = 30.0
 _API: Final = "/public/v1"
+_encode = msgspec.json.Encoder().encode
 
 
 class KickPlatform(Server):
@@ -82,7 +84,7 @@ class KickPlatform(Server):
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
         port = await self.listen(host, ports.get("kick", 0))
-        pusher = f"ws://{host}:{port}/app/simulated?protocol=7&client=js&version=8.4.0&flash=false"
+        pusher = f"ws://{host}:{port}/app/{APP_KEY}?protocol=7&client=js&version=8.4.0&flash=false"
         return {"kick": f"http://{host}:{port}", "kick_pusher": pusher}
 
     async def stop(self) -> None:
@@ -161,6 +163,7 @@ class KickPlatform(Server):
                     self._send(about, wire.status_webhook(about, air, live=False, at=now), _nothing)
                 self._send(about, wire.status_webhook(about, air, live=bool(air.id), at=now), _nothing)
                 self._on_air[index] = air.id
+        self._talks = {reader: talk for reader, talk in self._talks.items() if reader in self.readers}
         for reader, talk in self._talks.items():
             self._look_after(reader, talk, now)
         super().tick()
@@ -283,37 +286,23 @@ class KickPlatform(Server):
         status = self.mishaps.refusal()
         if status:
             return self._refusal(status)
-        socket = web.WebSocketResponse(max_msg_size=65_536)
-        await socket.prepare(request)
-        if request.match_info["key"] != "simulated":
-            error = {"code": 4001, "message": f"App key {request.match_info['key']} not in this cluster"}
-            await socket.send_str(msgspec.json.encode({"event": "pusher:error", "data": error}).decode())
-            await socket.close(code=4001)
-            return socket
+        return await self.socket(request, lambda reader: self._greet(reader, request.match_info["key"]), self._hear)
 
-        async def write(frame: bytes) -> None:
-            await socket.send_str(frame.decode())
-
-        async with (
-            self.holding(request),
-            self.writing(transport_of(request), write, framed=True) as reader,
-        ):
-            self._talks[reader] = _Talk(self.clock())
-            hello = {
-                "socket_id": f"{self.dice.randrange(10**6)}.{self.dice.randrange(10**7)}",
-                "activity_timeout": ACTIVITY_SECONDS,
-            }
-            reader.put(wire.pusher("pusher:connection_established", hello))
-            try:
-                async for message in socket:
-                    if message.type is WSMsgType.TEXT:
-                        self._hear(reader, message.data)
-            finally:
-                del self._talks[reader]
-        return socket
+    def _greet(self, reader: Reader, key: str) -> None:
+        if key != APP_KEY:
+            error = {"code": 4001, "message": f"App key {key} not in this cluster"}
+            reader.put(_encode({"event": "pusher:error", "data": error}))
+            reader.end()
+            return
+        self._talks[reader] = _Talk(self.clock())
+        hello = {"socket_id": f"{self.dice.randrange(10**6)}.{self.dice.randrange(10**7)}", "activity_timeout": ACTIVITY_SECONDS}
+        reader.put(wire.pusher("pusher:connection_established", hello))
 
     def _hear(self, reader: Reader, text: str) -> None:
-        self._talks[reader].heard, self._talks[reader].asked = self.clock(), False
+        talk = self._talks.get(reader)
+        if talk is None:
+            return
+        talk.heard, talk.asked = self.clock(), False
         try:
             frame = msgspec.json.decode(text)
             event, channel = frame["event"], str(frame.get("data", {}).get("channel", ""))

@@ -27,7 +27,7 @@ class BlueskyPlatform:
             clock=setting.clock,
             hashtags=setting.hashtags,
             record=self._record if setting.ledger else None,
-            faults=setting.mishaps.faults,
+            mishaps=setting.mishaps,
         )
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
@@ -49,6 +49,10 @@ class BlueskyPlatform:
 
     async def stop(self) -> None:
         await self.server.stop()
+
+    def rename(self, index: int, handle: str | None) -> None:
+        """Another handle from now on; None: it is nobody's. The DID stays."""
+        self.server.rename(index, handle)
 
     def _record(self, record: Record) -> None:
         ledger = self._setting.ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from connectors.simulator import irc
@@ -34,10 +35,10 @@ class TwitchPlatform:
             dice=setting.dice,
             clock=setting.clock,
             record=self._record if setting.ledger else None,
-            faults=setting.mishaps.faults,
+            mishaps=setting.mishaps,
             clumped=[index for index, rate in enumerate(setting.rates) if rate > CLUMP_RATE],
         )
-        self.helix = HelixServer(self.chat.places, setting.air, clock=setting.clock)
+        self.helix = HelixServer(self.chat.places, setting.air, clock=setting.clock, mishaps=setting.mishaps)
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
         chat = await self.chat.start(host, ports.get("twitch", 0), process_request=self._answer)
@@ -53,13 +54,14 @@ class TwitchPlatform:
 
     def tick(self) -> None:
         self.chat.tick()
+        self.helix.tick()
 
     def flush(self) -> None:
         """Clumps that are held leave now."""
         self.chat.tick(everything=True)
 
     def drop_all(self) -> int:
-        return self.chat.drop_all()
+        return self.chat.drop_all() + self.helix.drop_all()
 
     def reconnect_all(self) -> int:
         return self.chat.reconnect_all()
@@ -78,7 +80,14 @@ class TwitchPlatform:
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         found = self._setting.control(request.path)
-        return connection.respond(*found) if found is not None else None
+        if found is not None:
+            return connection.respond(*found)
+        status = self._setting.mishaps.refusal()
+        return connection.respond(HTTPStatus(status), "the plan of faults wants it so\n") if status else None
+
+    def rename(self, index: int, handle: str | None) -> None:
+        """Another login from now on; None: the channel is gone."""
+        self.chat.rename(index, handle)
 
     def _record(self, sent: Sent, delivered: bool) -> None:
         ledger = self._setting.ledger

@@ -17,10 +17,12 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from connectors.simulator import irc
-from connectors.simulator.faults import Faults
+from connectors.simulator.faults import Faults, Mishaps
+from connectors.simulator.reader import half_frame
+from connectors.simulator.serving import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from random import Random
 
     from connectors.simulator.model import Sent, SimChannel
@@ -35,7 +37,7 @@ _FRAME = 16_384
 class Client:
     """One connection; what must be sent waits in ``pending`` until its writer has time."""
 
-    def __init__(self, socket: ServerConnection, now: float, faults: Faults, dice: Random) -> None:
+    def __init__(self, socket: ServerConnection, now: float, mishaps: Mishaps, until: Callable[[float], Awaitable[None]]) -> None:
         self.socket = socket
         self.nick = ""
         self.welcomed = False
@@ -48,10 +50,23 @@ class Client:
         self.ready = asyncio.Event()
         self.next_ping = now
         self.awaits_pong = False
-        self.reconnect_at = _draw(dice, faults.reconnect_every, now)
-        self.drop_at = _draw(dice, faults.drop_every, now)
+        self.reconnect_at: float | None = None
+        self.drop_at: float | None = None
         self.close_at: float | None = None
         """When a socket that was told to RECONNECT is closed."""
+        self._mishaps = mishaps
+        self._until = until
+        self._later: bytes | None = None
+        self.plan(now)
+
+    def plan(self, now: float) -> None:
+        """When it is cut or told to reconnect, by the plan of now."""
+        faults = self._mishaps.faults
+        for name, every in (("drop_at", faults.drop_every), ("reconnect_at", faults.reconnect_every)):
+            if every is None:
+                setattr(self, name, None)
+            elif getattr(self, name) is None:
+                setattr(self, name, now + self._mishaps.wait(every))
 
     def send(self, lines: bytes) -> None:
         self.pending.append(lines)
@@ -70,9 +85,36 @@ class Client:
                 self.ready.clear()
                 chunks, self.pending, self.size = self.pending, [], 0
                 for frame in _frames(chunks):
-                    await self.socket.send(frame, text=True)
+                    await self._send(frame)
         except ConnectionClosed:
             return
+
+    async def _send(self, frame: bytes) -> None:
+        """One frame, or what the plan makes of it."""
+        fate = self._mishaps.fate()
+        match fate:
+            case "":
+                pass
+            case "stall":
+                await self._until(self._mishaps.faults.stall_seconds)
+            case "drop":
+                self.cut()
+                return
+            case "half":
+                self.socket.transport.write(half_frame(frame))
+                self.socket.transport.close()
+                return
+            case "garbage":
+                await self.socket.send(self._mishaps.garbage(), text=True)
+            case "reorder" if self._later is None:
+                self._later = frame
+                return
+        await self.socket.send(frame, text=True)
+        if fate == "repeat":
+            await self.socket.send(frame, text=True)
+        if self._later is not None:
+            frame, self._later = self._later, None
+            await self.socket.send(frame, text=True)
 
 
 class Room:
@@ -99,6 +141,7 @@ class TwitchServer:
         clock: Callable[[], float],
         record: Callable[[Sent, bool], None] | None = None,
         faults: Faults | None = None,
+        mishaps: Mishaps | None = None,
         ping_seconds: float = 280.0,
         backlog: int = 8_000_000,
         clumped: Iterable[int] = (),
@@ -106,7 +149,7 @@ class TwitchServer:
         self.dice = dice
         self.clock = clock
         self.record = record
-        self.faults = faults or Faults()
+        self.mishaps = mishaps or Mishaps(faults or Faults(), dice, clock)
         self.ping_seconds = ping_seconds
         self.backlog = backlog
         busy = set(clumped)
@@ -120,6 +163,7 @@ class TwitchServer:
         self.sent = 0
         self.cuts = 0
         """Clients that were too slow."""
+        self._bell = Bell()
         self._waiting: set[int] = set()
         self._logins: dict[str, deque[float]] = {}
         self._server: Server | None = None
@@ -135,11 +179,14 @@ class TwitchServer:
             self._server.close()
             await self._server.wait_closed()
 
-    def rename(self, index: int, login: str) -> None:
-        """A channel's login changes: the old one is nobody's from now on, and its listeners are not moved."""
+    def rename(self, index: int, login: str | None) -> None:
+        """A channel's login changes: the old one is nobody's from now on, and its listeners are not moved. None: the channel is gone."""
         place = self.places[index]
         assert place is not None
         self.index.pop(place.login, None)
+        if login is None:
+            self.places[index] = None
+            return
         place.login = login
         self.index[login] = index
 
@@ -156,6 +203,7 @@ class TwitchServer:
     def tick(self, *, everything: bool = False) -> None:
         """Deliver what is due, ping, and do what the fault plan wants; ``everything`` delivers held clumps as well."""
         now = self.clock()
+        self._bell.ring()
         for index in list(self._waiting):
             room = self.rooms[index]
             assert room is not None
@@ -182,7 +230,14 @@ class TwitchServer:
             for sent in waiting:
                 self.record(sent, delivered)
 
+    async def _until(self, seconds: float) -> None:
+        """Wait for so long, by the clock that was handed in."""
+        at = self.clock() + seconds
+        while self.clock() < at:
+            await self._bell.wait()
+
     def _look_after(self, client: Client, now: float) -> None:
+        client.plan(now)
         if client.size > self.backlog:
             self.cuts += 1
             client.cut()
@@ -196,7 +251,7 @@ class TwitchServer:
             self._forget(client)
             client.socket.close_timeout = 1
             client.socket.transport.close()
-        elif client.reconnect_at is not None and now >= client.reconnect_at:
+        elif client.reconnect_at is not None and now >= client.reconnect_at and client.close_at is None:
             self.order_reconnect(client)
         elif client.welcomed and now >= client.next_ping:
             if client.awaits_pong:
@@ -210,7 +265,7 @@ class TwitchServer:
     def order_reconnect(self, client: Client) -> None:
         """Tell a client to come again; its socket is closed a while later."""
         client.reconnect_at = None
-        client.close_at = self.clock() + self.faults.reconnect_grace
+        client.close_at = self.clock() + self.mishaps.faults.reconnect_grace
         client.send(b":tmi.twitch.tv RECONNECT\r\n")
 
     def reconnect_all(self) -> int:
@@ -239,7 +294,7 @@ class TwitchServer:
     # --- from the sockets -------------------------------------------------------------------------------------------------
 
     async def _handle(self, socket: ServerConnection) -> None:
-        client = Client(socket, self.clock(), self.faults, self.dice)
+        client = Client(socket, self.clock(), self.mishaps, self._until)
         client.next_ping += self.ping_seconds * (0.9 + 0.1 * self.dice.random())
         self.clients.add(client)
         writer = asyncio.create_task(client.write())
@@ -376,7 +431,3 @@ def _reduced(lines: bytes, client: Client) -> bytes:
         kinds = (b" PRIVMSG ", b" JOIN ", b" 353 ", b" 366 ")
         lines = b"".join(part + b"\r\n" for part in lines.split(b"\r\n") if any(kind in part for kind in kinds))
     return lines if client.tags else irc.without_tags(lines)
-
-
-def _draw(dice: Random, mean: float | None, now: float) -> float | None:
-    return None if mean is None else now + dice.expovariate(1 / mean)
