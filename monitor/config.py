@@ -154,6 +154,12 @@ class Wall:
         Turn(when="between", scenes=("overview", "sessions", "countries", "topics")),
     )
     """The first that fits holds; what the file says stands before these."""
+    scale: float = 1.0
+    """1.0, 1.15 or 1.3 times the size of all type; rows that have no room any more are left out."""
+    map: Path | None = None
+    """A map of the world as approved for the place of the event, GeoJSON; None: the tiles alone."""
+    map_review: str = ""
+    """Under which number it was approved; always shown beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +192,8 @@ class Config:
     moderation: Moderation = Moderation()
     privacy: Privacy = Privacy()
     wall: Wall = Wall()
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Kind of attention → the team that must act, where it is another one than usual (``monitor.attention.OWNERS``)."""
     redis_url: Secret | None = None
     """None: the embedded Valkey."""
     partitions: int = 16

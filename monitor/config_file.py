@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import connectors
 from connectors.connector import Secret
+from monitor.attention import OWNERS
 from monitor.config import (
     Alert,
     Config,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SCALES = (1.0, 1.15, 1.3)
 CROSS_DIMENSIONS = ("country", "topic", "platform")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 USUAL = Config(event=Event(name="", timezone=zoneinfo.ZoneInfo("UTC")))
@@ -96,6 +98,7 @@ def parse(text: str, *, file: Path, environment: Mapping[str, str], tells: bool 
         alerts=tuple(alert for alert in _list(root, "alert", lambda table: _alert(table, tells=tells)) if alert is not None),
         privacy=_section(root, "privacy", _privacy),
         wall=_section(root, "wall", lambda table: _wall(table, [session.id for session in sessions])),
+        owners=_section(root, "owners", _owners),
         simulator=_section(root, "simulator", _simulator),
         path=file,
         **_section(root, "roster", lambda table: _roster(table, public)),
@@ -278,7 +281,31 @@ def _wall(table: Table, sessions: list[str]) -> Wall:
         before_minutes=table.integer("before_minutes", usual.before_minutes, low=0, high=240),
         dead_man_seconds=table.integer("dead_man_seconds", usual.dead_man_seconds, low=0, high=86_400),
         rotation=(*_list(table, "rotation", lambda turn: _turn(turn, sessions)), *usual.rotation),
+        scale=_scale(table),
+        **_map(table),
     )
+
+
+def _scale(table: Table) -> float:
+    scale = table.number("scale", USUAL.wall.scale)
+    if scale not in SCALES:
+        raise table.error("scale", f"expected 1.0, 1.15 or 1.3, found {scale:g}")
+    return scale
+
+
+def _map(table: Table) -> dict[str, Any]:
+    file, review = table.text("map", ""), table.text("map_review", "")
+    if file and not review:
+        raise table.error("map_review", "a map needs the number under which it was approved; write it, or remove the line map")
+    return {"map": table.source.folder / file if file else None, "map_review": review}
+
+
+def _owners(table: Table) -> dict[str, str]:
+    for kind in table.keys:
+        if kind not in OWNERS:
+            raise table.error("", f'nothing on the wall is called "{kind}"; {nearest(kind, tuple(OWNERS))}')
+    table.asked(*OWNERS)
+    return {kind: table.text(kind) for kind in table.keys}
 
 
 def _turn(table: Table, sessions: list[str]) -> Turn:

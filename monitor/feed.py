@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import msgspec
 import orjson
 
+from monitor.attention import Asked
 from monitor.book import Behind, Book
 from monitor.coverage import age_seconds, pending_list, with_discovery
 from monitor.curves import Curves
@@ -209,6 +210,14 @@ class Counts:
     ingest: dict[str, int] = field(default_factory=dict)
 
 
+def _asked(desk: Desk) -> Asked:
+    return Asked(
+        desk.asked_at.timestamp() if desk.asked_at is not None else None,
+        desk.interval_seconds,
+        round(desk.spent / desk.per_day, 2) if desk.per_day > 0 else None,
+    )
+
+
 class Feed:
     """Follows the journal and serves the walls; ``run()`` until cancelled."""
 
@@ -255,6 +264,7 @@ class Feed:
         self._failing: set[str] = set()
         self._rows_version = -1
         self._wall_version = -1
+        self._flags_at = float("-inf")
         self._pinged_ms = 0
         self._ticked_at = time.monotonic()
 
@@ -356,6 +366,9 @@ class Feed:
         if version != self._wall_version:
             self.around = replace(self.around, parts=self._without_gone(await self.wall.parts()))
             self._wall_version = version
+        if (now := time.monotonic()) - self._flags_at >= 1:
+            self._flags_at = now
+            self.around = replace(self.around, flags=await self.wall.flags())
 
     async def look_at_authors(self) -> None:
         """Unique authors of the event and the current day, and of each session. One turn."""
@@ -429,6 +442,7 @@ class Feed:
             self.around,
             event_to_wall_ms=self.latency.percentiles(now_ms),
             discovery_age_seconds=age_seconds(self.desks.values(), from_ms(now_ms)),
+            asked={name: _asked(desk) for name, desk in self.desks.items()},
         )
         delta = self.ticker.tick(self.book, now_ms, around)
         frame = text_frame(delta) if delta is not None else None

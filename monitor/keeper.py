@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from monitor.feed import unix_ms
 from monitor.journal import is_doubt
+from monitor.snapshot import KEPT, iso
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ log = logging.getLogger("monitor.keeper")
 
 LEASE_MS: Final = 5_000
 RENEW_SECONDS: Final = 1.0
+KEPT_SECONDS: Final = 5.0
+"""So often it is written when each search was made last."""
 
 
 class Job(Protocol):
@@ -53,6 +56,8 @@ class Keeper:
         self.owner = False
         self._now_ms = now_ms
         self._due: dict[str, float] = {}
+        self._kept: dict[str, str] = {}
+        self._kept_at = 0.0
         self._failing: set[str] = set()
 
     async def run(self) -> None:
@@ -80,7 +85,12 @@ class Keeper:
         for job in self.jobs:
             if self.owner and self._due.get(job.name, at) <= at:
                 self._due[job.name] = at + job.seconds
-                await self._try(job.name, partial(job.turn, self.feed, self.store, self._now_ms(), self.token))
+                now_ms = self._now_ms()
+                if await self._try(job.name, partial(job.turn, self.feed, self.store, now_ms, self.token)):
+                    self._kept[job.name] = iso(now_ms)
+        if self._kept and self.owner and at - self._kept_at >= KEPT_SECONDS:
+            self._kept_at = at
+            await self._try("kept", partial(self.store.write, {KEPT: self._kept}, self.token))
 
     async def release(self) -> None:
         """Let the next one keep the wall at once."""
@@ -92,10 +102,12 @@ class Keeper:
         was, self.owner = self.owner, await self.store.lease(self.token, LEASE_MS)
         if self.owner and not was:
             self._due.clear()
+            self._kept.clear()
+            self._kept_at = 0.0
             for job in self.jobs:
                 await job.begin(self.feed, self.store)
 
-    async def _try(self, what: str, do: Callable[[], Awaitable[None]]) -> None:
+    async def _try(self, what: str, do: Callable[[], Awaitable[None]]) -> bool:
         try:
             async with asyncio.timeout(10):
                 await do()
@@ -107,7 +119,8 @@ class Keeper:
             if what not in self._failing:
                 log.warning("Keeping the wall (%s) fails: %s; tried again", what, error)
             self._failing.add(what)
-            return
+            return False
         if what in self._failing:
             log.info("Keeping the wall (%s) works again", what)
             self._failing.discard(what)
+        return True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monitor.addresses import watch_address
+from monitor.attention import SILENT, Asked, Facts, Memory, attention
 from monitor.book import RATE_SLOTS, parts
 from monitor.patch import share
 from monitor.windows import KINDS, SLOT_SECONDS
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 QUIET_SECONDS = 60
 SILENT_SECONDS = 35
 """Collectors repeat each state every 10 s; an older one has nobody behind it."""
+UNKEPT_SECONDS = 30
+"""Searches of the keeper are made every few seconds."""
+KEPT = "kept"
+"""The part that says when each search was made last; it is judged here, and not shown."""
 SHOWN_KINDS = (*KINDS, "engagement")
 STATES = ("live", "quiet", "waiting", "announced", "connecting", "throttled", "refused", "unreachable", "broken", "ended")
 _EXACT = 2**53
@@ -77,6 +82,10 @@ class Around:
     """How old the knowledge is of who is live; None where no platform can be asked."""
     pending: int = 0
     """Broadcasts that somebody must decide about."""
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    """Platform → how asking it who is live goes."""
+    flags: Mapping[int, int] = field(default_factory=dict)
+    """Severity → flags of the event, as moderation counted them."""
     curves: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Session → its engagement since its own start."""
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -112,6 +121,7 @@ class Picture:
         self._peaks: dict[str, int] = {}
         self._cells: dict[str, tuple[str, str, dict[str, Any]]] = {}
         self._cells_of: tuple[Book, int] | None = None
+        self._attention = Memory()
 
     @property
     def peaks(self) -> Mapping[str, int]:
@@ -145,7 +155,19 @@ class Picture:
                 "engagement": book.history(),
                 "topics": self._topic_histories(book),
             }
-        state.update({name: dict(part) for name, part in around.parts.items()})
+        state.update({name: dict(part) for name, part in around.parts.items() if name != KEPT})
+        unkept = _unkept(around.parts.get(KEPT, {}), now_ms)
+        if stale := _stale(around, unkept, now_ms):
+            state["stale"] = stale
+        facts = Facts(
+            state=state,
+            livestreams=around.livestreams,
+            asked=around.asked,
+            kept=unkept,
+            flags=around.flags,
+            owners=self.config.owners,
+        )
+        state["attention"], self._attention = attention(facts, self._attention, now_ms)
         self._last = share(self._last, state)
         return self._last
 
@@ -237,6 +259,10 @@ class Picture:
             "simulated": self.config.simulator.enabled,
             "started": live or book.first_counted is not None,
         }
+        if self.config.wall.scale != 1:
+            result["scale"] = self.config.wall.scale
+        if self.config.wall.map is not None:
+            result["map_review"] = self.config.wall.map_review
         if self.config.sessions:
             first = event_day(event, min(session.start for session in self.config.sessions))
             last = event_day(event, max(session.end for session in self.config.sessions) - timedelta(microseconds=1))
@@ -379,10 +405,36 @@ def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], no
             known = msgspec.structs.replace(known, state=found.state, reason=found.reason, since=found.since, at=found.at)
             if silent > SILENT_SECONDS and found.state not in ("ended", "refused"):
                 known = msgspec.structs.replace(
-                    known, state="broken", reason="its collector has stopped reporting", since=found.at
+                    known, state="broken", reason=SILENT, since=found.at
                 )
         result[channel.id] = known
     return result
+
+
+def _unkept(kept: Mapping[str, Any], now_ms: int) -> dict[str, float]:
+    """Searches that nobody has made for too long → when they were made last; of what was never made there is nothing to be old."""
+    times = {name: at for name, text in kept.items() if isinstance(text, str) and (at := moment(text)) is not None}
+    return {name: at for name, at in sorted(times.items()) if now_ms / 1000 - at > UNKEPT_SECONDS}
+
+
+def _stale(around: Around, unkept: Mapping[str, float], now_ms: int) -> dict[str, str]:
+    """Sources that say nothing any more → since when: what is shown of them is not what is now."""
+    found = {f"search:{name}": iso(round(at * 1000)) for name, at in unkept.items()}
+    for platform, asked in around.asked.items():
+        if asked.at is not None and asked.is_stale(now_ms / 1000):
+            found[f"discovery:{platform}"] = iso(round(asked.at * 1000))
+    silent: dict[str, list[float]] = {}
+    speaking: set[str] = set()
+    for livestream in around.livestreams.values():
+        groups = (f"platform:{livestream.platform}", f"country:{livestream.country}")
+        if livestream.state == "broken" and livestream.reason == SILENT:
+            for name in groups:
+                silent.setdefault(name, []).append(moment(livestream.at) or now_ms / 1000)
+        elif livestream.state in ("live", "throttled"):
+            speaking.update(groups)
+    # One that still speaks keeps its group alive: then the numbers are too low, which the attention list says, and not old.
+    found |= {name: iso(round(max(times) * 1000)) for name, times in silent.items() if name not in speaking}
+    return dict(sorted(found.items()))
 
 
 def _is_known_live(livestream: Livestream) -> bool:

@@ -56,6 +56,16 @@ class WallStore:
                 found[name.decode()] = part
         return found
 
+    async def flags(self) -> dict[int, int]:
+        """Severity → flags of the event, as moderation counted them; best effort, like all its counters."""
+        found: dict[int, int] = {}
+        for name, count in (await self.journal.redis.hgetall("{metrics}")).items():
+            kind, _, rest = name.decode().partition("|")
+            severity = rest.rpartition("|")[2]
+            if kind == "flags" and severity.isdigit():
+                found[int(severity)] = found.get(int(severity), 0) + int(count)
+        return found
+
     async def write(self, parts: Mapping[str, Mapping[str, Any]], token: str = "") -> None:
         """Replace these parts, all at once; with a token only while the lease is its own, else raises Doubt."""
         async with self.journal.redis.pipeline(transaction=True) as pipe:
