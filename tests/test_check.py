@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import sys
 from contextlib import asynccontextmanager
@@ -11,13 +12,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent / "contract"))
+from fakes import Faults, fake
+
 import connectors
-from connectors.connector import Secret
+from connectors.connector import Resume, Secret
 from connectors.simulator.air import Airtime
 from connectors.simulator.helix import CLIENT_ID, CLIENT_SECRET, HelixServer
-from monitor.check import WHERE, findings, logins
-from monitor.config import Config, Event, Platform, Simulator
+from monitor.config import Config, Event, Platform, Public, Simulator
+from monitor.findings import WHERE, findings
 from monitor.roster import Channel, Roster
+from monitor.tryout import logins
 
 NOBODY = Roster()
 
@@ -85,7 +90,7 @@ def test_a_feed_needs_no_roster_and_a_section_without_anybody_is_said():
         config(**{"sse.mine": {"section": "sse.mine", "url": "https://x.example/feed"}, "webhook.p": {"secret": Secret("s")}})
     )
     assert about(found, "sse.mine") == [("works", "sse.mine: read as a whole; no channel of the roster is in it.")]
-    assert [mark for mark, _ in about(found, "webhook.p")] == ["note"]
+    assert [mark for mark, _ in about(found, "webhook.p")] == ["note", "note"]
 
 
 def test_a_key_that_only_adds_is_a_note_and_half_a_key_is_wrong():
@@ -157,6 +162,167 @@ async def tried(configured, **more):
     return [(finding.mark, finding.sentence) for finding in await logins(configured, NOBODY, **more)]
 
 
+# --- every platform, as its own server answers ----------------------------------------------------------------------------
+
+
+def section_of(platform, server, **changes):
+    """The options that the fake wants, as a section of the configuration holds them."""
+    options = dataclasses.replace(getattr(server, "official", server.options)(), **changes)
+    usual = connectors.class_of(platform).options()
+    fields = [field.name for field in dataclasses.fields(options)]
+    given = {name: getattr(options, name) for name in fields if getattr(options, name) != getattr(usual, name)}
+    name = f"{platform}.mine" if platform in connectors.NAMED else platform
+    return name, {**given, "section": name} if platform in connectors.NAMED else given
+
+
+def rows_of(name, server):
+    targets = [server.target(handle, Resume()) for handle in server.handles]
+    return roster(
+        *(
+            dataclasses.replace(channel(0, name), id=f"{name}:{one.handle}", handle=one.handle, native_id=one.native_id)
+            for one in targets
+        )
+    )
+
+
+async def answers(platform, server, within_seconds=5.0, people=None, **changes):
+    name, options = section_of(platform, server, **changes)
+    people = rows_of(name, server) if people is None else people
+    found = await logins(config(**{name: options}), people, within_seconds=within_seconds)
+    return [
+        (one.mark, one.sentence.removeprefix(f"{name}: ")) for one in found if not one.sentence.startswith(f"{name}: the login")
+    ]
+
+
+TRIED = sorted(name for name in connectors.PLATFORMS if not connectors.class_of(name).untried)
+
+
+@pytest.mark.parametrize("platform", TRIED)
+async def test_a_platform_that_answers_is_said_to_answer(platform):
+    async with fake(platform) as server:
+        found = await answers(platform, server)
+    assert found[0][0] == "works"
+    assert found[0][1].startswith("answers")
+    assert {mark for mark, _ in found} == {"works"}
+
+
+@pytest.mark.parametrize("platform", TRIED)
+async def test_a_platform_that_refuses_is_wrong_with_a_reason(platform):
+    async with fake(platform, Faults(refuse=True)) as server:
+        found = await answers(platform, server)
+    assert found[0][0] == "wrong"
+    assert "is refused: " in found[0][1]
+
+
+@pytest.mark.parametrize("platform", TRIED)
+async def test_a_platform_that_asks_us_to_wait_is_a_note(platform):
+    async with fake(platform, Faults(throttle_seconds=60)) as server:
+        found = await answers(platform, server)
+    assert found[0][0] == "note"
+    assert "could not be tried now" in found[0][1]
+
+
+@pytest.mark.parametrize("platform", TRIED)
+async def test_where_nobody_answers_it_is_wrong(platform):
+    async with fake(platform) as server:
+        people = rows_of(section_of(platform, server)[0], server)
+        section_of(platform, server)
+        gone = server
+    found = await answers(platform, gone, people=people)
+    assert found[0][0] == "wrong"
+    assert "got no answer" in found[0][1]
+
+
+async def test_a_bot_that_is_in_no_group_has_a_webhook_or_reads_only_commands_is_told_before_the_day():
+    async with fake("telegram") as server:
+        known, other = server.handles[:2]
+        server.statuses[server.chat(known)] = "member"
+        server.statuses[server.chat(other)] = None
+        server.reads_all = False
+        found = await answers("telegram", server)
+        assert ("works", "answers.") in found
+        assert any(mark == "note" and known in told and "privacy mode" in told for mark, told in found)
+        assert any(mark == "wrong" and other in told and "add the bot to the group" in told for mark, told in found)
+        server.webhook = "https://elsewhere.example/"
+        [(mark, told)] = await answers("telegram", server)
+    assert (mark, "has a webhook" in told) == ("wrong", True)
+
+
+async def test_a_wrong_token_is_said_without_repeating_it():
+    async with fake("mastodon") as server:
+        [(mark, told)] = await answers("mastodon", server, token=Secret("n0t-the-token"))
+    assert mark == "wrong"
+    assert "does not accept the token" in told
+    assert "n0t-the-token" not in told
+
+
+async def test_many_channels_are_tried_by_a_few_and_that_is_said():
+    async with fake("ssn") as server:
+        people = roster(*(dataclasses.replace(channel(n, "ssn.mine"), native_id=f"session{n}") for n in range(40)))
+        found = await answers("ssn", server, people=people)
+    assert found == [("works", "answers; 5 channels of 40 tried.")]
+
+
+async def test_all_are_tried_at_the_same_time():
+    """Forty that say nothing, half a second each: one after the other it would take longer than the test may."""
+    async with answering(None) as url, asyncio.timeout(10):
+        sections = {f"sse.n{number}": {"section": f"sse.n{number}", "url": f"{url}/events"} for number in range(40)}
+        found = await logins(config(**sections), NOBODY, within_seconds=0.5)
+    assert [finding.mark for finding in found] == ["wrong"] * 40
+
+
+# --- needed against available -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("platform", "options", "few", "many"),
+    [
+        ("twitch", {"client_id": Secret("a"), "client_secret": Secret("b")}, 1_000, 40_000),
+        ("kick", {"client_id": "a", "client_secret": Secret("b")}, 900, 1_400),
+        ("youtube", {"api_key": Secret("a")}, 100, 1_000),
+    ],
+)
+def test_a_plan_says_what_is_needed_what_there_is_for_how_many_it_suffices_and_what_goes_first(platform, options, few, many):
+    for number, enough in ((few, True), (many, False)):
+        found = about(said(config(**{platform: options}), roster(*(channel(n, platform) for n in range(number)))), platform)
+        plans = [(mark, told) for mark, told in found if " are available; they suffice for " in told]
+        assert plans
+        assert ({mark for mark, _ in plans} == {"works"}) is enough
+        assert all(f"{number:,} channels needs " in told for _, told in plans)
+        assert sum("dropped first when the" in told for _, told in found) == len(plans)
+
+
+def test_hashtags_are_planned_by_the_instance_and_are_read_less_often_when_they_are_many():
+    for number, enough in ((8, True), (30, False)):
+        event = Event(name="T", timezone=ZoneInfo("UTC"), hashtags=tuple(f"#t{n}" for n in range(number)))
+        found = about(said(dataclasses.replace(config(mastodon={}), event=event)), "mastodon")
+        [(mark, plan)] = [one for one in found if " are available; " in one[1]]
+        assert plan.endswith("they suffice for 8 hashtags.")
+        assert (mark == "works") is enough
+        assert any("each hashtag is read every" in told for _, told in found) is not enough
+
+
+def test_platforms_that_nobody_asked_for_say_what_they_would_need():
+    found = dict(sentence.split(": ", 1) for mark, sentence in said(config()) if ": not used" in sentence and mark == "note")
+    assert found.keys() == set(connectors.KNOWN)
+    for name, options in NEEDY.items():
+        assert all(option in found[name] for option in options)
+
+
+def test_a_platform_that_must_call_us_and_does_not_know_where_is_wrong():
+    section = {"client_id": "a", "client_secret": Secret("b")}
+    without = about(said(config(kick=section), roster(channel(1, "kick"))), "kick")
+    assert (
+        "wrong",
+        "kick: it calls us and does not know where: url in [public] must be our address as the world sees it.",
+    ) in without
+    known = dataclasses.replace(config(kick=section), public=Public(url="https://live.example.org"))
+    assert "wrong" not in {mark for mark, _ in about(said(known, roster(channel(1, "kick"))), "kick")}
+
+
+# --- the key of discovery ---------------------------------------------------------------------------------------------
+
+
 async def test_a_login_that_works_is_said_to_work():
     async with twitch() as url:
         assert await tried(keyed(url)) == [("works", "twitch: the login works.")]
@@ -193,7 +359,7 @@ async def test_a_server_that_says_nothing_is_not_waited_for():
     async with answering(None) as url, asyncio.timeout(5):
         [(mark, sentence)] = await tried(keyed(url), within_seconds=0.05)
     assert (mark, sentence) == (
-        "wrong", "twitch: the login got no answer: the platform did not answer in time; look at the network and the proxy.",
+        "wrong", "twitch: the login got no answer: the platform did not answer within 0.05 s; look at the network and the proxy.",
     )  # fmt: skip
 
 
@@ -206,9 +372,9 @@ async def test_nobody_is_asked_without_a_key_or_while_the_simulator_plays():
 
 @pytest.mark.parametrize(("secret", "code"), [(CLIENT_SECRET, 0), ("wrong-secret", 1)])
 async def test_the_command_ends_with_one_when_a_login_does_not_work(tmp_path, secret, code):
-    (tmp_path / "roster.csv").write_text("attendee,platform,handle,consent\n1,twitch,ana_1,yes\n")
+    (tmp_path / "roster.csv").write_text("attendee,platform,handle,consent\n1,twitch,ana,yes\n")
     (tmp_path / "secret").write_text(secret)
-    async with twitch() as url:
+    async with twitch() as url, fake("twitch") as chat:
         (tmp_path / "event.toml").write_text(f"""
 [event]
 name = "Test"
@@ -218,6 +384,7 @@ file = "roster.csv"
 [simulator]
 enabled = false
 [twitch]
+url = "{chat.options().url}"
 login_url = "{url}"
 client_id = {{ file = "id" }}
 client_secret = {{ file = "secret" }}
