@@ -70,7 +70,7 @@ def stage_state(state: Mapping[str, Any], phrases: Mapping[str, frozenset[str]])
     """What a screen on stage is sent instead of ``state``; parts that pass whole are the same objects."""
     hidden = frozenset(state.get("wall", {}).get("embargo", ()))
     words = frozenset(word for topic in hidden for word in phrases.get(topic, (plain(topic),)))
-    result = {name: state[name] for name in ("event", "session", "totals", "countries", "platforms") if name in state}
+    result = {name: state[name] for name in ("event", "session", "totals", "countries", "platforms", "stale") if name in state}
     result |= {name: _topics(state[name], hidden) for name in ("topics",) if name in state}
     if "sessions" in state:
         result["sessions"] = (
