@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.tags import Trending
 from monitor.voices import Voices
 
 if TYPE_CHECKING:
@@ -12,4 +13,4 @@ if TYPE_CHECKING:
 
 def jobs() -> list[Job]:
     """Fresh ones, for one keeper."""
-    return [Voices()]
+    return [Voices(), Trending()]
