@@ -27,6 +27,7 @@ from monitor.coverage import age_seconds, pending_list, with_discovery
 from monitor.curves import Curves
 from monitor.journal import LostTail, is_doubt
 from monitor.patch import merge_patch
+from monitor.profiles import stage_state
 from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, watched
 from monitor.stopping import stopping
 
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from monitor.channels import Row
     from monitor.config import Config
     from monitor.journal import Position
+    from monitor.profiles import Profile
     from monitor.roster import Roster
+    from monitor.stage_store import Staging
     from monitor.wall_store import WallStore
     from monitor.windows import Change, Highlight, Loaded
 
@@ -125,7 +128,10 @@ class Ticker:
     def tick(self, book: Book, now_ms: int, around: Around) -> bytes | None:
         """The delta to the state of now; None when nothing changed and the last frame is young."""
         book.advance(now_ms)
-        state = self.picture.state(book, now_ms, around)
+        return self.show(self.picture.state(book, now_ms, around), now_ms)
+
+    def show(self, state: dict[str, Any], now_ms: int) -> bytes | None:
+        """The delta to this state, made elsewhere."""
         patch = merge_patch(self.state, state)
         if patch is None and now_ms - self._sent_ms < self._heartbeat_ms:
             return None
@@ -169,6 +175,7 @@ class Client:
 
     transport: Transport
     is_open: Callable[[], bool]
+    profile: Profile = "room"
     behind: bool = False
     """It missed a delta or asked again: it gets a snapshot next."""
     backlog: int = 0
@@ -229,6 +236,7 @@ class Feed:
         *,
         discovered: ChannelStore | None = None,
         wall: WallStore | None = None,
+        staging: Staging | None = None,
         ticks: float = 4.0,
         now_ms: Callable[[], int] = unix_ms,
     ) -> None:
@@ -238,12 +246,19 @@ class Feed:
         """Where discovery writes what it knows; None: nobody discovers."""
         self.wall = wall
         """Where the wall's keeper and producer write; None: nobody keeps it."""
+        self.staging = staging
+        """What the producer has put on the stage; None: there is none."""
         self.rows: dict[str, Row] = {}
         self.desks: dict[str, Desk] = {}
         self.delays: dict[str, tuple[list[int], int]] = {}
         """Platform → (broadcasts by discovery delay, sum of seconds)."""
         self.book = Book(source.partitions)
         self.ticker = Ticker(Picture(config), secrets.token_hex(8))
+        self.tickers: dict[Profile, Ticker] = {
+            "room": self.ticker,
+            "stage": Ticker(self.ticker.picture, self.ticker.epoch),
+        }
+        """A state, and its encoding, for each profile."""
         self.around = Around()
         self.curves = Curves(config, roster)
         self.latency = Latency()
@@ -280,6 +295,8 @@ class Feed:
             tasks.create_task(self._repeat("authors", self.look_at_authors, 5.0))
             tasks.create_task(self._repeat("minutes", self.look_at_curves, 1.0))
             tasks.create_task(self._repeat("wall", self.look_at_wall, self._pause))
+            if self.staging is not None:
+                tasks.create_task(self._repeat("stage", self.staging.look, self._pause))
             tasks.create_task(self._tick_forever())
 
     def reconfigure(self, config: Config, roster: Roster) -> None:
@@ -287,6 +304,8 @@ class Feed:
         self.ticker.picture = Picture(config)
         self.roster = roster
         self.curves = Curves(config, roster)
+        if self.staging is not None:
+            self.staging.reconfigure(config)
         self._stale = True
 
     # reading
@@ -420,10 +439,10 @@ class Feed:
 
     # showing
 
-    def join(self, transport: Transport, is_open: Callable[[], bool]) -> Client:
+    def join(self, transport: Transport, is_open: Callable[[], bool], profile: Profile = "room") -> Client:
         """A new wall; it has its first picture when this returns."""
-        client = Client(transport, is_open, read_at=time.monotonic())
-        self._write(client, text_frame(self.ticker.snapshot()))
+        client = Client(transport, is_open, profile, read_at=time.monotonic())
+        self._write(client, text_frame(self.tickers[profile].snapshot()))
         self.clients.add(client)
         return client
 
@@ -435,7 +454,7 @@ class Feed:
         self.clients.discard(client)
 
     def tick(self) -> None:
-        """One state, one encoding, every client."""
+        """One state and one encoding for each profile, every client."""
         now_ms = self._now_ms()
         self.latency.add(self.book.take_samples(), now_ms)
         around = replace(
@@ -444,9 +463,13 @@ class Feed:
             discovery_age_seconds=age_seconds(self.desks.values(), from_ms(now_ms)),
             asked={name: _asked(desk) for name, desk in self.desks.items()},
         )
-        delta = self.ticker.tick(self.book, now_ms, around)
-        frame = text_frame(delta) if delta is not None else None
-        snapshot: bytes | None = None
+        if self.staging is not None and (part := self.staging.part(now_ms)) is not None:
+            around = replace(around, parts={**around.parts, "wall": part})
+        deltas: dict[Profile, bytes | None] = {"room": self.ticker.tick(self.book, now_ms, around)}
+        on_stage = self.staging.on_stage if self.staging is not None else self._on_stage
+        deltas["stage"] = self.tickers["stage"].show(on_stage(self.ticker.state), now_ms)
+        frames = {profile: text_frame(delta) for profile, delta in deltas.items() if delta is not None}
+        snapshots: dict[Profile, bytes] = {}
         now = time.monotonic()
         if now - self._ticked_at > 1.0:  # we slept ourselves, and have not read what they answered
             for client in self.clients:
@@ -464,17 +487,22 @@ class Feed:
                 self.clients.discard(client)
                 client.transport.abort()
             elif what == "skip":
-                client.behind = client.behind or frame is not None
+                client.behind = client.behind or client.profile in frames
             elif client.behind:
-                snapshot = snapshot or text_frame(self.ticker.snapshot())
+                if client.profile not in snapshots:
+                    snapshots[client.profile] = text_frame(self.tickers[client.profile].snapshot())
                 client.behind = False
-                self._write(client, snapshot)
-            elif frame is not None:
+                self._write(client, snapshots[client.profile])
+            elif (frame := frames.get(client.profile)) is not None:
                 self._write(client, frame)
             if ping and what == "send":
                 client.transport.write(PING)
 
     # inside
+
+    def _on_stage(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Without a producer nothing is under embargo, and what is for the back room stays there all the same."""
+        return stage_state(state, {})
 
     def _write(self, client: Client, frame: bytes) -> None:
         client.transport.write(frame)

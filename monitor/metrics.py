@@ -62,6 +62,8 @@ class FeedCollector(Collector):
         yield from self._discovery()
         yield from self._journal()
         yield from self._walls()
+        rehearsal = self._feed.config.rehearsal
+        yield GaugeMetricFamily("livestream_rehearsal", "1 in a rehearsal: none of this is real.", value=int(rehearsal))
         yield InfoMetricFamily("livestream_build", "Version of the monitor.", {"version": self._version})
         yield InfoMetricFamily(
             "livestream_definitions", "Version of the definitions that the numbers follow.", {"version": DEFINITIONS}

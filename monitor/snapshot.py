@@ -257,6 +257,7 @@ class Picture:
             "languages": list(event.languages),
             "day": day.isoformat(),
             "simulated": self.config.simulator.enabled,
+            "rehearsal": self.config.rehearsal,
             "started": live or book.first_counted is not None,
         }
         if self.config.wall.scale != 1:

@@ -1,4 +1,4 @@
-"""HTTP: the wall, the feed, the API and the health pages, on one port that only this machine can reach.
+"""HTTP: the wall, the feed, the API and the health pages, on one port: of this machine only, or for whoever has a token.
 
 Promises: every answer carries the security headers; a websocket or a page is served only under a name that is ours (Origin and Host are
 checked, so neither a foreign page nor a rebound name reaches the feed); half-open connections are closed after ten seconds; the page
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
+import hashlib
 import os
 import sys
 import time
@@ -17,29 +17,35 @@ from importlib.metadata import version
 from pathlib import Path
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 from prometheus_client.exposition import choose_encoder
 
+from monitor.access import host_allowed, is_loopback, origin_allowed, own_names
 from monitor.channel_store import ChannelStore
 from monitor.config import ConfigError
 from monitor.coverage import pending_list
 from monitor.feed import Feed, unix_ms
+from monitor.guard import VISITOR, Guard
 from monitor.hooks import HookCollector, Hooks
 from monitor.hooks import opened as receiving
 from monitor.journal import Journal, ready
 from monitor.keeper import Keeper
 from monitor.metrics import make_registry
+from monitor.remote import Remote
 from monitor.snapshot import cells
+from monitor.stage_store import StageStore, Staging
+from monitor.token_file import TokenFile
 from monitor.voices import add_voices
 from monitor.wall_jobs import jobs
 from monitor.wall_store import WallStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from monitor.access import Token, Visitor
+    from monitor.profiles import Profile
     from monitor.reload import Reloader
     from monitor.settings import Settings
 
@@ -49,9 +55,6 @@ MOST_WALLS: Final = 4000
 MOST_MESSAGE: Final = 64 * 1024
 SOCKET_BUFFER: Final = 256 * 1024
 """What the kernel may hold for one wall: about one picture, so that a slow wall does not see old ones."""
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
-"""What a proxy says about whom it speaks for."""
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -71,56 +74,7 @@ HEADERS: Final = {
 DECISIONS: Final = {"accept": True, "ignore": False, "ask": None}
 
 FEED: Final = web.AppKey("feed", Feed)
-SOCKETS: Final = web.AppKey("sockets", set[web.WebSocketResponse])
-
-
-# --- who may come in: pure --------------------------------------------------------------------------------------------
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def host_allowed(host: str, own: frozenset[str] | None) -> bool:
-    """Whether the Host header is a name of ours; ``own`` None: any (we are bound to the network on purpose)."""
-    return own is None or _name(host) in own
-
-
-def origin_allowed(origin: str | None, host: str, allowed: Iterable[str]) -> bool:
-    """Same host and port as the page's own, or listed. ``none`` in the list lets in clients that send no Origin: no browser does that."""
-    if origin is None:
-        return "none" in allowed
-    parts = urlsplit(origin)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        return False
-    return parts.netloc.lower() == host.lower() or origin.lower() in allowed
-
-
-def own_names(host: str, origins: Iterable[str]) -> frozenset[str] | None:
-    """Names under which pages may be asked for."""
-    if not is_loopback(host):
-        return None
-    return LOOPBACK_NAMES | {host} | {name for origin in origins if (name := urlsplit(origin).hostname)}
-
-
-def is_at_the_desk(peer: str | None, host: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from this machine itself, and not through a proxy on it: until there are tokens, only that may decide."""
-    if peer is None or not is_loopback(peer) or _name(host) not in LOOPBACK_NAMES:
-        return False
-    return not any(name in headers for name in FORWARDED)
-
-
-def _name(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+GUARD: Final = web.AppKey("guard", Guard)
 
 
 # --- the application --------------------------------------------------------------------------------------------------
@@ -135,10 +89,12 @@ def make_app(
     most_walls: int = MOST_WALLS,
     now_ms: Callable[[], int] = unix_ms,
     hooks: Hooks | None = None,
+    tokens: Callable[[], Sequence[Token] | None] = tuple,
 ) -> web.Application:
     """All routes. ``allowed_origins``: other origins whose pages may open the feed, or ``none`` for clients without one."""
     origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
     names = own_names(host, origins)
+    guard = Guard(tokens, origins=origins)
 
     @web.middleware
     async def ours(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
@@ -147,17 +103,21 @@ def make_app(
         return await handler(request)
 
     async def follow(request: web.Request) -> web.StreamResponse:
-        if not origin_allowed(request.headers.get("Origin"), request.host, origins):
+        who, origin = request[VISITOR], request.headers.get("Origin")
+        # A script that shows its token by itself is no page that somebody was lured to.
+        if (who.ambient or origin is not None) and not origin_allowed(origin, request.host, origins):
             return web.Response(status=403, text="The feed is for pages of this monitor; name others with --origin.\n")
         if len(feed.clients) >= most_walls:
             return web.Response(status=503, text="Too many walls are connected; close some.\n")
-        return await serve_wall(request, feed, request.app[SOCKETS])
+        return await serve_wall(request, feed, guard.sockets, profile_of(request))
 
     registry = make_registry(feed, version("livestream-monitor"))
     listed: tuple[float, bytes] = (0.0, b"")
 
-    async def livestreams(_: web.Request) -> web.Response:
+    async def livestreams(request: web.Request) -> web.Response:
         nonlocal listed
+        if request[VISITOR].stage:
+            return web.Response(status=403, text="A screen on stage is not told who livestreams.\n")
         if time.monotonic() - listed[0] >= 1.0:
             state = feed.ticker.state
             found = {"as_of": as_of} if (as_of := state.get("health", {}).get("as_of")) else {}
@@ -165,23 +125,17 @@ def make_app(
             listed = (time.monotonic(), orjson.dumps(found))
         return _json(listed[1])
 
-    async def state(_: web.Request) -> web.Response:
-        return _json(feed.ticker.snapshot())
+    async def state(request: web.Request) -> web.Response:
+        return _json(feed.tickers[profile_of(request)].snapshot())
 
-    async def pending(request: web.Request) -> web.Response:
-        if not is_at_the_desk(request.remote, request.host, request.headers):
-            return web.Response(status=403, text="Pending broadcasts are shown on the machine of the monitor only.\n")
+    async def pending(_: web.Request) -> web.Response:
         return _json(orjson.dumps(pending_list(feed.rows, feed.around.livestreams)))
 
     def may_decide(request: web.Request) -> bool:
-        origin = request.headers.get("Origin")
-        return is_at_the_desk(request.remote, request.host, request.headers) and (
-            origin is None or origin_allowed(origin, request.host, ())
-        )
+        """The guard has asked, by the table in monitor.access."""
+        return VISITOR in request
 
     async def decide(request: web.Request) -> web.Response:
-        if not may_decide(request):
-            return web.Response(status=403, text="Broadcasts are accepted or ignored on the machine of the monitor only.\n")
         said = read_decision(await request.read())
         if said is None or feed.discovered is None or said[0] not in feed.around.livestreams:
             return web.Response(
@@ -204,12 +158,20 @@ def make_app(
         return web.Response(body=encode(registry), headers={"Content-Type": kind, "Cache-Control": "no-store"})
 
     async def page(request: web.Request) -> web.StreamResponse:
-        return static(wall, request.match_info["path"])
+        return static(wall, request.match_info.get("path", ""))
 
-    app = web.Application(middlewares=[ours], client_max_size=256 * 1024)
-    app[FEED], app[SOCKETS] = feed, set()
+    async def remote(_: web.Request) -> web.StreamResponse:
+        return static(wall, "remote.html")
+
+    app = web.Application(middlewares=[ours, guard.middleware], client_max_size=256 * 1024)
+    app[FEED], app[GUARD] = feed, guard
     app.on_response_prepare.append(_secure)
     app.on_shutdown.append(_say_goodbye)
+    guard.register(app)
+    app.router.add_get("/", page)
+    app.router.add_get("/remote", remote)
+    if feed.staging is not None:
+        Remote(feed, feed.staging, now_ms=now_ms).register(app)
     app.router.add_get("/feed", follow)
     app.router.add_get("/api/state", state)
     app.router.add_get("/api/livestreams", livestreams)
@@ -227,7 +189,14 @@ def make_app(
     return app
 
 
-async def serve_wall(request: web.Request, feed: Feed, sockets: set[web.WebSocketResponse]) -> web.WebSocketResponse:
+def profile_of(request: web.Request) -> Profile:
+    """What this screen asks for; one on stage has no choice."""
+    return "stage" if request[VISITOR].stage or request.query.get("profile") == "stage" else "room"
+
+
+async def serve_wall(
+    request: web.Request, feed: Feed, sockets: dict[web.WebSocketResponse, Visitor], profile: Profile
+) -> web.WebSocketResponse:
     """One wall until it leaves. Frames are written by the feed's tick; here only its few words are read."""
     socket = web.WebSocketResponse(compress=False, max_msg_size=MOST_MESSAGE, autoping=False, timeout=2.0)
     await socket.prepare(request)
@@ -236,8 +205,8 @@ async def serve_wall(request: web.Request, feed: Feed, sockets: set[web.WebSocke
         return socket
     if (plain := transport.get_extra_info("socket")) is not None:
         plain.setsockopt(SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER)
-    client = feed.join(transport, lambda: not socket.closed)
-    sockets.add(socket)
+    client = feed.join(transport, lambda: not socket.closed, profile)
+    sockets[socket] = request[VISITOR]
     try:
         async for message in socket:
             feed.heard(client)
@@ -252,7 +221,7 @@ async def serve_wall(request: web.Request, feed: Feed, sockets: set[web.WebSocke
             client.behind = True
     finally:
         feed.leave(client)
-        sockets.discard(socket)
+        sockets.pop(socket, None)
     return socket
 
 
@@ -297,6 +266,12 @@ def static(folder: Path, path: str) -> web.StreamResponse:
     return web.FileResponse(file, headers={"Cache-Control": "public, max-age=31536000, immutable" if hashed else "no-cache"})
 
 
+def build_of(folder: Path) -> str:
+    """Changes with the built wall; a page of another build loads itself again."""
+    page = folder / "index.html"
+    return hashlib.sha256(page.read_bytes()).hexdigest()[:12] if page.is_file() else ""
+
+
 def _json(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -306,7 +281,7 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
 
 
 async def _say_goodbye(app: web.Application) -> None:
-    leaving = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"the monitor stops") for socket in app[SOCKETS]]
+    leaving = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"the monitor stops") for socket in app[GUARD].sockets]
     await asyncio.gather(*leaving, return_exceptions=True)
 
 
@@ -316,10 +291,11 @@ async def _say_goodbye(app: web.Application) -> None:
 async def run(settings: Settings) -> int:
     """Serve until cancelled."""
     config = settings.config
-    if not is_loopback(config.host) and not getattr(settings.args, "insecure", False):
+    tokens = TokenFile(settings.data_dir)
+    if not is_loopback(config.host) and tokens.newest() == () and not getattr(settings.args, "insecure", False):
         raise ConfigError(
-            f"host = {config.host!r} would show the wall to everybody on the network; keep 127.0.0.1 behind a proxy that asks "
-            "for a password, or type --insecure"
+            f"host = {config.host!r} would show the wall to everybody on the network; make tokens with `monitor token new lead` and "
+            "`monitor token new viewer`, keep 127.0.0.1, or type --insecure"
         )
     origins = [*(getattr(settings.args, "origin", None) or ()), *([config.public.url] if config.public.url else [])]
     roster = settings.roster()
@@ -328,8 +304,9 @@ async def run(settings: Settings) -> int:
         receiving(config, roster, redis_url=settings.redis_url, data_dir=settings.data_dir) as hooks,
     ):
         wall = WallStore(journal)
-        feed = Feed(config, roster, journal, discovered=ChannelStore(journal.redis), wall=wall)
-        app = make_app(feed, host=config.host, allowed_origins=origins, hooks=hooks)
+        staging = Staging(StageStore(journal.redis), config, build=build_of(WALL))
+        feed = Feed(config, roster, journal, discovered=ChannelStore(journal.redis), wall=wall, staging=staging)
+        app = make_app(feed, host=config.host, allowed_origins=origins, hooks=hooks, tokens=tokens.newest)
         if config.sign_up and config.public.url:
             from monitor.signup_web import add_pages  # noqa: PLC0415 — only where people sign up
 
@@ -346,19 +323,22 @@ async def run(settings: Settings) -> int:
                     raise
                 raise ConfigError(f"Port {settings.port} is in use; start with --port N.") from error
             _say_where(config.host, runner.addresses[0][1])
-            await _follow(feed, hooks, journal, Keeper(feed, wall, jobs()), settings.reloader(time.time))
+            await _follow(
+                feed, hooks, journal, Keeper(feed, wall, jobs()), guard=app[GUARD], reloader=settings.reloader(time.time)
+            )
         finally:
             await runner.cleanup()
     return 0
 
 
-async def _follow(feed: Feed, hooks: Hooks, journal: Journal, keeper: Keeper, reloader: Reloader | None) -> None:
+async def _follow(feed: Feed, hooks: Hooks, journal: Journal, keeper: Keeper, *, guard: Guard, reloader: Reloader | None) -> None:
     mistake = ""
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_prepare(journal))
             tasks.create_task(feed.run())
             tasks.create_task(keeper.run())
+            tasks.create_task(guard.watch())
             tasks.create_task(hooks.note_states(journal.redis))
             tasks.create_task(hooks.follow_channels(journal.redis))
             if reloader is not None:

@@ -11,13 +11,14 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from test_feed import CONFIG, ROSTER, START_AT, Time, row
 
+from monitor.access import is_at_the_desk
 from monitor.channel_store import ChannelStore, Desk
 from monitor.channels import Live, Row, as_json
 from monitor.feed import Feed
 from monitor.journal import make_client
 from monitor.metrics import make_registry
 from monitor.scope import Said
-from monitor.web import is_at_the_desk, make_app, read_decision
+from monitor.web import make_app, read_decision
 
 LIVE = Live(id="b1", title="the summit", started_at=START_AT, found_at=START_AT, scope="in")
 PENDING = Live(id="b2", title="noodles", started_at=START_AT, found_at=START_AT, why="its title does not name the event")
