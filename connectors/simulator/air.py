@@ -8,7 +8,7 @@ broadcast has a new id, as on every platform.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Air:
     started: float = 0.0
     until: float = math.inf
     """When it changes by itself."""
+    announced: float | None = None
+    """When the next broadcast will begin by itself, as its channel has said; platforms that show announcements show it."""
+    beside: list[Air] = field(default_factory=list)
+    """Further broadcasts at the same time, on platforms that allow it."""
 
 
 class Airtime:
@@ -59,6 +63,7 @@ class Airtime:
         self.dice = dice
         self.lively = lively
         self.tags = tuple(tags) or ("the event",)
+        self._announced: set[int] = set()
         self._serial = int(run[:8] or "0", 16) * 10_000
         self.channels = [Air(2 + weight * 90 * dice.lognormvariate(0, 0.5), dice.random() * math.tau) for weight in weights]
         for index, air in enumerate(self.channels):
@@ -69,6 +74,11 @@ class Airtime:
 
     def advance(self, now: float) -> None:
         """Begin and end what is due."""
+        for index in [index for index in self._announced if now >= (self.channels[index].announced or 0.0)]:
+            self._announced.discard(index)
+            self.channels[index].announced = None
+            if not self.channels[index].id:
+                self.go_live(index, now)
         if self.lively:
             for index, air in enumerate(self.channels):
                 if now >= air.until:
@@ -81,8 +91,7 @@ class Airtime:
     def go_live(self, index: int, at: float, title: str = "") -> Air:
         """Begin a broadcast under an id that never was before."""
         air = self.channels[index]
-        self._serial += 1
-        air.id, air.started = str(40_000_000_000 + self._serial), at
+        air.id, air.started = self._new_id(), at
         if not title:
             other = self.lively and self.dice.random() < OFF_TOPIC
             words = self.dice.choice(_OTHER_TITLES if other else _TITLES)
@@ -91,9 +100,30 @@ class Airtime:
         air.until = at + self.dice.uniform(*LASTS) if self.lively else math.inf
         return air
 
+    def begin_beside(self, index: int, at: float, title: str) -> Air:
+        """A second broadcast of a channel that is live."""
+        beside = Air(0.0, 0.0, id=self._new_id(), title=title, started=at)
+        self.channels[index].beside.append(beside)
+        return beside
+
+    def announce(self, index: int, at: float) -> None:
+        """The channel's next broadcast will begin then; the one of now ends."""
+        self.go_offline(index, stays=True)
+        self.channels[index].announced = at
+        self._announced.add(index)
+
+    def other_title(self) -> str:
+        """A title of something that is not the event."""
+        return self.dice.choice(_OTHER_TITLES)
+
+    def _new_id(self) -> str:
+        self._serial += 1
+        return str(40_000_000_000 + self._serial)
+
     def go_offline(self, index: int, *, stays: bool = False) -> None:
-        """End the broadcast; the channel stays what it is. With ``stays`` the next one does not begin by itself."""
+        """End the broadcast, and those beside it; the channel stays what it is. With ``stays`` the next one does not begin by itself."""
         self.channels[index].id = ""
+        self.channels[index].beside.clear()
         if stays:
             self.channels[index].until = math.inf
 

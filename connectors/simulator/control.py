@@ -34,6 +34,14 @@ class Orders(Protocol):
     def reconnect_all(self) -> int: ...
 
 
+@runtime_checkable
+class Renames(Protocol):
+    """A platform on which a channel can get another handle."""
+
+    def rename(self, index: int, handle: str | None) -> None:
+        """None: the handle is nobody's any more."""
+
+
 class Control:
     """Answers for one simulator."""
 
@@ -41,7 +49,8 @@ class Control:
         self._simulator = simulator
         self._handles: dict[str, Callable[[Mapping[str, str]], Any]] = {
             "drop": self._drop, "reconnect": self._reconnect, "pause": self._pause, "resume": self._resume, "day": self._day,
-            "status": lambda _: self._simulator.status(), "faults": self._faults, "calm": self._calm,
+            "status": lambda _: self._simulator.status(), "faults": self._faults, "calm": self._calm, "air": self._air,
+            "rename": self._rename,
         }  # fmt: skip
 
     def answer(self, path: str) -> tuple[HTTPStatus, str] | None:
@@ -112,3 +121,47 @@ class Control:
         for name in self._platforms(query):
             self._simulator.mishaps[name].calm()
         return {name: dataclasses.asdict(self._simulator.mishaps[name].faults) for name in self._platforms(query)}
+
+    # --- channels -----------------------------------------------------------------------------------------------------------
+
+    def _index(self, query: Mapping[str, str]) -> int:
+        """The channel that is meant: ``livestream=youtube:somebody``."""
+        wanted = query.get("livestream", "")
+        found = next((index for index, one in enumerate(self._simulator.channels) if one.livestream == wanted), None)
+        if found is None:
+            raise ValueError(
+                f'livestream must be the id of one that is played, such as "{self._simulator.channels[0].livestream}"'
+            )
+        return found
+
+    def _air(self, query: Mapping[str, str]) -> Any:
+        """``do`` with what one channel broadcasts."""
+        index, air, now = self._index(query), self._simulator.air, self._simulator.clock()
+        match query.get("do"):
+            case "begin":
+                air.go_offline(index)
+                air.go_live(index, now, query.get("title", ""))
+            case "end":
+                air.go_offline(index, stays=True)
+            case "announce":
+                seconds = query.get("seconds", "60")
+                if not seconds.isdigit():
+                    raise ValueError("seconds must be a whole number")
+                air.announce(index, now + int(seconds))
+            case "beside":
+                air.begin_beside(index, now, query.get("title") or air.channels[index].title)
+            case "title":
+                air.channels[index].title = query.get("title") or air.other_title()
+            case _:
+                raise ValueError("do must be begin, end, announce, beside or title")
+        found = air.channels[index]
+        return {"id": found.id, "title": found.title, "announced": found.announced, "beside": [one.id for one in found.beside]}
+
+    def _rename(self, query: Mapping[str, str]) -> Any:
+        """``to`` another handle; without it the channel is gone."""
+        index, name = self._index(query), query.get("to") or None
+        platform = self._simulator.platforms[self._simulator.channels[index].platform]
+        if not isinstance(platform, Renames):
+            raise ValueError(f"channels of {platform.name} have no handle that could change")  # noqa: TRY004 — the query's
+        platform.rename(index, name)
+        return {"livestream": self._simulator.channels[index].livestream, "handle": name}

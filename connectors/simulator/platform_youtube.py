@@ -33,6 +33,7 @@ class YouTubePlatform:
             record=self._record if setting.ledger else None,
             record_likes=self._record_likes if setting.ledger else None,
             units_per_day=UNITS,
+            mishaps=setting.mishaps,
         )
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
@@ -44,6 +45,10 @@ class YouTubePlatform:
 
     def tick(self) -> None:
         self.server.tick()
+
+    def rename(self, index: int, handle: str | None) -> None:
+        """Another handle from now on; None: the channel is gone."""
+        self.server.rename(index, handle)
 
     def drop_all(self) -> int:
         return self.server.drop_all()

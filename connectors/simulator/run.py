@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from connectors.simulator.air import Airtime
-from connectors.simulator.control import Control
+from connectors.simulator.control import Control, Renames
 from connectors.simulator.crowd import Crowd
 from connectors.simulator.faults import MILD, Faults, Mishaps
 from connectors.simulator.ledger import Ledger
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from connectors.simulator.platform import SimPlatform
 
 _STEP = 0.1
+WRONG_ONE_IN = 150
+"""So many channels of a lively crowd have a handle that is nobody's: it was mistyped when they signed up."""
 
 
 class Simulator:
@@ -90,6 +92,11 @@ class Simulator:
                     control=self.control,
                 ),
             )
+        if lively:
+            for index in random.Random(f"{seed} wrong").sample(range(len(channels)), len(channels) // WRONG_ONE_IN):
+                platform = self.platforms[channels[index].platform]
+                if isinstance(platform, Renames) and channels[index].native_id is None:
+                    platform.rename(index, None)
         self._ended: set[str] = set()
         """Platforms whose broadcasts the plan has ended."""
         self._posting = [name for name in PLATFORMS if PLATFORMS[name].posts]

@@ -19,13 +19,16 @@ from aiohttp import web
 
 from connectors.simulator import livechat
 from connectors.simulator.chatlog import ChatLog
+from connectors.simulator.faults import Faults, Mishaps
+from connectors.simulator.platform_held import Pages
+from connectors.simulator.serving import Server, transport_of
 from connectors.simulator.websub import Hub
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from random import Random
 
-    from connectors.simulator.air import Airtime
+    from connectors.simulator.air import Air, Airtime
     from connectors.simulator.model import Sent, SimChannel
 
 KEY: Final = "simulated-key"
@@ -43,6 +46,8 @@ SILENT_EVERY: Final = 13
 HIDDEN_EVERY: Final = 17
 """Every so manieth channel hides how many watch."""
 POLL_MS: Final = 3000
+REFUSALS: Final = {401: "authError", 403: "forbidden", 429: "rateLimitExceeded"}
+"""YouTube's words; of the others it says backendError."""
 
 
 class Video:
@@ -86,9 +91,27 @@ class Room:
         return f"UU{self.id[2:]}"
 
     @property
+    def lives(self) -> list[Video]:
+        """What is live: one, or two at once."""
+        return [video for video in self.videos if video.live]
+
+    @property
     def now(self) -> Video | None:
-        """What is live."""
+        """What is live; of two, what began last."""
         return next((video for video in reversed(self.videos) if video.live), None)
+
+
+class _Web(Server):
+    """Where it listens."""
+
+    def __init__(
+        self, add: Callable[[web.Application], None], *, clock: Callable[[], float], mishaps: Mishaps, dice: Random
+    ) -> None:
+        super().__init__(clock=clock, mishaps=mishaps, dice=dice)
+        self._add = add
+
+    def routes(self, app: web.Application) -> None:
+        self._add(app)
 
 
 class YouTubeServer:
@@ -105,8 +128,10 @@ class YouTubeServer:
         record_likes: Callable[[int, str, int], None] | None = None,
         units_per_day: int = 10_000,
         response_seconds: float = RESPONSE_SECONDS,
+        mishaps: Mishaps | None = None,
     ) -> None:
         self.air = air
+        self.mishaps = mishaps or Mishaps(Faults(), dice, clock)
         self.dice = dice
         self.clock = clock
         self.record = record
@@ -126,32 +151,37 @@ class YouTubeServer:
         """Answers (status, body) that are given next instead of the right ones."""
         self.hub = Hub(clock=clock, dice=dice)
         """Publishes new videos: those that begin unannounced, and the announcement of the others, but not their beginning."""
-        self._readers: dict[asyncio.Task[Any], asyncio.Transport | None] = {}
-        self._runner: web.AppRunner | None = None
+        self._readers: dict[asyncio.Task[Any], asyncio.Transport] = {}
+        self._web = _Web(self._routes, clock=clock, mishaps=self.mishaps, dice=dice)
         self.tick()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; gives the port."""
-        app = web.Application()
+        return await self._web.listen(host, port)
+
+    def _routes(self, app: web.Application) -> None:
         for method, answer in (
             ("videos", self._videos),
             ("channels", self._channels),
             ("playlistItems", self._playlist),
             ("liveChat/messages", self._list),
-            ("liveChat/messages/stream", self._stream),
         ):
-            app.router.add_get(f"/youtube/v3/{method}", answer)
+            app.router.add_get(f"/youtube/v3/{method}", self._mishandled(answer))
+        app.router.add_get("/youtube/v3/liveChat/messages/stream", self._stream)
         self.hub.add_routes(app.router)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        return int(self._runner.addresses[0][1])
+
+    def _mishandled(
+        self, answer: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            return await self._web.give(request, await answer(request))
+
+        return serve
 
     async def stop(self) -> None:
         self.drop_all()
         await self.hub.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._web.stop()
 
     @property
     def readers(self) -> int:
@@ -162,9 +192,18 @@ class YouTubeServer:
         """Cut every held response without an end."""
         readers = list(self._readers.values())
         for transport in readers:
-            if transport is not None:
-                transport.abort()
-        return len(readers)
+            transport.abort()
+        return len(readers) + self._web.drop_all()
+
+    def rename(self, index: int, handle: str | None) -> None:
+        """Another handle from now on, the channel id stays; None: the channel is gone, with its videos."""
+        room = self.rooms[index]
+        assert room is not None
+        if handle is None:
+            self.rooms[index] = None
+            self.all.remove(room)
+        else:
+            room.handle = handle.lower()
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
@@ -172,8 +211,9 @@ class YouTubeServer:
         """Into the chats of what is live; a channel that is offline has no chat, and nobody can have written there."""
         for sent in sents:
             room = self.rooms[sent.room]
-            video = room.now if room is not None else None
-            if video is not None:
+            lives = room.lives if room is not None else []
+            if lives:
+                video = lives[(sent.target or sent).at % len(lives)]
                 video.chat.append(livechat.item(sent, video.chat.id), sent.at / 1000)
                 if self.record is not None:
                     self.record(sent, video.chat.opened)
@@ -184,26 +224,37 @@ class YouTubeServer:
         self.air.advance(now)
         for room in self.all:
             air = self.air.channels[room.index]
-            video = room.now
-            if video is not None and video.air != air.id:
-                self._end(room, video, now)
-                video = None
-            if air.id and video is None:
-                self._begin(room)
+            on_air = {each.id: each for each in (air, *air.beside) if each.id}
+            for video in room.lives:
+                if video.air in on_air:
+                    video.title = on_air.pop(video.air).title
+                else:
+                    self._end(room, video, now)
+            for begun in on_air.values():
+                self._begin(room, begun)
+            if air.announced is not None:
+                waiting = next((video for video in room.videos if video.started is None), None)
+                if waiting is not None:
+                    waiting.scheduled = air.announced
+                else:
+                    self._announce(room, f"{room.handle} announced {air.announced}", air.announced)
             for one in room.videos:
                 one.chat.wake(now)
+        self._web.tick()
 
-    def _begin(self, room: Room) -> None:
-        air = self.air.channels[room.index]
+    def _begin(self, room: Room, air: Air) -> None:
         announced = next((video for video in room.videos if video.started is None), None)
         video = announced or self._add(room, f"{room.handle} {air.id}")
         video.air, video.title, video.started = air.id, air.title, air.started
         if announced is None:
             self._publish(room, video)
         if room.index % ANNOUNCED_EVERY == 0:
-            following = self._add(room, f"{room.handle} after {air.id}")
-            following.scheduled = air.started + 86_400
-            self._publish(room, following)
+            self._announce(room, f"{room.handle} after {air.id}", air.started + 86_400)
+
+    def _announce(self, room: Room, name: str, at: float) -> None:
+        following = self._add(room, name)
+        following.scheduled = at
+        self._publish(room, following)
 
     def _add(self, room: Room, name: str) -> Video:
         video = Video(livechat.video_id(name), room.id, f"{room.channel.handle}: next broadcast")
@@ -231,12 +282,15 @@ class YouTubeServer:
         if self.trouble:
             status, body = self.trouble.pop(0)
             return web.Response(status=status, body=body, content_type="application/json")
+        status = self.mishaps.refusal()
+        if status:
+            return refusal(status, REFUSALS.get(status, "backendError"), "The plan of faults wants it so.", domain="global")
         if "key" not in request.query:
             return refusal(403, "forbidden", "The request is missing a valid API key.", domain="global")
         if request.query["key"] != KEY:
             return bad_key()
         day = self.day()
-        if self.spent.get(day, 0) + COSTS[method] > self.units_per_day:
+        if self.mishaps.faults.quota or self.spent.get(day, 0) + COSTS[method] > self.units_per_day:
             self.refused += 1
             return quota_exceeded()
         self.spent[day] = self.spent.get(day, 0) + COSTS[method]
@@ -375,7 +429,7 @@ class YouTubeServer:
         await response.prepare(request)
         task = asyncio.current_task()
         assert task is not None
-        self._readers[task] = request.transport
+        self._readers[task] = transport_of(request)
         try:
             await self._hold(request, response, *found)
         except ConnectionError:
@@ -388,28 +442,22 @@ class YouTubeServer:
         """Write what comes until the broadcast is over, it was long enough, or the client went."""
         chat = video.chat
         until = self.clock() + self.response_seconds * (0.5 + self.dice.random())
-        head = b"["
-        told = False
+        pages = Pages(
+            response.write, transport_of(request), mishaps=self.mishaps, dice=self.dice, until=self._web.until, clock=self.clock
+        )
         while True:
             end = chat.end
-            await self._write(response, head + chat.page(place, end))
-            head, place, told = b",\r\n", end, chat.offline_at is not None
+            await pages.put(chat.page(place, end))
+            place, told = end, chat.offline_at is not None
             while chat.end == place and not (chat.offline_at is not None and not told):
                 if told or self.clock() >= until:
-                    await self._write(response, b"]\n")
+                    await pages.end()
                     return
                 if request.transport is None or request.transport.is_closing():
                     raise ConnectionResetError
                 await chat.news()
             if place < chat.first:  # who reads so slowly has lost its place
                 raise ConnectionResetError
-
-    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
-        """In two pieces, cut anywhere: inside a character or an escape, too."""
-        cut = self.dice.randrange(len(data))
-        for piece in (data[:cut], data[cut:]):
-            if piece:
-                await response.write(piece)
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
