@@ -133,7 +133,7 @@ def score(text: str, topics: int = 0) -> int:
     found = 50 + min(topics, 2) * 20
     found -= int(abs(length - 60) / 6)
     found += 5 if text[-1] in "!?.。！？؟…" else 0
-    found -= 8 * tags
+    found -= 8 * tags + 10 * len(_EMOTE.findall(text))
     return max(1, min(100, found))
 
 
