@@ -125,7 +125,7 @@ class Voices:
 
     def _around(self, feed: Feed, now_ms: int) -> Around:
         moderation, privacy = feed.config.moderation, feed.config.privacy
-        pinned = feed.around.parts.get("wall", {}).get("pinned")
+        pinned = feed.ticker.state.get("wall", {}).get("pinned")
         return Around(
             now_ms=now_ms,
             watched=self._watched,
