@@ -83,10 +83,6 @@ REFUSED_SECONDS = 300.0
 """A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
 
 
-HASHTAG_PLATFORMS = ("bluesky", "mastodon")
-"""Where the event's hashtags are read."""
-KEYLESS = frozenset({"bluesky"})
-"""… without a table in the configuration, because nothing is needed."""
 ONE_READER = frozenset({"telegram"})
 """Platforms that let one reader at a time use a login: all their livestreams go to one collector."""
 
@@ -120,6 +116,8 @@ class Wanted:
     """Platform → native id or handle → livestream id, of the whole roster."""
     refused: dict[str, str]
     """Livestream → reason in words."""
+    paused: dict[str, str] = field(default_factory=dict)
+    """Livestream → by whom."""
     closed: dict[str, str] = field(default_factory=dict)
     """Livestream → why it is not read at this time."""
 
@@ -146,6 +144,7 @@ def plan(
     targets: dict[str, dict[str, Target]] = {}
     directory: dict[str, dict[str, str]] = {}
     refused: dict[str, str] = {}
+    paused: dict[str, str] = {}
     closed: dict[str, str] = {}
     for channel in roster.channels:
         row = rows.get(channel.id)
@@ -154,7 +153,7 @@ def plan(
         if share_of_channel(channel.platform, channel.id) in shares:
             row = rows.get(channel.id)
             if not config.platform(channel.platform).enabled:
-                refused[channel.id] = f"{channel.platform} is switched off in the configuration"
+                paused[channel.id] = f"{channel.platform} is switched off in the configuration"
             elif connectors.kind_of(channel.platform) not in connectors.PLATFORMS:
                 continue  # it is told to us, not asked for, and its states are serve's
             elif missing := needed(config, channel.platform, given):
@@ -175,10 +174,9 @@ def plan(
                 targets.setdefault(channel.platform, {})[channel.id] = target
     for channel in roster.refused(config.require_consent):
         if share_of_channel(channel.platform, channel.id) in shares:
-            refused[channel.id] = why_not(channel, config.require_consent)
-    for platform in HASHTAG_PLATFORMS:
-        if not config.platform(platform).enabled or (platform not in config.platforms and platform not in KEYLESS):
-            continue
+            barred = paused if channel.state == "paused" else refused
+            barred[channel.id] = why_not(channel, config.require_consent)
+    for platform in config.by_hashtag:
         for tag in config.event.hashtags:
             name = f"{platform}:{tag.casefold()}"
             if share_of(name) in shares:
@@ -187,7 +185,7 @@ def plan(
         name = f"{platform}:feed"
         if share_of(name) in shares:
             targets.setdefault(platform, {})[name] = Target(livestream=name, handle="")
-    return Wanted(targets, directory, refused, closed)
+    return Wanted(targets, directory, refused, paused, closed)
 
 
 def feeds_of(config: Config) -> list[str]:
@@ -374,7 +372,7 @@ class Collector:
             self._reopen(wanted)
             for platform in self._groups.keys() | wanted.targets.keys():
                 await self._replan_platform(platform, wanted)
-            known = wanted.refused.keys() | wanted.closed.keys()
+            known = wanted.refused.keys() | wanted.paused.keys() | wanted.closed.keys()
             gone = self._states.keys() - known - {name for some in wanted.targets.values() for name in some}
             for name in gone:
                 self._states.pop(name, None)
@@ -382,6 +380,8 @@ class Collector:
                 self._resumes.pop(name, None)  # whoever owns it now stores newer ones
             for name, reason in wanted.refused.items():
                 self._note(name, "refused", reason)
+            for name, reason in wanted.paused.items():
+                self._note(name, "paused", reason)
             for name, reason in wanted.closed.items():
                 self._note(name, "waiting", reason)
             self._unplanned = False

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from connectors.connector import Secret
 
 
+HASHTAGS = frozenset(("bluesky", "mastodon"))
+"""Platforms where ``#tag`` is a hashtag; elsewhere (Twitch chat writes #login) it is a channel."""
+KEYLESS = frozenset({"bluesky"})
+"""Those of them that are read without a table in the configuration, because nothing is needed."""
+
+
 class ConfigError(Exception):
     """A mistake in the configuration that a person must mend; the text is one sentence and says what to do next."""
 
@@ -207,6 +213,12 @@ class Config:
     """The file that it came from."""
     notes: tuple[str, ...] = ()
     """Sentences about what runs but lacks something, such as an optional key that is not set; say them once at the start."""
+
+    @property
+    def by_hashtag(self) -> tuple[str, ...]:
+        """Platforms on which the event's hashtags are read."""
+        wanted = (name for name in sorted(HASHTAGS) if name in self.platforms or name in KEYLESS)
+        return tuple(name for name in wanted if self.event.hashtags and self.platform(name).enabled)
 
     def platform(self, name: str) -> Platform:
         """A platform's table, or its defaults when the file has none: a platform of the roster runs unless it is switched off."""

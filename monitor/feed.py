@@ -28,7 +28,7 @@ from monitor.curves import Curves
 from monitor.journal import LostTail, is_doubt
 from monitor.patch import merge_patch
 from monitor.profiles import stage_state
-from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, watched
+from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, hashtags, watched
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -353,6 +353,7 @@ class Feed:
             livestreams=livestreams,
             duplicates=counters.get("duplicates", 0),
             pending=len(pending_list(self.rows, livestreams)["pending"]),
+            hashtags=hashtags(self.config, states, self._now_ms()),
         )
         for name, value in counters.items():
             # Redis may lose the tail of its history: then the counter stands still until it has caught up.

@@ -26,7 +26,6 @@ from connectors import (
 )
 from connectors.connector import Secret
 from monitor.roster import why_not
-from monitor.watch import by_hashtag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,7 +97,7 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
             f"The simulator is on: {config.simulator.livestreams} livestreams are invented and no platform is asked; "
             "[simulator] enabled = false asks the real ones.",
         )
-    hashtags = by_hashtag(config)
+    hashtags = config.by_hashtag
     for platform, number in sorted(watched.items()):
         yield _of_one_platform(config, platform, number)
         yield from _of_the_key(config, platform)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -112,6 +112,15 @@ class Roster:
     def refused(self, require_consent: bool) -> tuple[Channel, ...]:
         """The channels that must not be read; shown as refused, ``why_not`` says why."""
         return tuple(channel for channel in self.channels if why_not(channel, require_consent))
+
+    def paused(self, require_consent: bool) -> tuple[Channel, ...]:
+        """The channels that their attendees have paused, and that could be read else: they still belong to the event."""
+        return tuple(
+            channel
+            for channel in self.channels
+            if channel.state == "paused"
+            and not why_not(replace(channel, state="on", consent=channel.consent or "yes"), require_consent)
+        )
 
     def by_id(self) -> dict[str, Channel]:
         """The readable channels by livestream id."""

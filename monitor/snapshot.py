@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from monitor.book import Book
     from monitor.config import Config, Event, Session
-    from monitor.roster import Roster
+    from monitor.roster import Channel, Roster
 
 QUIET_SECONDS = 60
 SILENT_SECONDS = 35
@@ -37,7 +37,19 @@ UNKEPT_SECONDS = 30
 KEPT = "kept"
 """The part that says when each search was made last; it is judged here, and not shown."""
 SHOWN_KINDS = (*KINDS, "engagement")
-STATES = ("live", "quiet", "waiting", "announced", "connecting", "throttled", "refused", "unreachable", "broken", "ended")
+STATES = (
+    "live",
+    "quiet",
+    "waiting",
+    "announced",
+    "connecting",
+    "throttled",
+    "refused",
+    "unreachable",
+    "broken",
+    "paused",
+    "ended",
+)
 _EXACT = 2**53
 
 
@@ -82,6 +94,8 @@ class Around:
     """How old the knowledge is of who is live; None where no platform can be asked."""
     pending: int = 0
     """Broadcasts that somebody must decide about."""
+    hashtags: Mapping[str, Any] = field(default_factory=dict)
+    """The event's hashtags, each as ``/api/livestreams`` shows it."""
     asked: Mapping[str, Asked] = field(default_factory=dict)
     """Platform → how asking it who is live goes."""
     flags: Mapping[int, int] = field(default_factory=dict)
@@ -257,7 +271,6 @@ class Picture:
             "languages": list(event.languages),
             "day": day.isoformat(),
             "simulated": self.config.simulator.enabled,
-            "rehearsal": self.config.rehearsal,
             "started": live or book.first_counted is not None,
         }
         if self.config.wall.scale != 1:
@@ -384,7 +397,7 @@ class Picture:
 
 def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], now_ms: int) -> dict[str, Livestream]:
     """The livestreams of consenting attendees, each as its collector described it; nobody is left out, so that they add up."""
-    result: dict[str, Livestream] = {}
+    result = {channel.id: _paused(channel) for channel in roster.paused(config.require_consent)}
     for channel in roster.watchable(config.require_consent):
         known = Livestream(
             state="ended",
@@ -397,7 +410,7 @@ def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], no
         found = states.get(channel.id)
         if not config.platform(channel.platform).enabled:
             known = msgspec.structs.replace(
-                known, reason=f"{channel.platform} is switched off in the configuration", reachable=False
+                known, state="paused", reason=f"{channel.platform} is switched off in the configuration", reachable=False
             )
         elif found is None:
             known = msgspec.structs.replace(known, state="connecting", reason="no collector has taken it yet")
@@ -405,9 +418,7 @@ def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], no
             silent = now_ms / 1000 - (moment(found.at) or now_ms / 1000)
             known = msgspec.structs.replace(known, state=found.state, reason=found.reason, since=found.since, at=found.at)
             if silent > SILENT_SECONDS and found.state not in ("ended", "refused"):
-                known = msgspec.structs.replace(
-                    known, state="broken", reason=SILENT, since=found.at
-                )
+                known = msgspec.structs.replace(known, state="broken", reason=SILENT, since=found.at)
         result[channel.id] = known
     return result
 
@@ -452,6 +463,36 @@ def is_quiet(livestream: Livestream, last_event: int | None, as_of_ms: int | Non
     since = moment(livestream.since)
     newest = max(since or 0.0, float(last_event + SLOT_SECONDS if last_event is not None else 0))
     return as_of_ms / 1000 - newest >= QUIET_SECONDS
+
+
+def _paused(channel: Channel) -> Livestream:
+    """Whatever a collector said last of it is old."""
+    return Livestream(
+        state="paused",
+        platform=channel.platform,
+        country=channel.country or "ZZ",
+        handle=channel.handle,
+        attendee=channel.attendee,
+        reason="paused by the attendee, who alone can go on",
+        reachable=False,
+    )
+
+
+def hashtags(config: Config, states: Mapping[str, Livestream], now_ms: int) -> dict[str, Any]:
+    """The event's hashtags, which are watched like livestreams and are none: as their collector described them last."""
+    result = {}
+    for platform in config.by_hashtag:
+        for tag in config.event.hashtags:
+            one = states.get(name := f"{platform}:{tag.casefold()}")
+            cell: dict[str, Any] = {"platform": platform, "hashtag": tag}
+            if one is None:
+                cell |= {"state": "connecting", "reason": "no collector has taken it yet"}
+            elif (at := moment(one.at)) is not None and now_ms / 1000 - at > SILENT_SECONDS:
+                cell |= {"state": "broken", "reason": SILENT, "since": one.at}
+            else:
+                cell |= {"state": one.state, "reason": one.reason, "since": one.since}
+            result[name] = {key: value for key, value in cell.items() if value}
+    return result
 
 
 def count_livestreams(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dict[str, int]:

@@ -25,7 +25,6 @@ from connectors.connector import (
     utc_now,
 )
 from monitor.findings import Finding, channels_of, secrets_missing, where_to_get
-from monitor.watch import by_hashtag
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -45,7 +44,7 @@ async def logins(config: Config, roster: Roster, *, within_seconds: float = LOGI
     if config.simulator.enabled:
         return []
     watched = Counter(channel.platform for channel in roster.watchable(config.require_consent))
-    used = [name for name in dict.fromkeys((*config.platforms, *watched, *by_hashtag(config))) if _can_be_tried(config, name)]
+    used = [name for name in dict.fromkeys((*config.platforms, *watched, *config.by_hashtag)) if _can_be_tried(config, name)]
     work: list[Awaitable[list[Finding]]] = [_login(config, name, within_seconds) for name in used if name in DISCOVERERS]
     work += [_connection(config, roster, name, within_seconds) for name in used]
     return [finding for found in await asyncio.gather(*work) for finding in found]
@@ -160,7 +159,7 @@ def _targets(config: Config, roster: Roster, name: str) -> list[Target]:
         for channel in roster.watchable(config.require_consent)
         if channel.platform == name
     ]
-    if name in by_hashtag(config):
+    if name in config.by_hashtag:
         found += [Target(livestream=f"{name}:{tag.casefold()}", handle=tag) for tag in config.event.hashtags]
     if class_of(name).feeds(config.platform(name).options):
         found.append(Target(livestream=f"{name}:feed", handle=""))

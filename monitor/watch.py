@@ -6,16 +6,11 @@ import re
 from zoneinfo import ZoneInfo
 
 import connectors
-from monitor.config import Config, ConfigError, Event, Platform, Scope
+from monitor.config import HASHTAGS, Config, ConfigError, Event, Platform, Scope
 from monitor.handles import BadHandle, normalise, seal, tidy
 from monitor.links import broadcast_link
 from monitor.roster import Channel, Roster
 from monitor.tables import nearest
-
-HASHTAGS = frozenset(("bluesky", "mastodon"))
-"""Platforms where ``#tag`` is a hashtag; elsewhere (Twitch chat writes #login) it is a channel."""
-KEYLESS = frozenset({"bluesky"})
-"""Those of them that are read without a table in the configuration, because nothing is needed."""
 
 
 def config_from_watch(specs: list[str]) -> tuple[Config, Roster]:
@@ -83,9 +78,3 @@ def _channel(spec: str, platform: str, pasted: str) -> Channel:
         id=f"{platform}:{handle}", attendee=handle, name=handle, country=None, language=None, platform=platform, handle=handle,
         native_id=native_id, show_name=True,
     )  # fmt: skip
-
-
-def by_hashtag(config: Config) -> list[str]:
-    """Platforms on which the event's hashtags are read."""
-    wanted = (name for name in sorted(HASHTAGS) if name in config.platforms or name in KEYLESS)
-    return [name for name in wanted if config.event.hashtags and config.platform(name).enabled]

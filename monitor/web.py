@@ -121,7 +121,7 @@ def make_app(
         if time.monotonic() - listed[0] >= 1.0:
             state = feed.ticker.state
             found = {"as_of": as_of} if (as_of := state.get("health", {}).get("as_of")) else {}
-            found |= {"livestreams": cells(feed.book, feed.around.livestreams, now_ms())}
+            found |= {"livestreams": cells(feed.book, feed.around.livestreams, now_ms()), "hashtags": feed.around.hashtags}
             listed = (time.monotonic(), orjson.dumps(found))
         return _json(listed[1])
 

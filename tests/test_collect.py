@@ -52,10 +52,10 @@ ALL = set(range(256))
 # --- who is watched, and on which connection: pure ------------------------------------------------------------------------
 
 
-def channel(name: str, platform: str = "twitch", consent: str = "yes") -> Channel:
+def channel(name: str, platform: str = "twitch", consent: str = "yes", **more) -> Channel:
     return Channel(
         id=f"{platform}:{name}", attendee=name, name=name, country="BR", language="pt", platform=platform, handle=name,
-        consent=consent,
+        consent=consent, **more,
     )  # fmt: skip
 
 
@@ -100,8 +100,16 @@ def test_without_consent_or_switched_off_nobody_is_watched_and_it_is_said():
     wanted = plan(made, roster, ALL)
     assert list(wanted.targets) == ["twitch"]
     assert list(wanted.targets["twitch"]) == ["twitch:ana"]
-    assert wanted.refused.keys() == {"twitch:bo", "bluesky:did"}
-    assert all(wanted.refused.values())
+    assert wanted.refused == {"twitch:bo": "no consent in the roster"}
+    assert wanted.paused == {"bluesky:did": "bluesky is switched off in the configuration"}
+
+
+def test_who_pauses_is_not_read_and_is_shown_as_paused_and_not_as_refused():
+    roster = Roster(channels=(channel("ana", state="paused"), channel("bo", state="withdrawn")))
+    wanted = plan(config(), roster, ALL)
+    assert not wanted.targets
+    assert wanted.paused == {"twitch:ana": "paused by the attendee"}
+    assert wanted.refused.keys() == {"twitch:bo"}
 
 
 changes = st.lists(st.sets(st.integers(0, 30)), min_size=1, max_size=6)

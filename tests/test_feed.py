@@ -422,7 +422,7 @@ async def test_every_consented_livestream_is_counted_in_one_state():
     await feed.look_around()
     feed.tick()
     state = feed.ticker.state
-    assert (state["livestreams"]["total"], state["livestreams"]["connecting"], state["livestreams"]["ended"]) == (3, 1, 1)
+    assert (state["livestreams"]["total"], state["livestreams"]["connecting"], state["livestreams"]["paused"]) == (3, 1, 1)
     assert state["health"]["coverage"]["reachable"] == 2
     assert set(state["countries"]) == {"BR", "MX", "CN", "ZZ"}
     assert "switched off" in feed.around.livestreams["bilibili:c"].reason

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from monitor.book import Behind, Book, Window
 from monitor.config import Config, Event, Platform, Session, Simulator, Topic
 from monitor.patch import apply_patch, merge_patch, share
-from monitor.snapshot import Around, Livestream, Picture, cells, event_day, gift_value
+from monitor.roster import Channel, Roster
+from monitor.snapshot import Around, Livestream, Picture, cells, event_day, gift_value, hashtags, watched
 from monitor.windows import ENGAGEMENT, KINDS, Change, Group, Loaded, ViewerSample
 
 START = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)
@@ -485,13 +486,55 @@ def test_states_of_livestreams_add_up_and_a_silent_live_one_is_quiet():
         "never": livestream("live"),
         "new": livestream("live", "2026-10-16T11:59:30Z"),
     }
-    found |= {state: livestream(state) for state in ("connecting", "throttled", "refused", "broken", "ended")}
+    found |= {state: livestream(state) for state in ("connecting", "throttled", "refused", "broken", "ended", "paused")}
     state = picture(caught_up(book, NOW), NOW, Around(livestreams=found))
     counts = state["livestreams"]
-    expected = {"live": 2, "quiet": 2, "connecting": 1, "throttled": 1, "refused": 1, "broken": 1, "ended": 1, "total": 9}
+    expected = {
+        "live": 2,
+        "quiet": 2,
+        "connecting": 1,
+        "throttled": 1,
+        "refused": 1,
+        "broken": 1,
+        "ended": 1,
+        "paused": 1,
+        "total": 10,
+    }
     assert counts == expected | {"waiting": 0, "announced": 0, "unreachable": 0}
-    assert state["health"]["coverage"] == {"collected": 4, "known_live": 7, "reachable": 9, "consented": 9}
+    assert state["health"]["coverage"] == {"collected": 4, "known_live": 7, "reachable": 10, "consented": 10}
     assert state["countries"]["BR"]["livestreams"] == 4
+
+
+def test_who_pauses_still_belongs_to_the_event_and_is_not_reachable():
+    config = Config(event=Event(name="T", timezone=ZoneInfo("UTC")), platforms={"kick": Platform(name="kick", enabled=False)})
+
+    def row(number, **more):
+        usual = {"attendee": "1", "name": "x", "country": "BR", "language": None, "platform": "twitch", "handle": "x"}
+        return Channel(id=f"c{number}", **{**usual, "consent": "yes", **more})
+
+    roster = Roster(
+        channels=(row(1), row(2, state="paused"), row(3, state="withdrawn"), row(4, platform="kick"), row(5, consent=None))
+    )
+    live = Livestream(state="live", platform="twitch", at=NOW)
+    found = watched(config, roster, {"c1": live, "c2": live, "c3": live, "c4": live, "c5": live}, NOW * 1000)
+    assert {name: one.state for name, one in found.items()} == {"c1": "live", "c2": "paused", "c4": "paused"}
+    assert [name for name, one in found.items() if one.reachable] == ["c1"]
+    assert all(one.reason for name, one in found.items() if name != "c1")
+
+
+def test_a_hashtag_that_fails_is_seen_and_one_that_nobody_watches_any_more_is_not():
+    config = Config(event=Event(name="T", timezone=ZoneInfo("UTC"), hashtags=("#Good", "#Bad", "#New", "#Lost")))
+    states = {
+        "bluesky:#good": Livestream(state="live", platform="bluesky", handle="#good", hashtag=True, at=NOW),
+        "bluesky:#bad": Livestream(state="refused", platform="bluesky", reason="why", hashtag=True, at=NOW),
+        "bluesky:#lost": Livestream(state="live", platform="bluesky", hashtag=True, at=NOW - 60),
+        "bluesky:#old": Livestream(state="live", platform="bluesky", hashtag=True, at=NOW),
+    }
+    found = hashtags(config, states, NOW * 1000)
+    assert {name: one["state"] for name, one in found.items()} == {
+        "bluesky:#good": "live", "bluesky:#bad": "refused", "bluesky:#new": "connecting", "bluesky:#lost": "broken",
+    }  # fmt: skip
+    assert found["bluesky:#bad"] == {"platform": "bluesky", "hashtag": "#Bad", "state": "refused", "reason": "why"}
 
 
 def test_known_live_is_what_discovery_says_and_the_collectors_word_where_nobody_can_be_asked():
