@@ -43,7 +43,7 @@ class Faults:
     half: float = 0.0
     """Half of it comes, then the connection is cut."""
     garbage: float = 0.0
-    """Bytes that mean nothing come before it; an answer or a delivery is replaced by them."""
+    """Bytes that mean nothing come before it; an answer is replaced by them, and a held one ends with them."""
     repeat: float = 0.0
     """It comes twice."""
     reorder: float = 0.0

@@ -43,8 +43,10 @@ class Pages:
                 await self._write(self._lead + self._mishaps.cut(page))
                 self._transport.close()
                 raise ConnectionResetError
-            case "garbage":
-                await self._write(self._mishaps.garbage())
+            case "garbage":  # within one array nothing that follows could be told from it
+                await self._write(self._lead + self._mishaps.garbage())
+                self._transport.close()
+                raise ConnectionResetError
             case "reorder" if self._later is None:
                 self._later = page
                 return
