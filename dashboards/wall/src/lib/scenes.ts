@@ -37,6 +37,24 @@ function decoded(text: string): string {
   }
 }
 
+export type Filter = Partial<Record<"state" | "platform" | "country", string>>;
+const FILTERS = ["state", "platform", "country"] as const;
+
+/** `#/livestreams?platform=youtube&state=broken`: which cells a link is about; undefined where it is about all. */
+export function filterOf(query: string): Filter | undefined {
+  const told = new URLSearchParams(query);
+  const found = FILTERS.flatMap((key) => (told.get(key) ? [[key, told.get(key)!] as const] : []));
+  return found.length === 0 ? undefined : Object.fromEntries(found);
+}
+
+/** A filter is the scene's, not the wall's: it does not go along to the next scene. */
+export function withoutFilter(query: string): string {
+  const told = new URLSearchParams(query);
+  if (!FILTERS.some((key) => told.has(key))) return query;
+  for (const key of FILTERS) told.delete(key);
+  return told.toString();
+}
+
 /** Those that have something to show: rotation stops only there. A person may go to any. */
 export function worthShowing(state: State, empty: boolean): Scene[] {
   const has = (part: object | undefined): boolean => Object.keys(part ?? {}).length > 0;

@@ -103,6 +103,10 @@ export interface State {
     days?: number;
     simulated?: boolean;
     started?: boolean;
+    /** Of all type; absent when 1. */
+    scale?: number;
+    /** Under which number the map at /map.json was approved. */
+    map_review?: string;
   };
   session?: { now?: Record<string, Session>; next?: Session & { id?: string } };
   totals?: Measures;
