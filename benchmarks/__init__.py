@@ -16,5 +16,6 @@ NAMES = (
     "feed",
     "fan_out",
     "event_to_frame",
+    "retraction",
 )
 """In river order."""
