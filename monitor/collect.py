@@ -650,11 +650,11 @@ def machine_token(spool_name: str) -> str:
 
 
 def simulated(data_dir: Any) -> dict[str, Any]:
-    """Where the simulator listens, as options of the connectors; empty when it does not run."""
+    """Where the simulator listens, as options of the connectors; when it does not run they lead nowhere, never to a real platform."""
     try:
         found = orjson.loads((data_dir / "simulator.json").read_bytes())
     except (OSError, ValueError):
-        return {}
+        found = {}
     return addresses_of(found)
 
 

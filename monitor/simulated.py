@@ -74,7 +74,7 @@ def as_simulated(config: Config) -> Config:
             name=name,
             enabled=given.enabled,
             in_totals=given.in_totals,
-            options={**given.options, **_typed(name, table.credentials(name))},
+            options={**_without_addresses(given.options), **_typed(name, table.credentials(name))},
         )
     return dataclasses.replace(config, platforms=platforms)
 
@@ -82,6 +82,15 @@ def as_simulated(config: Config) -> Config:
 def addresses_of(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Platform → options that replace the configured ones, from what simulator.json says."""
     return {name: _typed(name, options) for name, options in table.addresses(told).items()}
+
+
+def _without_addresses(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person configured for the real platform, but for where it is."""
+    return {
+        key: value
+        for key, value in options.items()
+        if not any(isinstance(one, str) and "://" in one for one in (value if isinstance(value, tuple | list) else (value,)))
+    }
 
 
 def _typed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -435,4 +435,5 @@ async def test_a_socket_that_is_cut_or_gets_half_a_frame_ends_with_a_drop():
 
 def test_the_connector_needs_no_key_of_anybody():
     assert {"client_id", "client_secret", "public_key"} <= credentials("kick").keys()
-    assert addresses({"twitch": "x"}).get("kick") is None
+    assert addresses({"kick": "http://here"})["kick"]["api"] == "http://here"
+    assert "127.0.0.1" in addresses({"twitch": "x"})["kick"]["api"], "what is not played leads nowhere, and not to the real platform"
