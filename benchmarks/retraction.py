@@ -54,7 +54,8 @@ class Wall:
         """The newest message that may be quoted."""
         async with asyncio.timeout(START_SECONDS), self.changed:
             await self.changed.wait_for(lambda: self.state.get("highlights"))
-            return list(self.state["highlights"].items())[-1]
+            name: str = list(self.state["highlights"])[-1]
+            return name, self.state["highlights"][name]
 
     async def without(self, name: str) -> None:
         async with asyncio.timeout(START_SECONDS), self.changed:
