@@ -381,7 +381,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         "health": {
             "as_of": iso(now - timedelta(milliseconds=400)),
             "event_to_wall_ms": {"p50": 310, "p95": 620, "p99": 910},
-            "coverage": {"collected": 1043, "known_live": 1084, "reachable": 1127, "consented": 1200},
+            "coverage": {"collected": 1043, "known_live": 1084, "reachable": 1127, "consented": 1200, "discovery_age_seconds": 38, "pending": 3},
             "late": 512,
             "duplicates": 1204,
             "clamped": 3,

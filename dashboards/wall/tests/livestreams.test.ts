@@ -33,10 +33,10 @@ describe("what the API says", () => {
   });
 
   test("every livestream is of one kind, so the counts add up", () => {
-    const states = ["live", "quiet", "waiting", "announced", "connecting", "throttled", "refused", "unreachable", "broken", "ended", "new"];
+    const states = ["live", "quiet", "waiting", "announced", "connecting", "throttled", "refused", "unreachable", "broken", "paused", "ended", "new"];
     const cells = answer(Object.fromEntries(states.map((state) => [state, { state, country: "BR" }])));
     const counts = Object.fromEntries(counted(cells).map(({ kind, count }) => [kind, count]));
-    expect(counts).toEqual({ live: 1, quiet: 1, throttled: 1, refused: 2, broken: 1, ended: 5 });
+    expect(counts).toEqual({ live: 1, quiet: 1, throttled: 1, refused: 2, broken: 1, paused: 1, ended: 5 });
   });
 
   test("the counts say where most of a kind are", () => {

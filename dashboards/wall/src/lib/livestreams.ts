@@ -4,7 +4,7 @@
 import { clean } from "./text";
 
 /** As drawn. The states of the feed that nobody must act on are one: not live. */
-export const KINDS = ["live", "quiet", "throttled", "refused", "broken", "ended"] as const;
+export const KINDS = ["live", "quiet", "throttled", "refused", "broken", "paused", "ended"] as const;
 export type Kind = (typeof KINDS)[number];
 
 const KIND_OF: Readonly<Record<string, Kind>> = {
@@ -14,6 +14,7 @@ const KIND_OF: Readonly<Record<string, Kind>> = {
   refused: "refused",
   unreachable: "refused",
   broken: "broken",
+  paused: "paused",
 };
 
 export interface Cell {

@@ -117,7 +117,7 @@ export interface State {
     string,
     Measures & Session & { top_topic?: string; top_country?: string; curve?: { slot_seconds: number; engagement: number[] } }
   >;
-  livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "ended" | "total", number>>;
+  livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "paused" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;
   history?: {
     slot_seconds: number;
