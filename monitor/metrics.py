@@ -141,6 +141,15 @@ class FeedCollector(Collector):
         authors = GaugeMetricFamily("livestream_unique_authors_estimate", "Unique authors, estimated.", labels=["window"])
         for window, count in state.get("totals", {}).get("authors", {}).items():
             authors.add_metric([window], count)
+        voices = GaugeMetricFamily(
+            "livestream_quotable_messages",
+            "Messages that may be quoted: shown (approved, clean), or waiting for a person.",
+            labels=["state"],
+        )
+        states = [one.get("state") for one in state.get("highlights", {}).values()]
+        for name in ("approved", "clean", "waiting"):
+            voices.add_metric([name], states.count(name))
+        yield voices
         error = GaugeMetricFamily(
             "livestream_unique_authors_error_ratio", "Standard error of the estimate.", value=AUTHORS_ERROR_RATIO
         )

@@ -21,6 +21,7 @@ from monitor.derive import derivation
 from monitor.feed import Feed
 from monitor.journal import Journal, digest, key, partition_of
 from monitor.keeper import Keeper
+from monitor.metrics import make_registry
 from monitor.moderation.moderate import Moderator
 from monitor.moderation.rules import Rulebook
 from monitor.reader import Reader
@@ -412,3 +413,29 @@ async def test_deciding_over_http(river):
         assert await post(id="t:b", decision="approve") == 403
     assert {name: state for name, state in states(await river.keep()).items() if state == "approved"} == {"a": "approved"}
     assert await river.journal.redis.llen(SAID) == 0
+
+
+async def test_how_many_wait_is_a_metric(river):
+    await river.said()
+    await river.decide("a", "approve")
+    await river.keep()
+    registry = make_registry(river.feed, "1")
+    found = {
+        state: registry.get_sample_value("livestream_quotable_messages", {"state": state})
+        for state in ("approved", "clean", "waiting")
+    }
+    assert found == {"approved": 1, "clean": 0, "waiting": 3}
+
+
+async def test_so_many_retractions_are_remembered_and_no_more(river, monkeypatch):
+    monkeypatch.setattr("monitor.feed.MOST_GONE", 3)
+    await river.said()
+    await river.store.write({"highlights": {"t:a": {"state": "approved"}}})  # somebody who has not heard of it yet
+    await river.say(removal("a", target="t:a"))
+    await river.count()
+    assert "t:a" not in await river.show()
+    await river.say(*(removal(f"x{n}", target=f"t:x{n}") for n in range(3)))
+    await river.count()
+    await river.show()
+    await river.store.write({"spikes": {}})
+    assert "t:a" in await river.show()
