@@ -22,6 +22,7 @@ class Room {
   time = 0;
   wires: Wire[] = [];
   changes = 0;
+  refusals = 0;
   feed = new Feed(
     "ws://x/feed",
     {
@@ -31,6 +32,7 @@ class Room {
         return wire;
       },
       now: () => this.time,
+      refused: () => void (this.refusals += 1),
     },
     () => (this.changes += 1),
   );
@@ -52,6 +54,15 @@ function connected(): Room {
   room.wire.snapshot(41);
   return room;
 }
+
+test("a token that is none any more is told apart from a lost connection, and the picture stays", () => {
+  const room = connected();
+  room.wire.onclose?.({ code: 1006 });
+  expect(room.refusals).toBe(0);
+  room.pass(1000);
+  room.wire.onclose?.({ code: 4401 });
+  expect([room.refusals, room.feed.picture?.seq]).toEqual([1, 41]);
+});
 
 test("snapshot and deltas make pictures", () => {
   const room = connected();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { boards } from "../src/lib/boards";
 import { readRoute, SCENES, worthShowing, writeRoute, type Scene } from "../src/lib/scenes";
-import { act, actOf, ASKING_MS, begin, routeOf, type Act, type Show } from "../src/lib/show";
+import { act, actOf, ASKING_MS, begin, isSafe, routeOf, type Act, type Show } from "../src/lib/show";
 import { plan } from "../src/lib/sessions";
 import type { State } from "../src/lib/state";
 
@@ -126,6 +126,63 @@ describe("the safe scene", () => {
     expect(plan(sessions, now("11:00:00")).on.map((s) => s.id)).toEqual(["b"]);
     expect(plan(sessions, now("11:00:00")).next?.session.name).toBe("C");
     expect(plan(sessions, now("13:00:00"))).toEqual({ on: [], next: undefined });
+  });
+});
+
+describe("a wall that follows", () => {
+  const led = (show: Show, scene: Scene | undefined, safe = false, now = 1000): Show => act(show, { kind: "told", scene, safe }, now);
+  const following = begin(readRoute("#/topics"), 5000, 0, true);
+
+  test("shows the producer's scene, and no key, turn or address shows another", () => {
+    const show = led(following, "voices");
+    expect(show.scene).toBe("voices");
+    for (const key of ["1", "ArrowRight", " ", "PageUp"]) expect(press(show, key)).toBe(show);
+    expect(act(show, { kind: "tick" }, 1e9)).toBe(show);
+    expect(act(show, { kind: "address", route: readRoute("#/overview") }, 2000)).toBe(show);
+  });
+
+  test("is led like any other until it was told something", () => {
+    expect(press(following, "1").scene).toBe("overview");
+    expect(act(following, { kind: "tick" }, 5000).scene).not.toBe("topics");
+  });
+
+  test("stays with its scene when it does not know the producer's", () => {
+    expect(led(led(following, "voices"), undefined).scene).toBe("voices");
+  });
+
+  test("is told the same every frame and is the same object then", () => {
+    const show = led(following, "voices");
+    expect(led(show, "voices")).toBe(show);
+    expect(led(show, undefined)).toBe(show);
+  });
+
+  test("shows the producer's safe scene until the producer takes it down, whatever is pressed here", () => {
+    const safe = led(led(following, "voices"), "voices", true);
+    expect(isSafe(safe)).toBe(true);
+    for (const keys of [["Escape", "Enter"], ["1"], [" "], ["m"]]) expect(isSafe(press(safe, ...keys))).toBe(true);
+    expect(act(safe, { kind: "tick" }, 1e9)).toBe(safe);
+    const other = led(safe, "topics", true);
+    expect([isSafe(other), isSafe(led(other, "topics", false)), led(other, "topics", false).scene]).toEqual([true, false, "topics"]);
+  });
+
+  test("has a safe scene of its own beside the producer's, and both must be left", () => {
+    const both = press(led(following, "voices", true), "s");
+    expect(isSafe(led(both, "voices", false))).toBe(true);
+    expect(isSafe(press(led(both, "voices", false), "Escape", "Enter"))).toBe(false);
+    expect(isSafe(act(led(following, "voices"), { kind: "address", route: readRoute("#/safe") }, 0))).toBe(true);
+  });
+
+  test("loaded again under the producer's safe scene it shows that from its first moment", () => {
+    const again = begin(readRoute("#/topics"), 0, 0, true, true);
+    expect(isSafe(again)).toBe(true);
+    expect(press(again, "Escape", "Enter", "1")).toBe(again);
+    expect(isSafe(led(again, "voices", false))).toBe(false);
+  });
+
+  test("a wall that does not follow is told nothing", () => {
+    const show = at("topics");
+    expect(led(show, "voices", true)).toBe(show);
+    expect(isSafe(begin(readRoute("#/topics"), 0, 0, false, true))).toBe(false);
   });
 });
 

@@ -22,6 +22,8 @@ describe("judge", () => {
     ["longer is lost", { silence: 12_345 }, { kind: "lost", seconds: 12 }],
     ["frames arrive and are old", { asOf: NOW - 8_100 }, { kind: "behind", seconds: 8 }],
     ["lost wins over behind", { silence: 3000, asOf: NOW - 9000 }, { kind: "lost", seconds: 3 }],
+    ["the producer lets the numbers stand", { frozen: true, asOf: NOW - 9000 }, { kind: "frozen" }],
+    ["lost wins over frozen", { frozen: true, silence: 3000 }, { kind: "lost", seconds: 3 }],
     ["nothing to show yet", { empty: true, asOf: NOW - 9000 }, { kind: "waiting" }],
     ["opened just now", { silence: Infinity, age: 900, asOf: undefined }, { kind: "connecting" }],
     ["opened and never connected", { silence: Infinity, age: 4100, asOf: undefined }, { kind: "lost", seconds: 4 }],
@@ -79,10 +81,16 @@ test("text cannot turn its neighbours or tower over them; isolates and real scri
 });
 
 test("language and theme are read from the query or from behind the hash", () => {
-  const none = { rotateMs: 0, kiosk: false, stage: false, scale: undefined };
+  const none = { rotateMs: 0, kiosk: false, stage: false, follow: false, scale: undefined };
   expect(wishes("?lang=zh", "")).toEqual({ language: "zh", theme: "dark", ...none });
   expect(wishes("?lang=en", "#/topics?lang=zh&theme=light")).toEqual({ language: "zh", theme: "light", ...none });
   expect(wishes("?lang=xx&theme=pink", "#/")).toEqual({ language: undefined, theme: "dark", ...none });
+});
+
+test("a stage follows the producer unless told otherwise, a room only when asked to", () => {
+  const follows = (query: string): boolean => wishes(query, "").follow;
+  expect([follows(""), follows("?follow"), follows("?follow=1"), follows("?follow=0")]).toEqual([false, true, true, false]);
+  expect([follows("?profile=stage"), follows("?profile=stage&follow=0"), follows("?profile=room")]).toEqual([true, false, false]);
 });
 
 test("rotation is between five seconds and an hour, kiosk mode is asked for by 1", () => {

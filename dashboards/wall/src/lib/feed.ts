@@ -6,12 +6,14 @@ import { nextPicture, type Picture } from "./state";
 /** Longer than this without a frame and the connection counts as lost. The feed ticks four times a second. */
 export const SILENCE_MS = 2000;
 const RETRY_MS = 1000;
+/** Code with which the server closes what a revoked token has open. */
+const REVOKED = 4401;
 /** A handshake may take this long; a server that was stopped answers the attempt that is open when it returns. */
 const ATTEMPT_MS = 2500;
 
 export interface Socket {
   onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: (() => void) | null;
+  onclose: ((event?: { code?: number }) => void) | null;
   onerror: (() => void) | null;
   close(): void;
 }
@@ -19,6 +21,8 @@ export interface Socket {
 export interface Surroundings {
   open(url: string): Socket;
   now(): number;
+  /** The server has closed for lack of a token. */
+  refused?(): void;
 }
 
 export class Feed {
@@ -61,7 +65,10 @@ export class Feed {
     const socket = this.#around.open(this.#url);
     this.#socket = socket;
     socket.onmessage = (event) => this.#take(socket, event.data);
-    socket.onclose = () => this.#ended(socket);
+    socket.onclose = (event) => {
+      this.#ended(socket);
+      if (event?.code === REVOKED) this.#around.refused?.();
+    };
     socket.onerror = () => this.#ended(socket);
   }
 

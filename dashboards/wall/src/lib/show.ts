@@ -1,5 +1,6 @@
-// What is on the wall and what a key, a turn of the rotation or the address does to it. The safe scene covers everything;
-// it comes at one key and leaves only by two acts of a person.
+// What is on the wall and what a key, a turn of the rotation, the address or the producer does to it. The safe scene covers
+// everything; it comes at one key and leaves only by two acts of a person, and one that the producer has put up leaves only
+// when the producer says so. A wall that follows shows the producer's scene once it was told one.
 
 import { SCENES, type Route, type Scene } from "./scenes";
 
@@ -17,24 +18,41 @@ export interface Show {
   turnedAt: number;
   /** Countries: engagement per minute instead of per livestream. */
   raw: boolean;
+  /** Whether this wall does as the producer says. */
+  follows: boolean;
+  /** Whether the producer was heard; before that a following wall is led like any other. */
+  told: boolean;
+  /** The producer has put up the safe scene. */
+  ordered: boolean;
+}
+
+/** Whether the safe scene covers everything, whoever put it up. */
+export function isSafe(show: Show): boolean {
+  return show.safe !== "off" || show.ordered;
 }
 
 export type Act =
   | { kind: "to"; scene: Scene }
   | { kind: "turn"; by: 1 | -1 }
   | { kind: "pause" | "measure" | "safe" | "leave" | "confirm" | "tick" | "stay" }
-  | { kind: "address"; route: Route };
+  | { kind: "address"; route: Route }
+  | { kind: "told"; scene: Scene | undefined; safe: boolean };
 
-export function begin(route: Route, rotateMs: number, now: number): Show {
+/** `ordered`: before it was loaded again, the producer's safe scene was on this wall; it stays until the producer is heard. */
+export function begin(route: Route, rotateMs: number, now: number, follows = false, ordered = false): Show {
   const scene = route.scene === undefined || route.scene === "safe" ? "overview" : route.scene;
   const safe = route.scene === "safe" ? "on" : "off";
-  return { scene, safe, askedAt: 0, rotateMs, paused: false, turnedAt: now, raw: false };
+  return { scene, safe, askedAt: 0, rotateMs, paused: false, turnedAt: now, raw: false, follows, told: false, ordered: follows && ordered };
 }
 
 /** `stops` are the scenes at which the rotation stops. Gives the same object when nothing changes. */
 export function act(show: Show, what: Act, now: number, stops: readonly Scene[] = SCENES): Show {
+  if (what.kind === "told") return obey(show, what.scene, what.safe, now);
   if (what.kind === "safe") return show.safe === "off" ? { ...show, safe: "on" } : ask(show, now);
   if (show.safe !== "off") return whileSafe(show, what, now);
+  if (show.ordered || (show.follows && show.told && what.kind !== "measure")) {
+    return what.kind === "address" && what.route.scene === "safe" ? { ...show, safe: "on" } : show;
+  }
   switch (what.kind) {
     case "to":
       return { ...show, scene: what.scene, turnedAt: now };
@@ -62,6 +80,11 @@ function whileSafe(show: Show, what: Act, now: number): Show {
   if (what.kind === "confirm" && show.safe === "asking") return { ...show, safe: "off", turnedAt: now };
   if (what.kind === "tick" && show.safe === "asking" && now - show.askedAt >= ASKING_MS) return { ...show, safe: "on" };
   return show;
+}
+
+function obey(show: Show, scene: Scene | undefined, safe: boolean, now: number): Show {
+  if (!show.follows || (show.told && show.ordered === safe && (scene ?? show.scene) === show.scene)) return show;
+  return { ...show, told: true, ordered: safe, scene: scene ?? show.scene, turnedAt: now };
 }
 
 function ask(show: Show, now: number): Show {

@@ -102,6 +102,8 @@ export interface State {
     day_number?: number;
     days?: number;
     simulated?: boolean;
+    /** A book of its own that will be thrown away. */
+    rehearsal?: boolean;
     started?: boolean;
     /** Of all type; absent when 1. */
     scale?: number;
@@ -134,7 +136,20 @@ export interface State {
   attention?: Record<string, Line | number>;
   /** `platform:twitch`, `country:BR`, `discovery:youtube`, `search:spikes` → since when nothing was heard from it. */
   stale?: Record<string, string>;
-  wall?: { rehearsal?: boolean; map?: { address: string; review: string }; scale?: number };
+  wall?: {
+    version?: number;
+    profile?: "room" | "stage";
+    scene?: string;
+    rotation?: { on: boolean; seconds: number; scenes?: string[]; then?: string; follows?: string; session?: string; next_at?: string };
+    pinned?: { message?: string; country?: string };
+    frozen_at?: string;
+    /** Topic → hidden on stage until. */
+    embargo?: Record<string, string>;
+    safe?: { on: boolean; since?: string; by?: string; why?: string };
+    dead_man?: { seconds: number; last_seen?: string; at?: string };
+    rehearsal?: boolean;
+    build?: string;
+  };
   health?: {
     as_of?: string;
     event_to_wall_ms?: { p50?: number; p95?: number; p99?: number };

@@ -10,6 +10,7 @@ export type Truth =
   | { kind: "lost"; seconds: number }
   | { kind: "behind"; seconds: number }
   | { kind: "waiting" }
+  | { kind: "frozen" }
   | { kind: "live" };
 
 export interface Signs {
@@ -20,12 +21,15 @@ export interface Signs {
   now: number;
   asOf: number | undefined;
   empty: boolean;
+  /** The producer lets the numbers stand. */
+  frozen?: boolean;
 }
 
-export function judge({ silence, age, now, asOf, empty }: Signs): Truth {
+export function judge({ silence, age, now, asOf, empty, frozen = false }: Signs): Truth {
   if (silence === Infinity) return age > SILENCE_MS ? { kind: "lost", seconds: whole(age) } : { kind: "connecting" };
   if (silence > SILENCE_MS) return { kind: "lost", seconds: whole(silence) };
   if (empty) return { kind: "waiting" };
+  if (frozen) return { kind: "frozen" };
   if (asOf !== undefined && now - asOf > BEHIND_MS) return { kind: "behind", seconds: whole(now - asOf) };
   return { kind: "live" };
 }

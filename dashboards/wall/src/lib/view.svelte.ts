@@ -19,6 +19,8 @@ export interface Wishes {
   kiosk: boolean;
   /** What a stage may show, and nothing else. */
   stage: boolean;
+  /** Does as the producer says; a stage does unless told otherwise. */
+  follow: boolean;
   /** Of all type; undefined: as the configuration says. */
   scale: number | undefined;
 }
@@ -45,6 +47,7 @@ export function wishes(search: string, hash: string): Wishes {
     rotateMs: rotate > 0 ? 1000 * Math.min(LONGEST_S, Math.max(SHORTEST_S, rotate)) : 0,
     kiosk: wish("kiosk") === "1",
     stage: wish("profile") === "stage",
+    follow: wish("follow") === undefined ? wish("profile") === "stage" : wish("follow") !== "0",
     scale: scaleOf(wish("scale")),
   };
 }
