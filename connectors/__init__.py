@@ -47,6 +47,7 @@ RECEIVERS: dict[str, str] = {
     "webhook": "connectors.webhook:Webhook",
     "kick": "connectors.kick.hooks:KickHooks",
     "owncast": "connectors.owncast:OwncastHook",
+    "twitch": "connectors.twitch.eventsub_hooks:EventSubHook",
     "youtube": "connectors.youtube.websub_hooks:WebSubHook",
 }
 """Platforms that call us, at ``/hooks/<name>``."""
@@ -106,6 +107,7 @@ def discoverer_of(name: str) -> type[Discoverer]:
 
 
 PUSHERS: dict[str, str] = {
+    "twitch": "connectors.twitch.eventsub_link:EventSub",
     "youtube": "connectors.youtube.websub:WebSub",
 }
 """Platforms that can be asked to tell us who goes live."""

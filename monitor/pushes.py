@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping  # noqa: TC003 — of a dataclass
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,8 +42,8 @@ AT_ONCE: Final = 10
 AGAIN_SECONDS: Final = 60.0
 """Longest wait before a connection is opened again."""
 MOST_ITEMS: Final = 5000
-TELL_SECONDS: Final = 0.5
-"""What a connection told is handed on so often."""
+RETRY_SECONDS: Final = 1.0
+"""After Redis did not take what was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,13 +223,15 @@ class Pushes:
     async def _hand_on(self, name: str, active: _Active) -> None:
         items: list[Event | Hint] = []
         while True:
-            await asyncio.sleep(TELL_SECONDS)
+            items.append(await active.items.get())
             while len(items) < MOST_ITEMS and not active.items.empty():
                 items.append(active.items.get_nowait())
-            if items:
-                with suppress(*RETRIABLE, TimeoutError):
+            while items:
+                try:
                     await self.hand_on(name, items)
                     items.clear()
+                except (*RETRIABLE, TimeoutError):
+                    await self._tools.sleep(RETRY_SECONDS)
 
     async def hand_on(self, name: str, items: Iterable[Event | Hint]) -> None:
         """Hints to discovery, events through the gate to the disk."""

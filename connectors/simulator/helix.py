@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from connectors.simulator.eventsub import EventSubServer
 from connectors.simulator.faults import Faults, Mishaps
 from connectors.simulator.serving import Server
 
@@ -62,11 +63,13 @@ class HelixServer(Server):
         self._tokens: dict[str, float] = {}
         """Token → when it ends."""
         self._issued = 0
+        self.eventsub = EventSubServer(places, air, clock=clock, enter=self._enter)
 
     def routes(self, app: web.Application) -> None:
         app.router.add_post("/oauth2/token", self._mishandled(self._token))
         app.router.add_get("/helix/users", self._mishandled(self._users))
         app.router.add_get("/helix/streams", self._mishandled(self._streams))
+        self.eventsub.add_routes(app.router)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; gives the port."""
@@ -79,6 +82,17 @@ class HelixServer(Server):
             return await self.give(request, await answer(request))
 
         return serve
+
+    async def stop(self) -> None:
+        await self.eventsub.stop()
+        await super().stop()
+
+    def tick(self) -> None:
+        super().tick()
+        self.eventsub.tick()
+
+    def drop_all(self) -> int:
+        return super().drop_all() + self.eventsub.drop_all()
 
     def expire_tokens(self) -> None:
         """Every token that was given is worth nothing from now on."""

@@ -46,11 +46,13 @@ class TwitchPlatform:
         return {
             "twitch": f"ws://{host}:{chat}",
             "helix": f"http://{host}:{helix}",
+            "eventsub": f"ws://{host}:{helix}/eventsub/ws",
             "control": f"http://{host}:{chat}/control",
         }
 
     def deliver(self, sents: list[Sent]) -> None:
         self.chat.deliver(sents)
+        self.helix.eventsub.deliver(sents)
 
     def tick(self) -> None:
         self.chat.tick()

@@ -2,7 +2,8 @@
 
 Collected: chat messages and ``/me``, replies, bits, paid pins, subscriptions and gifted subscriptions, raids (as shares),
 announcements, deleted messages, timeouts and bans (as removals). Viewers, live or offline, and renames are not said by IRC: discovery
-asks Helix for them when there is a key (helix.py). Not collected: follows, whispers, and copies that Shared Chat makes of messages
+asks Helix for them when there is a key (helix.py), and with the same key Twitch tells us who begins (EventSub, eventsub*.py): the chat
+as well, and follows, where a broadcaster let an account of ours in. Not collected: whispers, and copies that Shared Chat makes of messages
 written in other rooms.
 
 API: IRC over WebSocket with the capabilities twitch.tv/tags and twitch.tv/commands, https://dev.twitch.tv/docs/chat/irc/,
@@ -29,11 +30,12 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Secret
 from connectors.proxy import Proxy, address_of
+from connectors.twitch.eventsub import parse_document
 from connectors.twitch.parse import Context, parse_line
 from connectors.twitch.session import Rooms, Session
 
@@ -80,6 +82,15 @@ class Options:
     """Address of the Helix API."""
     login_url: str = "https://id.twitch.tv/oauth2"
     """Address that gives the token for it."""
+    eventsub: Literal["conduit", "webhook", "off"] = "conduit"
+    """How Twitch tells us who begins, once there is a key: over a connection that we hold (needs no public address), at ``/hooks/twitch``, or not."""
+    eventsub_url: str = "wss://eventsub.wss.twitch.tv/ws"
+    """Address of those connections."""
+    eventsub_shards: int = 1
+    """How many connections share what is told; one carries thousands of channels."""
+    bot_user_id: str = ""
+    """User id of an account that gave the application ``user:bot``; then the chat of broadcasters who gave it ``channel:bot`` is told too, and the
+    follows where it moderates."""
     proxy: Proxy | None = None
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
@@ -148,8 +159,10 @@ class Twitch(Connector):
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
-        """A frame of one or several lines; the keys of ``livestreams`` are logins."""
+        """A frame of one or several lines, or JSON of EventSub; the keys of ``livestreams`` are logins, or for EventSub also user ids."""
         context = Context(tools.now(), tools.pseudonym, livestreams)
+        if raw.lstrip()[:1] == b"{":
+            return parse_document(raw, context)
         lines = [line.rstrip("\r") for line in raw.decode("utf-8", "replace").split("\n")]
         return [event for line in lines if line for event in parse_line(line, context)]
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import fake_kick
 import orjson
 
-from connectors import kick, owncast, webhook, youtube
+from connectors import kick, owncast, twitch, webhook, youtube
 from connectors.connector import Request, Secret, make_pseudonym
+from connectors.twitch import eventsub_keeper
 from connectors.youtube import websub
 
 if TYPE_CHECKING:
@@ -114,9 +115,29 @@ class HubSender:
         return [file.read_bytes() for file in sorted((CAPTURES / "youtube_hub").iterdir())]
 
 
+class EventSubSender:
+    """Twitch: the id, the time and the body, in that order, with nothing between them."""
+
+    directory = {"1971641": "twitch:ana"}  # noqa: RUF012 — read only
+
+    def options(self) -> twitch.Options:
+        return twitch.Options(eventsub="webhook")
+
+    def request(self, body: bytes, *, at: datetime) -> Request:
+        stamp, delivery = f"{at:%Y-%m-%dT%H:%M:%S}.123456789Z", hashlib.sha256(body).hexdigest()[:32]
+        secret = eventsub_keeper.secret_of(make_pseudonym(KEY)).encode()
+        signature = hmac.new(secret, delivery.encode() + stamp.encode() + body, hashlib.sha256).hexdigest()
+        headers = {"id": delivery, "timestamp": stamp, "type": "notification", "signature": f"sha256={signature}"}
+        return Request(body=body, headers={f"twitch-eventsub-message-{name}": value for name, value in headers.items()})
+
+    def bodies(self) -> list[bytes]:
+        return (CAPTURES / "twitch_hooks" / "bodies.txt").read_bytes().splitlines()
+
+
 SENDERS: dict[str, type[Sender]] = {
     "webhook": StandardSender,
     "kick": KickSender,
     "owncast": OwncastSender,
     "youtube": HubSender,
+    "twitch": EventSubSender,
 }

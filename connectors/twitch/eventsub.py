@@ -1,0 +1,363 @@
+"""Twitch's EventSub to events, with the ids that the chat's own lines have, so that both sources together count once. Pure.
+
+A frame of the websocket, or the body of a webhook (which has the ``payload`` alone; the rest is in its headers)::
+
+    {"metadata":{"message_id":"7d9d…","message_type":"notification","message_timestamp":"2026-10-16T12:00:00.995298776Z",
+      "subscription_type":"channel.chat.message","subscription_version":"1"},
+     "payload":{"subscription":{…},"event":{"broadcaster_user_id":"1971641","broadcaster_user_login":"streamer","chatter_user_id":"4145994",
+      "message_id":"cc10…","message":{"text":"Hi chat"},"cheer":null,"reply":null}}}
+
+* What the chat says is read from ``channel.chat.*`` alone. ``channel.cheer``, ``channel.subscribe`` and their like tell the same again without
+  the chat's id, so they count nothing. A follow is told nowhere else, and its id is made from who, whom and when.
+* ``stream.online`` and ``stream.offline`` are hints: Helix confirms them. Online names the broadcast, offline does not.
+* Copies of Shared Chat count where they were written.
+* An ``event.message_id`` is the ``id`` of the chat's line; of ``channel.chat.notification`` this is likely and unconfirmed. A timeout has the
+  time of its delivery here and that of the server in the chat, so the same one may come as two removals; what is removed twice is gone once.
+
+Fields that the documents do not promise may be missing; what is not known is Unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from connectors.connector import Hint, Unreadable
+from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
+from connectors.times import moment
+from connectors.twitch.parse import TAKEN_BACK
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from connectors.event import Event
+    from connectors.twitch.parse import Context
+
+REASONS: Final = frozenset(
+    {
+        "not_json", "not_an_object", "missing_kind", "missing_event", "missing_channel", "missing_text", "missing_author",
+        "missing_target", "missing_id", "bad_time", "bad_number",
+    }
+)  # fmt: skip
+"""Every reason that Unreadable may give."""
+
+TOLD_TWICE: Final = frozenset(
+    {
+        "channel.cheer", "channel.bits.use", "channel.subscribe", "channel.subscription.gift", "channel.subscription.message",
+        "channel.subscription.end", "channel.raid", "channel.ban", "channel.unban", "channel.charity_campaign.donate",
+    }
+)  # fmt: skip
+"""Kinds that the chat tells as well, with its own ids, or that are no action of a viewer."""
+GIFTS: Final = {
+    "sub": "sub", "resub": "resub", "sub_gift": "subgift", "gift_paid_upgrade": "giftpaidupgrade",
+    "prime_paid_upgrade": "primepaidupgrade", "charity_donation": "charitydonation",
+}  # fmt: skip
+"""Notices that are gifts → what the chat calls them."""
+UNCOUNTED: Final = frozenset(
+    {"community_sub_gift", "pay_it_forward", "announcement", "unraid", "bits_badge_tier", "watch_streak"}
+)
+"""Notices of which only the user's own words count."""
+_LONGEST: Final = 128
+
+
+class Notice(NamedTuple):
+    """One message of EventSub, not yet looked into."""
+
+    what: str
+    """``session_welcome``, ``session_keepalive``, ``session_reconnect``, ``notification``, ``revocation``, or one that is new."""
+    delivery: str
+    """The same when it is sent again."""
+    at: datetime
+    payload: dict[str, Any]
+    kind: str = ""
+    """Of a notification or revocation: the subscription's type."""
+
+
+def document_of(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a frame or a body; raises Unreadable."""
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Unreadable("not_json") from error
+    if not isinstance(found, dict):
+        raise Unreadable("not_an_object")
+    return found
+
+
+def notice_of(raw: bytes, now: datetime) -> Notice:
+    """What a frame is; a webhook's body counts as a notification at ``now``. Raises Unreadable."""
+    document = document_of(raw)
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        if "event" not in document and "subscription" not in document:
+            raise Unreadable("missing_kind")
+        return notice("notification", "", now, document)
+    payload = document.get("payload")
+    stamp = metadata.get("message_timestamp")
+    at = moment(stamp)
+    if stamp and at is None:
+        raise Unreadable("bad_time")
+    what = text_in(metadata, "message_type")
+    if not what:
+        raise Unreadable("missing_kind")
+    found = notice(what, text_in(metadata, "message_id"), at or now, payload if isinstance(payload, dict) else {})
+    return found if found.kind else found._replace(kind=text_in(metadata, "subscription_type"))
+
+
+def notice(what: str, delivery: str, at: datetime, payload: dict[str, Any]) -> Notice:
+    """The same from parts that came separately."""
+    return Notice(what, delivery, at, payload, text_in(dict_in(payload, "subscription"), "type"))
+
+
+def parse_document(raw: bytes, context: Context) -> list[Event]:
+    """What ``monitor parse`` shows of a frame or a body: as while running, and what would be a hint as a status."""
+    found = notice_of(raw, context.received_at)
+    if found.what != "notification":
+        return []
+    hint = hint_of(found)
+    if hint is None:
+        return events_of(found, context)
+    livestream = livestream_of(event_in(found), context)
+    if livestream is None:
+        return []
+    state = "live" if hint.what == "began" else "offline"
+    native = hint.broadcast or f"{hint.native_id}@{found.at.isoformat()}"
+    return [
+        Status(
+            id=f"twitch:status:{native}:{state}", platform="twitch", livestream=livestream, broadcast=hint.broadcast, at=found.at,
+            received_at=context.received_at, state="live" if state == "live" else "offline",
+        )
+    ]  # fmt: skip
+
+
+def hint_of(found: Notice) -> Hint | None:
+    """What discovery should look at; None for anything else. Raises Unreadable."""
+    if found.what == "revocation":
+        subscription = dict_in(found.payload, "subscription")
+        channel = text_in(dict_in(subscription, "condition"), "broadcaster_user_id")
+        return Hint(what="revoked", native_id=channel, at=found.at, key=f"{found.kind} {text_in(subscription, 'status')[:40]}")
+    if found.what != "notification" or found.kind not in ("stream.online", "stream.offline"):
+        return None
+    event = event_in(found)
+    channel = text_in(event, "broadcaster_user_id")
+    if not channel:
+        raise Unreadable("missing_channel")
+    if found.kind == "stream.offline":
+        return Hint(what="ended", native_id=channel, at=found.at)
+    return Hint(what="began", native_id=channel, at=found.at, broadcast=text_in(event, "id") or None)
+
+
+def events_of(found: Notice, context: Context) -> list[Event]:
+    """The events of a notification, often one and sometimes none; raises Unreadable and nothing else."""
+    if not found.kind:
+        raise Unreadable("missing_kind")
+    event = event_in(found)
+    livestream = livestream_of(event, context)
+    if livestream is None or found.kind in TOLD_TWICE:
+        return []
+    about: dict[str, Any] = {
+        "platform": "twitch",
+        "livestream": livestream,
+        "at": found.at,
+        "received_at": context.received_at,
+    }
+    match found.kind:
+        case "channel.chat.message":
+            return _message(event, about, context)
+        case "channel.chat.notification":
+            return _notification(event, about, context)
+        case "channel.chat.message_delete":
+            target = text_in(event, "message_id")
+            if not target:
+                raise Unreadable("missing_target")
+            return [Removed(id=f"twitch:clearmsg:{target}", target=f"twitch:{target}", **about)]
+        case "channel.chat.clear_user_messages":
+            user = text_in(event, "target_user_id")
+            if not user:
+                raise Unreadable("missing_target")
+            return [_cleared(event, found, about, context.pseudonym("twitch", user))]
+        case "channel.chat.clear":
+            return [_cleared(event, found, about, None)]
+        case "channel.follow":
+            return [_follow(event, about, context)]
+        case kind:
+            native = found.delivery or _digest(found.payload)
+            return [Unknown(id=f"twitch:eventsub:{native}", name=f"eventsub {kind[:48]}", **about)]
+
+
+def unreadable(reason: str, raw: bytes, now: datetime) -> Unknown:
+    """What a running connection yields instead of raising."""
+    native = hashlib.blake2b(raw + now.isoformat().encode(), digest_size=16).hexdigest()
+    return Unknown(id=f"twitch:made:{native}", platform="twitch", at=now, received_at=now, name=f"unreadable {reason}")
+
+
+# --- the kinds --------------------------------------------------------------------------------------------------------
+
+
+def _message(event: dict[str, Any], about: dict[str, Any], context: Context) -> list[Event]:
+    if _is_copy(event):
+        return []
+    message = _words(event, about, context)
+    if message is None:
+        raise Unreadable("missing_text")
+    bits = _number(dict_in(event, "cheer"), "bits")
+    if not bits:
+        return [message]
+    about = about | {"author": message.author, "author_name": message.author_name}
+    return [message, Gift(id=f"{message.id}:bits", name="bits", amount_minor=bits, currency="BITS", **about)]
+
+
+def _notification(event: dict[str, Any], about: dict[str, Any], context: Context) -> list[Event]:
+    kind = text_in(event, "notice_type")
+    if not kind:
+        raise Unreadable("missing_kind")
+    if _is_copy(event) or kind.startswith("shared_chat_"):
+        return []
+    native = _id(event)
+    events: list[Event] = []
+    message = _words(event, about, context)
+    if message is not None:
+        events.append(message)
+    author, name = _author(event, context)
+    about = about | {"author": author, "author_name": name}
+    if kind in GIFTS:
+        called = GIFTS[kind]
+        if kind == "gift_paid_upgrade" and dict_in(event, kind).get("gifter_is_anonymous") is True:
+            called = "anongiftpaidupgrade"
+        events.append(Gift(id=f"{native}:{called}", name=called, **about, **_value(event, kind)))
+    elif kind == "raid":
+        events.append(Share(id=f"{native}:raid", **about))
+    elif kind not in UNCOUNTED:
+        events.append(Unknown(id=f"{native}:unknown", name=f"usernotice {kind[:32]}", **about))
+    return events
+
+
+def _value(event: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What a donation was worth; Twitch says it of nothing else."""
+    amount = dict_in(dict_in(event, kind), "amount")
+    value = _number(amount, "value")
+    if kind != "charity_donation" or not value:
+        return {}
+    return {
+        "amount_minor": value,
+        "exponent": min(_number(amount, "decimal_place") or _number(amount, "decimal_places"), 18),
+        "currency": text_in(amount, "currency").upper()[:16] or None,
+    }
+
+
+def _words(event: dict[str, Any], about: dict[str, Any], context: Context) -> Message | None:
+    """What somebody wrote; None when nothing was."""
+    body = dict_in(event, "message")
+    text = text_in(body, "text", longest=100_000)
+    if not text and isinstance(fragments := body.get("fragments"), list):
+        text = "".join(text_in(one, "text", longest=10_000) for one in fragments if isinstance(one, dict))
+    if text[:1] == "\x01":
+        text = text.removeprefix("\x01ACTION ").removesuffix("\x01")
+    if not text:
+        return None
+    author, name = _author(event, context)
+    if author is None:
+        raise Unreadable("missing_author")
+    parent = text_in(dict_in(event, "reply"), "parent_message_id")
+    login = text_in(event, "broadcaster_user_login").lower()
+    return Message(
+        id=_id(event), author=author, author_name=name, text=text, reply_to=f"twitch:{parent}" if parent else None,
+        url=f"https://www.twitch.tv/{login}" if login else None, **about,
+    )  # fmt: skip
+
+
+def _cleared(event: dict[str, Any], found: Notice, about: dict[str, Any], author: str | None) -> Removed:
+    where = text_in(event, "broadcaster_user_login").lower() or text_in(event, "broadcaster_user_id")
+    stamp = round(found.at.timestamp() * 1000)
+    return Removed(
+        id=f"twitch:clearchat:{where}:{stamp}:{author[:16] if author else 'all'}",
+        target_author=author, from_=found.at - TAKEN_BACK, to=found.at, **about,
+    )  # fmt: skip
+
+
+def _follow(event: dict[str, Any], about: dict[str, Any], context: Context) -> Follow:
+    user, channel = text_in(event, "user_id"), text_in(event, "broadcaster_user_id")
+    if not user:
+        raise Unreadable("missing_author")
+    stamp = event.get("followed_at")
+    at = moment(stamp)
+    if at is None or at > about["at"] + timedelta(minutes=10):
+        if stamp:
+            raise Unreadable("bad_time")
+        at = about["at"]
+    author = context.pseudonym("twitch", user)
+    name = text_in(event, "user_name") or text_in(event, "user_login")
+    about = about | {"at": at, "author": author, "author_name": name or None}
+    return Follow(id=f"twitch:follow:{channel}:{author[:16]}:{round(at.timestamp() * 1000)}", **about)
+
+
+# --- fields -----------------------------------------------------------------------------------------------------------
+
+
+def livestream_of(event: dict[str, Any], context: Context) -> str | None:
+    """By the broadcaster's id or login; raises Unreadable when there is neither."""
+    channel, login = text_in(event, "broadcaster_user_id"), text_in(event, "broadcaster_user_login").lower()
+    if not channel and not login:
+        channel, login = text_in(event, "to_broadcaster_user_id"), text_in(event, "to_broadcaster_user_login").lower()
+    if not channel and not login:
+        raise Unreadable("missing_channel")
+    if context.livestreams is None:
+        return f"twitch:{login or channel}"
+    return context.livestreams.get(channel) or context.livestreams.get(login)
+
+
+def event_in(found: Notice) -> dict[str, Any]:
+    event = found.payload.get("event")
+    if not isinstance(event, dict):
+        raise Unreadable("missing_event")
+    return event
+
+
+def text_in(found: dict[str, Any], key: str, *, longest: int = _LONGEST) -> str:
+    value = found.get(key)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value)[:longest].encode("utf-8", "replace").decode()
+
+
+def dict_in(found: dict[str, Any], key: str) -> dict[str, Any]:
+    value = found.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _id(event: dict[str, Any]) -> str:
+    native = text_in(event, "message_id")
+    if not native:
+        raise Unreadable("missing_id")
+    return f"twitch:{native}"
+
+
+def _author(event: dict[str, Any], context: Context) -> tuple[str | None, str | None]:
+    login = text_in(event, "chatter_user_login")
+    native = text_in(event, "chatter_user_id") or login
+    if not native or event.get("chatter_is_anonymous") is True:
+        return None, None
+    return context.pseudonym("twitch", native), text_in(event, "chatter_user_name").strip() or login or None
+
+
+def _is_copy(event: dict[str, Any]) -> bool:
+    source = text_in(event, "source_broadcaster_user_id")
+    return bool(source) and source != text_in(event, "broadcaster_user_id")
+
+
+def _number(found: dict[str, Any], key: str) -> int:
+    value = found.get(key)
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**15:
+        raise Unreadable("bad_number")
+    return value
+
+
+def _digest(payload: dict[str, Any]) -> str:
+    return hashlib.blake2b(msgspec.json.encode(payload, order="deterministic"), digest_size=16).hexdigest()
