@@ -42,7 +42,7 @@ class Pusher(ABC):
     @classmethod
     @abstractmethod
     def lacking(cls, options: Any, public_url: str) -> str | None:
-        """What is missing so that the platform can tell us, in a sentence; empty: nothing; None: it is switched off."""
+        """What is missing so that the platform can tell us, in a sentence; empty: nothing; None: it is switched off, or has no key."""
 
     @abstractmethod
     def watch(self, native_ids: Collection[str]) -> None:

@@ -528,8 +528,12 @@ def test_the_secret_is_in_nothing_that_is_shown():
     ],
 )
 def test_what_each_way_needs(options, callback, found):
-    lacking = EventSub.lacking(Options(**options), callback)
+    lacking = EventSub.lacking(Options(client_id=Secret("id"), client_secret=Secret("s"), **options), callback)
     assert lacking == found if not found else found in lacking
+
+
+def test_without_a_key_nobody_is_asked_to_tell_us():
+    assert EventSub.lacking(Options(), "") is None
 
 
 # --- the connections --------------------------------------------------------------------------------------------------

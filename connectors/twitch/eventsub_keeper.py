@@ -109,7 +109,7 @@ class EventSubKeeper(Pusher):
 
     @classmethod
     def lacking(cls, options: Any, public_url: str) -> str | None:
-        if options.eventsub == "off":
+        if options.eventsub == "off" or options.client_id is None or options.client_secret is None:
             return None
         if options.eventsub == "webhook" and not public_url.startswith(("https://", "http://127.0.0.1:")):
             return 'Twitch calls only an https address: [public] url has none; eventsub = "conduit" in [twitch] needs no address'
