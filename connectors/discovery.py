@@ -180,6 +180,11 @@ class Discoverer(ABC):
             first="nobody; those live or in a session are asked first, then by priority, the others later",
         )  # fmt: skip
 
+    @property
+    def looks_every(self) -> float:
+        """Seconds between two looks at a channel that is live, as long as the quota lasts."""
+        return self.interval_seconds
+
     def probe(self) -> Question | None:
         """The cheapest question that shows whether the platform lets us in; None where ``enter`` shows it."""
         return None

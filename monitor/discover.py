@@ -135,6 +135,8 @@ class Discovery:
         """Livestreams whose report the platform has not been asked about."""
         self._pressed: dict[str, datetime] = {}
         """When it was asked about one before its turn."""
+        self._looked: dict[str, datetime] = {}
+        """When this process last heard of a channel; what an earlier one did says nothing about our pace."""
         self._seen: Setup | None = None
         self._rules: Rules
         self._schedule: Schedule
@@ -466,7 +468,7 @@ class Discovery:
         finally:
             asking.waiting = [livestream for livestream in asking.waiting if livestream not in done]
         if regular and not asking.waiting:
-            asking.desk = replace(asking.desk, asked_at=self.tools.now(), interval_seconds=discoverer.interval_seconds)
+            asking.desk = replace(asking.desk, asked_at=self.tools.now(), interval_seconds=discoverer.looks_every)
 
     def _plan(self, asking: Asking, mine: Mapping[str, tuple[Row, Channel]], now: datetime) -> None:
         """Who is left out when a day's units do not carry everybody: the lowest priority first, then the fewest viewers."""
@@ -543,9 +545,19 @@ class Discovery:
         for turn in turns:
             self._turned(livestream, row, turn, watched=before.discovered_at is not None)
         if (live := channels.counting(row)) is not None and row.viewers is not None:
-            self._viewers(livestream, live.id, row.viewers, discoverer.interval_seconds)
+            self._viewers(livestream, live.id, row.viewers, self._pace(livestream, before, discoverer))
         else:
             self._silence(livestream, before, row)
+
+    def _pace(self, livestream: str, before: Row, discoverer: Discoverer) -> float:
+        """How often a live channel is really asked about: a quota that does not suffice makes it longer than the platform's own interval."""
+        now, usual = self.tools.now(), discoverer.looks_every
+        last = self._looked.get(livestream)
+        self._looked[livestream] = now
+        if last is None or channels.counting(before) is None:
+            return usual
+        since = (now - last).total_seconds()
+        return since if since > 1.5 * usual else usual
 
     def _turned(self, livestream: str, row: Row, turn: Turn, *, watched: bool) -> None:
         now, broadcast = self.tools.now(), turn.broadcast

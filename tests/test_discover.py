@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import connectors
 from connectors import rest
-from connectors.connector import ProcessMemory, Secret, Tools
+from connectors.connector import Broadcast, ProcessMemory, Secret, Tools
+from connectors.discovery import Known
 from connectors.event import Status, Viewers
+from connectors.pacing import Bucket
 from connectors.simulator.air import Airtime
 from connectors.simulator.helix import CLIENT_ID, CLIENT_SECRET, HelixServer
 from connectors.simulator.irc import Place
@@ -135,6 +139,38 @@ async def test_channels_are_resolved_once_and_found_live_with_viewers(world, dis
     await pass_time(world, discovery, 59)
     assert len(world.calls("users")) == 1
     assert [at - world.calls("streams")[0][0] for at, _ in world.calls("streams")] == [0, 30]
+
+
+async def test_viewers_are_believed_until_the_next_sample_however_slow_the_quota_makes_us(world, discovery):
+    """One call in two hundred seconds: far slower than the platform's own interval."""
+    await discovery.turn()
+    discovery.asking["twitch"].bucket = Bucket(1, 200.0)
+    await pass_time(world, discovery, 1500, step=10.0)
+    samples = {}
+    for event in world.of(Viewers):
+        samples.setdefault(event.livestream, []).append(event)
+    assert len(samples) == CHANNELS
+    for found in samples.values():
+        assert len(found) >= 4
+        paced = found[2:]  # of the first ones nobody can know how slow we are
+        for one, following in pairwise(paced):
+            believed = max(180.0, 2.5 * one.interval_seconds)
+            assert (following.at - one.at).total_seconds() < believed
+        assert max(one.interval_seconds for one in paced) >= 100
+
+
+@pytest.mark.parametrize("name", sorted(connectors.DISCOVERERS))
+def test_the_interval_that_is_told_is_the_one_in_which_a_live_channel_is_asked_about_again(name):
+    kind, options = connectors.discoverer_of(name), connectors.class_of(name).options
+    discoverer = kind(options(**dict.fromkeys(kind.missing(options()), Secret("k"))))
+    for channels in (1, 300, 3000):
+        discoverer.channels = channels
+        now = datetime(2026, 10, 16, 12, tzinfo=UTC)
+        live = Broadcast(native_id="abcdefghijk", started_at=now - timedelta(hours=1))
+        known = Known(native_id="UC" + "a" * 22, handle="x", broadcasts=(live,), asked_at=now, swept_at=now)
+        looks = discoverer.interval_seconds
+        after = next(n * looks for n in range(1, 1000) if discoverer.due(known, now + timedelta(seconds=n * looks)))
+        assert after == discoverer.looks_every
 
 
 async def test_what_is_known_stands_in_redis_for_the_others(world, discovery):

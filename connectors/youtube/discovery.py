@@ -76,6 +76,10 @@ class Lookout(Discoverer):
             left_out=channels - found.opened,
         )
 
+    @property
+    def looks_every(self) -> float:
+        return self._settled().total_seconds()
+
     def probe(self) -> Question:
         """One unit; the platform's own channel, so that no roster is needed."""
         return self._accounts("forHandle", "@youtube", "youtube")
@@ -111,14 +115,18 @@ class Lookout(Discoverer):
 
     def _ids(self, channel: Known, now: datetime) -> tuple[str, ...]:
         """Videos of a channel that are asked about now; those of which we do not know anything first."""
-        every = self._sweep_every()
-        waited = channel.asked_at is None or now - channel.asked_at >= (QUICK if every and every <= SETTLED else SETTLED)
+        waited = channel.asked_at is None or now - channel.asked_at >= self._settled()
         told = () if any(one.started_at for one in channel.broadcasts) and not waited else _hints(channel)
         known = [one.native_id for one in channel.broadcasts]
         ids = [*channel.candidates, *(one for one in told if one not in known)]
         if ids or (channel.broadcasts and (waited or _is_expected(channel, now))):
             ids += known
         return tuple(dict.fromkeys(one for one in ids if _VIDEO_ID.fullmatch(one)))[:MOST_IDS_EACH]
+
+    def _settled(self) -> timedelta:
+        """Between two looks at what is live already."""
+        every = self._sweep_every()
+        return QUICK if every and every <= SETTLED else SETTLED
 
     def _must_sweep(self, channel: Known, now: datetime) -> bool:
         if any(one.started_at for one in channel.broadcasts):
