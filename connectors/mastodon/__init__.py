@@ -34,7 +34,7 @@ from connectors.connector import Connector, ConnectorFailure, Dropped, Health, M
 from connectors.crew import Crew
 from connectors.event import Message
 from connectors.mastodon import timeline
-from connectors.mastodon.parse import Context, Local, parse_any, parse_frame, read_status, statuses, unreadable_event
+from connectors.mastodon.parse import Context, Local, decode, parse_any, parse_frame, read_status, statuses, unreadable_event
 from connectors.mastodon.timeline import LIMIT, Instance, Tag
 from connectors.pacing import Bucket
 from connectors.proxy import Proxy, address_of
@@ -283,6 +283,8 @@ class Mastodon(Connector):
     async def _round(self, session: aiohttp.ClientSession, place: _Place) -> None:
         if not place.asked:
             reply = await self._send(session, place, timeline.instance_ask(place.base, self._token(place)), may_be_missing=True)
+            if reply.status < 300 and reply.headers.get("content-type", "").startswith("application/json"):
+                decode(reply.body)  # of half an answer its people would be taken for those of another instance
             place.about, place.asked = timeline.read_instance(reply.body, place.base), True
             if place.main and self.opts.token:
                 self._crew.start(self._listen(place, self.opts.token))
