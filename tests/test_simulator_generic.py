@@ -18,7 +18,7 @@ from connectors import ssn as ssn_connector
 from connectors import webhook as webhook_connector
 from connectors import websocket as websocket_connector
 from connectors.connector import Dropped, Refused, Request, Secret, Throttled
-from connectors.event import Gap, Join, Message, Unknown, Viewers
+from connectors.event import Gap, Join, Message, Status, Unknown, Viewers
 from connectors.simulator.faults import Faults
 from connectors.simulator.model import SimChannel
 from connectors.simulator.owncast import SECRET as OWNCAST_SECRET
@@ -426,6 +426,15 @@ async def test_what_is_tried_again_keeps_its_id_and_has_a_time_and_signature_of_
     same(heard(called), called)
 
 
+async def test_that_a_broadcast_is_over_is_told_by_webhook(called):
+    called.mishaps.set(Faults(ended=True))
+    await called.until(lambda: len(called.hooks.events) == len(called.channels))
+    called.mishaps.calm()
+    await called.until(lambda: len(called.hooks.events) == 2 * len(called.channels))
+    states = [(event.livestream, event.state) for event in called.hooks.events.values() if isinstance(event, Status)]
+    assert Counter(states) == {(channel.livestream, state): 1 for channel in called.channels for state in ("ended", "live")}
+
+
 async def test_without_a_ledger_a_sender_gives_up(tmp_path):
     async with (
         Hooks().listening() as hooks,
@@ -463,3 +472,5 @@ async def test_what_owncast_tells_twice_counts_once(tmp_path):
         told = {key: event for key, event in hooks.events.items() if isinstance(event, Message)}
         assert told.keys() == {event.id for event in reader.of(Message)}
         assert json.loads(hooks.requests[0].body)["eventData"]["visible"] is True
+        world.mishaps.set(Faults(ended=True))
+        await world.until(lambda: any(isinstance(event, Status) and event.state == "ended" for event in hooks.events.values()))

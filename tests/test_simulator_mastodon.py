@@ -156,6 +156,7 @@ async def test_three_hundred_requests_in_five_minutes_and_then_a_429_that_says_w
     [
         ("/api/v1/timelines/tag/x", "wrong", 401), ("/api/v1/timelines/tag/x", None, 200), ("/api/v1/streaming", None, 401),
         ("/api/v1/streaming/hashtag?tag=x", "wrong", 401), ("/api/v1/streaming/hashtag", TOKEN, 400),
+        ("/api/v1/accounts/verify_credentials", TOKEN, 200), ("/api/v1/accounts/verify_credentials", "wrong", 401),
     ],
 )  # fmt: skip
 async def test_who_may_ask(world, session, path, token, status):
@@ -331,3 +332,16 @@ async def test_a_used_up_window_is_waited_out(world):
         await world.until(is_complete(world, reader), seconds=1.0)
     same(reader, world)
     assert not any(isinstance(one, Refused) for one in reader.failures)
+
+
+async def test_of_half_an_answer_the_instances_people_are_not_taken_for_anothers(world):
+    reader = reader_of(world)
+    world.mishaps.set(Faults(garbage=1.0))
+    async with reader.reading():
+        await world.until(lambda: reader.failures)
+        world.mishaps.calm()
+        await world.until(is_listened_to(world))
+        post(world, 20)
+        await world.until(is_complete(world, reader))
+    assert {type(failure) for failure in reader.failures} == {Dropped}
+    same(reader, world)

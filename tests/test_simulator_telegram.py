@@ -10,7 +10,7 @@ from simulating import Reader, World, same, targets
 
 from connectors import rest
 from connectors.connector import Dropped, Refused, Secret, Throttled
-from connectors.event import Gap, Join, Message, Unknown
+from connectors.event import Gap, Join, Message, Status, Unknown
 from connectors.rest import Ask
 from connectors.simulator.faults import Faults
 from connectors.simulator.model import SimChannel
@@ -286,6 +286,17 @@ async def test_a_bot_that_is_removed_hears_nothing_more_and_says_so(world):
         await world.rest()
     assert {event.livestream for event in reader.of(Message)} == {"telegram:g1"}
     assert reader.health["telegram:g0"].state == "refused"
+
+
+async def test_video_chats_end_and_begin_with_the_broadcasts(world):
+    reader = reader_of(world)
+    async with reader.reading():
+        await world.until(lambda: world.platform.held == 1)
+        world.mishaps.set(Faults(ended=True))
+        await world.until(lambda: len(reader.of(Status)) == len(CHANNELS) - 1)  # a channel has none here
+        world.mishaps.calm()
+        await world.until(lambda: len(reader.of(Status)) == 2 * (len(CHANNELS) - 1))
+    assert [status.state for status in reader.of(Status)] == ["ended"] * 5 + ["live"] * 5
 
 
 async def test_a_group_that_moves_is_read_on(world):

@@ -105,6 +105,11 @@ class Chat:
         self.status = status
         return Told("my_chat_member", {"chat": self.about, "from": _moderator(), "date": int(at), **change})
 
+    def video_chat(self, *, begins: bool, at: float) -> Told:
+        """Somebody begins or ends the video chat of the group."""
+        told: dict[str, Any] = {"video_chat_started": {}} if begins else {"video_chat_ended": {"duration": 60}}
+        return Told("message", {"message_id": self._next(), "chat": self.about, "date": int(at), "from": _moderator(), **told})
+
     def move(self, at: float) -> Told:
         """The group gets another id, as one does that becomes a supergroup; what is said from now on is said under it."""
         old, new = self.about, self.id - 10**9

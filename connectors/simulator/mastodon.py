@@ -67,6 +67,7 @@ class MastodonPlatform(Server):
 
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/api/v2/instance", self._instance)
+        app.router.add_get("/api/v1/accounts/verify_credentials", self._login)
         app.router.add_get("/api/v1/timelines/tag/{tag}", self._timeline)
         app.router.add_get("/api/v1/streaming", self._streaming)
         app.router.add_get("/api/v1/streaming/hashtag", self._server_sent)
@@ -232,6 +233,13 @@ class MastodonPlatform(Server):
         urls = {"streaming": self.address.replace("http", "ws", 1)}
         about: dict[str, Any] = {"domain": DOMAIN, "title": "Simulated", "configuration": {"urls": urls}}
         return await self.give(request, as_json(about, headers=headers))
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        """Whose token it is."""
+        headers = self._enter(request, needs_token=True)
+        if isinstance(headers, web.Response):
+            return headers
+        return await self.give(request, as_json({"id": "1", "username": "monitor", "acct": "monitor"}, headers=headers))
 
     async def _timeline(self, request: web.Request) -> web.StreamResponse:
         headers = self._enter(request, needs_token=self.hides_timelines)

@@ -68,6 +68,11 @@ class Partner:
             case _:
                 return []
 
+    @staticmethod
+    def state(channel: SimChannel, state: str, at: float) -> Document:
+        """The channel goes ``live``, or its broadcast has ``ended``."""
+        return Document({"type": state, "id": f"{channel.handle}-{state}-{at:.0f}", "channel": channel.handle, "at": moment(at)})
+
     def _comment(self, sent: Sent, head: dict[str, Any], author: dict[str, Any]) -> Document:
         assert sent.text is not None
         if sent.member is not None:

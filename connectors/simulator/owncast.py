@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 SECRET: Final = "simulated-secret"  # noqa: S105 — a test credential
 CALLS_EVERY: Final = 3
 REMEMBERED: Final = 20_000
-WORDS: Final = {"CHAT": "CHAT", "VISIBILITY-UPDATE": "VISIBILITY-UPDATE", "USER_JOINED": "USER_JOINED"}
-"""What is told by webhook as well, by its name there."""
+CALLED: Final = frozenset(("CHAT", "VISIBILITY-UPDATE", "USER_JOINED"))
+"""What is told by webhook as well."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,6 +48,7 @@ class OwncastPlatform(Server):
         self.servers = {channel.handle: index for index, channel in enumerate(setting.channels) if channel.platform == self.name}
         self.poster = Poster(mishaps=setting.mishaps, clock=setting.clock, bell=self.bell)
         self._numbers = {index: number for number, index in enumerate(self.servers.values())}
+        self._ended = False
         self._tokens: OrderedDict[str, str] = OrderedDict()
         """Access token → server."""
         self._by_author: OrderedDict[str, tuple[int, str]] = OrderedDict()
@@ -81,7 +82,7 @@ class OwncastPlatform(Server):
                     delivered = channel.handle in listening
                     lines.write(self._setting.ledger, channel, self.name, sent.at, entries, delivered=delivered)
                 frames.setdefault(sent.room, []).append(_encode(document))
-                if self._setting.hooks and self._numbers[sent.room] % CALLS_EVERY == 0 and document["type"] in WORDS:
+                if document["type"] in CALLED and self._calls(sent.room):
                     self._call(sent.room, document)
         for room, documents in frames.items():
             for reader in listening.get(self._setting.channels[room].handle, ()):
@@ -138,6 +139,21 @@ class OwncastPlatform(Server):
         }
         entries = [Entry("removed", f"owncast:{native}:removed", {"target": f"owncast:{native}"}) for native in natives]
         return document, entries
+
+    def tick(self) -> None:
+        ended = self.mishaps.faults.ended
+        if ended != self._ended:
+            self._ended = ended
+            for index in self._numbers:
+                if self._calls(index):
+                    at = moment(self.clock())
+                    name = "STREAM_STOPPED" if ended else "STREAM_STARTED"
+                    self._call(index, {"type": name, "id": f"{name}-{at}", "timestamp": at})
+        super().tick()
+
+    def _calls(self, index: int) -> bool:
+        """Whether this server has a webhook."""
+        return bool(self._setting.hooks) and self._numbers[index] % CALLS_EVERY == 0
 
     def _call(self, room: int, document: Mapping[str, Any]) -> None:
         """The same by webhook, where the keys of a hidden message are written as Go does."""

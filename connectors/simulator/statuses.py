@@ -6,6 +6,7 @@ links, people of other instances carry theirs in their name.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from datetime import UTC, datetime
@@ -71,7 +72,7 @@ def status(post: Post, *, edited_at: float | None = None) -> dict[str, Any]:
     """A public status as the instance shows it."""
     name, _, domain = post.who.partition("@")
     account = {
-        "id": str(abs(hash_of(post.who))),
+        "id": str(hash_of(post.who)),
         "username": name,
         "acct": name if domain == DOMAIN else post.who,
         "display_name": name.replace("_", " ").title(),
@@ -101,7 +102,7 @@ def status(post: Post, *, edited_at: float | None = None) -> dict[str, Any]:
 
 def hash_of(text: str) -> int:
     """A number for a text, always the same one."""
-    return int.from_bytes(text.encode()[-7:], "big")
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
 
 
 def markup(text: str) -> str:

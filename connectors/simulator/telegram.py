@@ -2,7 +2,7 @@
 
 ``getUpdates`` is held until there is something or ``timeout`` is over; what lies below ``offset`` is forgotten, the rest is kept for 24 hours.
 Reactions and members are told only once ``allowed_updates`` named them. A second call while one is held ends that one with 409, in Telegram's
-words "terminated by other getUpdates request". ``getMe`` and ``getChatMember`` say what the bot is.
+words "terminated by other getUpdates request". ``getMe``, ``getWebhookInfo`` and ``getChatMember`` say what the bot is.
 
 What the documents leave open: which of two callers is told 409, and how often one may call; here only the plan of mishaps answers 429. Of that
 plan nothing is reordered: updates stand in the order of their ids.
@@ -33,6 +33,8 @@ KEPT_SECONDS: Final = 24 * 3600
 MOST_KEPT: Final = 200_000
 """Updates that are kept for a bot that does not ask; what is older is gone, as after 24 hours."""
 MOST_AT_ONCE: Final = 100
+OUT: Final = ("left", "kicked")
+"""What a bot is in a chat of which it hears nothing."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -64,6 +66,8 @@ class TelegramPlatform(Server):
         self.forgotten = 0
         """Updates that nobody asked for in time."""
         self._number = self.dice.randrange(10**8, 9 * 10**8)
+        self._ended = False
+        """The video chats of all groups."""
         self._again: list[Update] = []
         self._poll = 0
         """Number of the newest getUpdates; an older one that is still held is ended."""
@@ -82,7 +86,7 @@ class TelegramPlatform(Server):
     def deliver(self, sents: list[Sent]) -> None:
         for sent in sents:
             chat = self.chats.get(sent.room)
-            if chat is not None and chat.status not in ("left", "kicked"):
+            if chat is not None and chat.status not in OUT:
                 told = chat.tell(sent, self.allowed)
                 if told is not None:
                     self._keep(chat, told)
@@ -103,6 +107,12 @@ class TelegramPlatform(Server):
         self.bell.ring()
 
     def tick(self) -> None:
+        ended = self.mishaps.faults.ended
+        if ended != self._ended:
+            self._ended = ended
+            for chat in self.chats.values():
+                if not chat.is_channel and chat.status not in OUT:
+                    self._keep(chat, chat.video_chat(begins=not ended, at=self.clock()))
         self._forget()
         super().tick()
 
@@ -134,6 +144,8 @@ class TelegramPlatform(Server):
             case "getMe":
                 me = {"id": BOT_ID, "is_bot": True, "first_name": "Monitor", "username": "monitor_simulated_bot"}
                 return yes({**me, "can_join_groups": True, "can_read_all_group_messages": self.reads_all})
+            case "getWebhookInfo":
+                return yes({"url": self.webhook, "has_custom_certificate": False, "pending_update_count": len(self.updates)})
             case "getChatMember":
                 return self._member(wanted)
             case "getUpdates":
@@ -153,7 +165,7 @@ class TelegramPlatform(Server):
         )
         if chat is None:
             return no(400, "Bad Request: chat not found")
-        if chat.status in ("left", "kicked"):
+        if chat.status in OUT:
             return no(403, f"Forbidden: bot was kicked from the {chat.about['type']} chat")
         return yes({"user": {"id": BOT_ID, "is_bot": True, "first_name": "Monitor"}, "status": chat.status})
 

@@ -39,6 +39,7 @@ class WebhookPlatform:
         self._setting = setting
         self._partner = Partner(self.name)
         self._bell = Bell()
+        self._ended = False
         self.poster = Poster(
             mishaps=setting.mishaps,
             clock=setting.clock,
@@ -55,10 +56,21 @@ class WebhookPlatform:
         for sent in sents:
             documents = self._partner.documents(sent, self._setting.channels[sent.room])
             if documents and self._setting.hooks:
-                self.poster.put(sent.room, self._delivery(sent, documents))
+                self._send(sent, documents)
 
     def tick(self) -> None:
+        ended = self._setting.mishaps.faults.ended
+        if ended != self._ended:
+            self._ended = ended
+            self._tell_states("ended" if ended else "live")
         self._bell.ring()
+
+    def _tell_states(self, state: str) -> None:
+        at = self._setting.clock()
+        for index, channel in enumerate(self._setting.channels):
+            if channel.platform == self.name and self._setting.hooks:
+                body = body_of([self._partner.state(channel, state, at)], 0)
+                self._post(index, f"msg_{state}_{index}_{at:.0f}", body, lambda _: None)
 
     def drop_all(self) -> int:
         """Nothing stays open that could be cut."""
@@ -70,17 +82,17 @@ class WebhookPlatform:
     async def stop(self) -> None:
         await self.poster.stop()
 
-    def _delivery(self, sent: Sent, documents: Sequence[Document]) -> Delivery:
+    def _send(self, sent: Sent, documents: Sequence[Document]) -> None:
         channel, entries = self._setting.channels[sent.room], [entry for one in documents for entry in one.entries]
 
         def done(taken: bool) -> None:
             if self._setting.ledger is not None:
                 lines.write(self._setting.ledger, channel, self.name, sent.at, entries, delivered=taken)
 
-        url = f"{self._setting.hooks}/{self.name}"
-        return Delivery(
-            url, body_of(documents, sent.at), self._headers(f"msg_{sent.kind}_{sent.room}_{sent.at}_{sent.native}"), done
-        )
+        self._post(sent.room, f"msg_{sent.kind}_{sent.room}_{sent.at}_{sent.native}", body_of(documents, sent.at), done)
+
+    def _post(self, lane: int, delivery: str, body: bytes, done: Callable[[bool], None]) -> None:
+        self.poster.put(lane, Delivery(f"{self._setting.hooks}/{self.name}", body, self._headers(delivery), done))
 
     def _headers(self, delivery: str) -> Callable[[bytes], Mapping[str, str]]:
         """The same id for each attempt, the time and the signature of each."""
