@@ -37,6 +37,7 @@ ROUTES: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/feed"): "viewer",
     ("GET", "/api/state"): "viewer",
     ("GET", "/api/livestreams"): "viewer",
+    ("GET", "/map.json"): "viewer",
     ("POST", "/api/highlights"): "moderator",
     ("GET", "/api/pending"): "moderator",
     ("POST", "/api/pending"): "lead",

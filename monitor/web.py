@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import logging
 import os
 import sys
 import time
@@ -23,6 +24,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from prometheus_client.exposition import choose_encoder
 
 from monitor.access import host_allowed, is_loopback, origin_allowed, own_names
+from monitor.approved_map import MapError, outlines
 from monitor.channel_store import ChannelStore
 from monitor.config import ConfigError
 from monitor.coverage import pending_list
@@ -72,6 +74,8 @@ HEADERS: Final = {
 }
 
 DECISIONS: Final = {"accept": True, "ignore": False, "ask": None}
+
+log = logging.getLogger("monitor.web")
 
 FEED: Final = web.AppKey("feed", Feed)
 GUARD: Final = web.AppKey("guard", Guard)
@@ -128,6 +132,17 @@ def make_app(
     async def state(request: web.Request) -> web.Response:
         return _json(feed.tickers[profile_of(request)].snapshot())
 
+    async def approved_map(_: web.Request) -> web.Response:
+        file, review = feed.config.wall.map, feed.config.wall.map_review
+        if file is None:
+            return web.Response(status=404, text="No approved map is named; [wall] map in the configuration names one.\n")
+        try:
+            places = await asyncio.to_thread(lambda: outlines(file.read_bytes()))
+        except (OSError, MapError) as error:
+            log.warning("The approved map %s cannot be shown: %s", file, error)
+            return web.Response(status=404, text=f"The approved map cannot be shown: {error}\n")
+        return _json(orjson.dumps({"review": review, "places": places}))
+
     async def pending(_: web.Request) -> web.Response:
         return _json(orjson.dumps(pending_list(feed.rows, feed.around.livestreams)))
 
@@ -175,6 +190,7 @@ def make_app(
     app.router.add_get("/feed", follow)
     app.router.add_get("/api/state", state)
     app.router.add_get("/api/livestreams", livestreams)
+    app.router.add_get("/map.json", approved_map)
     app.router.add_get("/api/pending", pending)
     app.router.add_post("/api/pending", decide)
     if feed.wall is not None:

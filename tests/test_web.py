@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 import websockets.sync.client
 from aiohttp import WSMsgType, WSServerHandshakeError
@@ -19,7 +20,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from feed_source import Shelf
 from test_feed import CONFIG, NOW, comments, commit, make_feed, row
 
-from monitor.config import ConfigError
+from monitor.config import ConfigError, Wall
 from monitor.journal import Journal
 from monitor.settings import Settings
 from monitor.web import HEADERS, MOST_MESSAGE, NOT_BUILT, host_allowed, is_loopback, make_app, origin_allowed, own_names, run
@@ -191,6 +192,18 @@ async def test_the_api_gives_the_newest_snapshot_and_all_livestreams():
         found = await (await client.get("/api/livestreams")).json()
         assert set(found["livestreams"]) == {"twitch:a", "twitch:b", "bilibili:c"}
         assert found["livestreams"]["twitch:a"]["state"] == "live"
+
+
+async def test_a_map_is_served_as_outlines_with_its_number_or_a_sentence_says_why_not(tmp_path):
+    async with serving() as (client, feed, _):
+        assert (await client.get("/map.json")).status == 404
+        file = tmp_path / "map.json"
+        feed.ticker.picture.config = replace(feed.config, wall=Wall(map=file, map_review="GS(2026)1"))
+        assert "cannot be shown" in await (await client.get("/map.json")).text()
+        square = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
+        file.write_bytes(orjson.dumps({"type": "FeatureCollection", "features": [{"geometry": square}]}))
+        told = await (await client.get("/map.json")).json()
+        assert told == {"review": "GS(2026)1", "places": [{"code": "", "rings": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}]}
 
 
 async def test_ready_means_loaded_and_young_and_says_why_not():
