@@ -29,7 +29,7 @@ def hashtags(text: str) -> tuple[str, ...]:
     return _hashtags(text[:LOOKED_AT])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=30_000)
 def tag_key(tag: str) -> str:
     """What makes spellings the same tag: case, width, accents' encoding, the forms of Arabic letters; with its #."""
     return normalise(tag).replace("\u200c", "").replace("\u200d", "")
