@@ -47,8 +47,11 @@ def token(role="lead", name="Ana", number=1, **more):
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [
-        ("viewer", {"/", "/feed", "/api/state", "/api/livestreams"}),
-        ("moderator", {"/", "/feed", "/api/state", "/api/livestreams", "/api/highlights", "/api/pending", "/api/wall/log"}),
+        ("viewer", {"/", "/feed", "/api/state", "/api/livestreams", "/map.json"}),
+        (
+            "moderator",
+            {"/", "/feed", "/api/state", "/api/livestreams", "/map.json", "/api/highlights", "/api/pending", "/api/wall/log"},
+        ),
         ("metrics", {"/metrics"}),
     ],
 )
