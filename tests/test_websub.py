@@ -292,6 +292,17 @@ def test_another_public_address_is_subscribed_anew():
     assert b"other.example" in ask.body
 
 
+def test_another_hub_is_subscribed_anew():
+    first = Hub(ids(1))
+    first.asks()
+    first.confirm(ids(1)[0])
+    second = WebSub(Options(api_key=Secret("k"), hub_url="https://hub.example/"), TOOLS, CALLBACK)
+    second.watch(ids(1))
+    second.load(first.push.changes())
+    assert second.next(first.now) is None
+    assert second.next(first.now + NEW).url == "https://hub.example/"
+
+
 def test_what_cannot_be_read_of_what_was_remembered_is_asked_for_anew():
     hub = Hub(ids(1), **{ids(1)[0]: '{"state":"from the future"}'})
     assert len(hub.asks()) == 1

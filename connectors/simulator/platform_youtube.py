@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from connectors.simulator import livechat
@@ -38,7 +39,9 @@ class YouTubePlatform:
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
         port = await self.server.start(host, ports.get("youtube", 0))
-        return {"youtube": f"http://{host}:{port}/youtube/v3", "websub": f"http://{host}:{port}/websub/subscribe"}
+        # A hub that began anew remembers nobody, so it is another hub.
+        hub = f"http://{host}:{port}/websub/subscribe?run={os.getpid()}"
+        return {"youtube": f"http://{host}:{port}/youtube/v3", "websub": hub}
 
     def deliver(self, sents: list[Sent]) -> None:
         self.server.deliver(sents)

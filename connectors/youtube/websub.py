@@ -57,6 +57,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime
     """When that began."""
     callback: str
+    hub: str = ""
     until: datetime | None = None
     """Of ``on``: when the hub will have forgotten it."""
     asked: datetime | None = None
@@ -159,7 +160,7 @@ class WebSub(Pusher):
     def _due(self, channel: str, now: datetime) -> datetime:
         """When it must be asked for; those never asked for come first."""
         found = self._standings.get(channel)
-        if found is None or found.callback != self._address(channel) or found.state == "leaving":
+        if found is None or found.state == "leaving" or not self._is_ours(found, channel):
             return self._since[channel] + NEW
         patience = min(UNANSWERED * (1 << min(found.tries, 10)), LONGEST_WAIT)
         match found.state:
@@ -174,6 +175,13 @@ class WebSub(Pusher):
     def _lapsed(self, channel: str, now: datetime) -> bool:
         ends = self._standings[channel].until
         return ends is not None and ends <= now
+
+    def _is_ours(self, standing: Standing, channel: str) -> bool:
+        """Whether it was made by this hub for the address of now."""
+        return standing.callback == self._address(channel) and standing.hub == self.opts.hub_url
+
+    def _new(self, state: Literal["asked", "on", "denied"], channel: str, at: datetime, **more: Any) -> Standing:
+        return Standing(state, at, self._address(channel), self.opts.hub_url, **more)
 
     def _address(self, channel: str) -> str:
         return f"{self.callback}/{channel}/{token_of(self.tools.pseudonym, channel)}"
@@ -204,7 +212,7 @@ class WebSub(Pusher):
         elif reply.status in (400, 403, 404, 410, 422):
             words = short(reply.body.decode("utf-8", "replace").strip())
             self.trouble = f"YouTube's hub refuses subscriptions (HTTP {reply.status}: {words}); look at [public] url and hub_url"
-            self._set(channel, Standing("denied", now, self._address(channel)))
+            self._set(channel, self._new("denied", channel, now))
             self._close(now)
         elif reply.status == 429:
             self._not_before = until(reply.headers, now)
@@ -230,27 +238,23 @@ class WebSub(Pusher):
     def _asked(self, channel: str, mode: str, now: datetime) -> None:
         before = self._standings.get(channel)
         if mode == "unsubscribe":
-            self._set(channel, Standing("leaving", now, before.callback if before else self._address(channel)))
+            self._set(channel, Standing("leaving", now, before.callback if before else self._address(channel), self.opts.hub_url))
             return
         tries = before.tries + 1 if before is not None and (before.asked or before.state == "asked") else 0
-        if (
-            before is not None
-            and before.state == "on"
-            and before.callback == self._address(channel)
-            and not self._lapsed(channel, now)
-        ):
+        stands = before is not None and before.state == "on" and self._is_ours(before, channel) and not self._lapsed(channel, now)
+        if before is not None and stands:
             self._set(channel, msgspec.structs.replace(before, asked=now, tries=tries))
         else:
-            self._set(channel, Standing("asked", now, self._address(channel), tries=tries))
+            self._set(channel, self._new("asked", channel, now, tries=tries))
 
     # --- what the hub said ----------------------------------------------------------------------------------------------
 
     def hear(self, hint: Hint, now: datetime) -> None:
         channel = hint.native_id
         if hint.what == "subscribed" and hint.until is not None:
-            self._set(channel, Standing("on", hint.at, self._address(channel), until=hint.until))
+            self._set(channel, self._new("on", channel, hint.at, until=hint.until))
         elif hint.what == "denied":
-            self._set(channel, Standing("denied", now, self._address(channel)))
+            self._set(channel, self._new("denied", channel, now))
         elif hint.what == "revoked":
             self._forget(channel)
 
