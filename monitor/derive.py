@@ -267,6 +267,10 @@ class Deriver:
         place = self.config.livestreams.get(livestream) if livestream else None
         return place.country if place else None
 
+    def is_placeless(self, livestream: str | None, platform: str) -> bool:
+        """Whether the roster has no country, so that one may be guessed; not of what counts in no country's numbers anyway."""
+        return platform not in self.outside and self.country(livestream) is None
+
     def heads(self, livestream: str | None, platform: str, topics: tuple[str, ...]) -> list[str]:
         """Every ``dimension:value`` that an event counts for."""
         own = [f"platform:{platform}"]
@@ -519,7 +523,7 @@ class _Work:
         at, received_at, livestream, platform, _, topics = key
         slot = self.deriver.moment(at, received_at)[0]
         known, fresh = self.audience((livestream, platform, topics, self.deriver.windows(slot, livestream)))
-        cell = self.cells[key] = _Cell(known, fresh, is_placeless=self.deriver.country(livestream) is None)
+        cell = self.cells[key] = _Cell(known, fresh, is_placeless=self.deriver.is_placeless(livestream, platform))
         return cell
 
     def audience(self, key: AuthorKey) -> tuple[set[str], list[str]]:
@@ -614,7 +618,7 @@ class _Work:
         self.add(moment, original, "removed", 1)
         if original.kind == "message" and original.platform not in deriver.outside:
             self.count_tags(self.untagged, hashtags(original.text), original, deriver)
-        if original.kind == "message" and deriver.country(original.livestream) is None:
+        if original.kind == "message" and deriver.is_placeless(original.livestream, original.platform):
             country = guess_country(original.text, original.language)
             if country is not None:
                 slot = deriver.moment(original.at, original.received_at)[0]

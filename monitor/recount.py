@@ -160,7 +160,8 @@ class Recount:
                         self.numbers[minute.replace("minute", "tags")][
                             f"tag:{tag}|{rules.country(event.livestream) or 'ZZ'}"
                         ] += sign
-                country = guess_country(event.text, event.language) if rules.country(event.livestream) is None else None
+                placeless = rules.country(event.livestream) is None and event.platform not in rules.config.outside_totals
+                country = guess_country(event.text, event.language) if placeless else None
                 if country is not None:
                     anybody = _standing(rules, now, rules.containers(event, None)[0], event, None)
                     self._increase(anybody, [f"country:{country}"], "guessed", sign)

@@ -55,7 +55,9 @@ def events(draw):
         )
     )
     if kind == "message":
-        text = draw(st.sampled_from(["robot hybrid", "ROBOT!", "nothing", "สวัสดีครับ", "hybrid #EV #ev", "the #robot #นิทรรศการ is here"]))
+        text = draw(
+            st.sampled_from(["robot hybrid", "ROBOT!", "nothing", "สวัสดีครับ", "hybrid #EV #ev", "the #robot #นิทรรศการ is here"])
+        )
         return Message(**base, text=text, form=draw(st.sampled_from(["post", "comment"])))
     if kind == "reaction":
         return Reaction(**base, count=draw(st.integers(1, 5)))
@@ -157,6 +159,29 @@ def test_countries_and_platforms_add_up_to_the_total_in_every_container(stream):
                 if f.startswith("platform:") and f.endswith(f"|{kind}") and not f.startswith("platform:shadow|")
             )
             assert countries == platforms == total
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(events(), max_size=40).map(first_of_each_id))
+def test_a_platform_outside_the_totals_is_nowhere_but_in_its_own_column(stream):
+    """Take its events away, and every number but its own and its livestreams' is the same; nor is a country guessed from what it says."""
+    deriver = Deriver(make_config())
+    stream = [event for event in stream if not isinstance(event, Removed)]  # a ban reaches over platforms of one livestream
+    with_it = count_in_batches([stream], [deriver], [False])
+    without = count_in_batches([[event for event in stream if event.platform != "shadow"]], [Deriver(make_config())], [False])
+
+    def others(numbers):
+        kept = {
+            container: {
+                name: units
+                for name, units in fields.items()
+                if units and not name.startswith(("platform:shadow|", "livestream:"))
+            }
+            for container, fields in numbers.items()
+        }
+        return {container: fields for container, fields in kept.items() if fields}
+
+    assert others(with_it) == others(without)
 
 
 def message(name: str, second: int = 0, **more):
