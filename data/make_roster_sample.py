@@ -12,8 +12,8 @@ import csv
 import random
 from pathlib import Path
 
-CHANNELS, BLUESKY, YOUTUBE, KICK, TELEGRAM, BOTH = 1200, 120, 180, 70, 30, 40
-"""BOTH attendees have a Twitch and a Bluesky channel; who is on none of the others is on Twitch."""
+CHANNELS, BLUESKY, YOUTUBE, KICK, TELEGRAM, OWNCAST, SSN, PARTNER, BOTH = 1200, 120, 180, 70, 30, 8, 6, 6, 40
+"""BOTH attendees have a Twitch and a Bluesky channel; who is on none of the others is on Twitch. A PARTNER's site has two ways in."""
 
 # Share of the channels in per cent; a group's share is dealt out over its countries, so that some have one channel or none.
 NAMED = {
@@ -168,17 +168,19 @@ def rows(dice: random.Random) -> list[dict[str, str]]:
     on_bluesky = set(dice.sample(single, BLUESKY - len(doubled)))
     # Dice of their own, so that the people stay who they are.
     on_youtube = set(random.Random(YOUTUBE).sample([at for at in single if at not in on_bluesky], YOUTUBE))
-    left = [at for at in single if at not in on_bluesky | on_youtube]
-    on_kick = set(random.Random(KICK).sample(left, KICK))
-    on_telegram = set(random.Random(TELEGRAM).sample([at for at in left if at not in on_kick], TELEGRAM))
+    taken = on_bluesky | on_youtube
+    makers = dict.fromkeys(on_youtube, youtube)
+    for count, make in ((KICK, kick), (TELEGRAM, telegram), (OWNCAST, owncast), (SSN, ssn), (PARTNER, partner)):
+        some = random.Random(f"{make.__name__} {count}").sample([at for at in single if at not in taken], count)
+        taken |= set(some)
+        makers |= dict.fromkeys(some, make)
     for at in single:
         number = int(found[at]["attendee"][1:])
         code = found[at]["country"]
         if at in on_bluesky:
             found[at] |= bluesky(code, number, dice)
         else:
-            make = youtube if at in on_youtube else kick if at in on_kick else telegram if at in on_telegram else twitch
-            found[at] |= make(code, number)
+            found[at] |= makers.get(at, twitch)(code, number)
     return found
 
 
@@ -196,6 +198,18 @@ def kick(code: str, person: int) -> dict[str, str]:
 
 def telegram(code: str, person: int) -> dict[str, str]:
     return {"platform": "telegram", "handle": f"lm_demo_{code.lower()}_{person:04}"}
+
+
+def owncast(code: str, person: int) -> dict[str, str]:
+    return {"platform": "owncast", "handle": f"lm-demo-{code.lower()}-{person:04}.owncast.example"}
+
+
+def ssn(code: str, person: int) -> dict[str, str]:
+    return {"platform": "ssn", "handle": f"lm-demo-{code.lower()}-{person:04}"}
+
+
+def partner(code: str, person: int) -> dict[str, str]:
+    return {"platform": ("sse.simulated", "websocket.simulated")[person % 2], "handle": f"lm-demo-{code.lower()}-{person:04}"}
 
 
 def bluesky(code: str, person: int, dice: random.Random) -> dict[str, str]:

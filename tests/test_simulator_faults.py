@@ -402,7 +402,7 @@ async def test_a_renamed_handle_is_found_under_its_new_name_and_one_that_is_gone
         simulator.control("/control/rename?livestream=bluesky:b")
         assert simulator.platforms["bluesky"].server.handles == {}
         simulator.control("/control/rename?livestream=twitch:t")
-        assert simulator.platforms["twitch"].helix.places[0] is None
+        assert simulator.platforms["twitch"].helix.places[0].login == ""
 
 
 @pytest.mark.parametrize("path", ["air?livestream=youtube:y&do=fly", "air?livestream=youtube:nobody&do=end", "rename?to=x"])
@@ -417,6 +417,6 @@ def test_in_a_lively_crowd_a_few_handles_are_nobodys_and_never_in_one_that_is_co
     many = [SimChannel(livestream=f"twitch:c{n}", platform="twitch", handle=f"c{n}") for n in range(3 * WRONG_ONE_IN)]
     lively = Simulator(many, rate=1.0, lively=True, clock=Clock())
     compared = Simulator(many, rate=1.0, ledger_dir=tmp_path, clock=Clock())
-    assert sum(place is None for place in lively.platforms["twitch"].chat.places) == 3
-    assert None not in compared.platforms["twitch"].chat.places
+    assert sum(not place.login for place in lively.platforms["twitch"].chat.places) == 3
+    assert all(place.login for place in compared.platforms["twitch"].chat.places)
     compared.ledger.close()

@@ -185,7 +185,7 @@ class TwitchServer:
         assert place is not None
         self.index.pop(place.login, None)
         if login is None:
-            self.places[index] = None
+            place.login = place.room_id = ""
             return
         place.login = login
         self.index[login] = index
