@@ -233,6 +233,18 @@ async def test_where_nobody_answers_it_is_wrong(platform):
     assert "got no answer" in found[0][1]
 
 
+async def test_the_key_of_a_platform_that_gives_no_token_is_tried_with_the_cheapest_question():
+    async with fake("youtube") as server:
+        _, options = section_of("youtube", server)
+        good = await logins(config(youtube=options), NOBODY)
+        bad = await logins(config(youtube=options | {"api_key": Secret("another-key")}), NOBODY)
+        calls = list(server.calls)
+    assert [(one.mark, one.sentence) for one in good] == [("works", "youtube: the login works.")]
+    assert [one.mark for one in bad] == ["wrong"]
+    assert "another-key" not in bad[0].sentence
+    assert len(calls) == 2
+
+
 async def test_a_bot_that_is_in_no_group_has_a_webhook_or_reads_only_commands_is_told_before_the_day():
     async with fake("telegram") as server:
         known, other = server.handles[:2]

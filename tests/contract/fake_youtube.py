@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from connectors.connector import Resume
 
 NO_FAULTS = Faults()
-COSTS = {"/youtube/v3/videos": 1, "/youtube/v3/liveChat/messages": 5, "/youtube/v3/liveChat/messages/stream": 5}
+COSTS = {
+    "/youtube/v3/videos": 1,
+    "/youtube/v3/channels": 1,
+    "/youtube/v3/liveChat/messages": 5,
+    "/youtube/v3/liveChat/messages/stream": 5,
+}
 GARBAGE = (
     b'{"items":[{"id":"x","snippet":{"type":"textMessageEvent"]}}}\n,',  # braces match, JSON it is not
     b"\xff\xfe\x00 null 12 , ,\r\n",
@@ -97,6 +102,7 @@ class FakeYouTube:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/youtube/v3/videos", self._videos)
+        app.router.add_get("/youtube/v3/channels", self._channels)
         app.router.add_get("/youtube/v3/liveChat/messages", self._list)
         app.router.add_get("/youtube/v3/liveChat/messages/stream", self._stream)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1, access_log=None)
@@ -238,6 +244,14 @@ class FakeYouTube:
             )  # fmt: skip
         self.units -= cost
         return None
+
+    async def _channels(self, request: web.Request) -> web.Response:
+        """Of handles it knows its own; an answer without rows has no ``items``."""
+        if answer := await self._admit(request):
+            return answer
+        wanted = request.query.get("forHandle", "").removeprefix("@")
+        rows = [{"id": room.channel, "snippet": {"title": handle}} for handle, room in self.rooms.items() if handle == wanted]
+        return web.json_response({"kind": "youtube#channelListResponse"} | ({"items": rows} if rows else {}))
 
     async def _videos(self, request: web.Request) -> web.Response:
         if answer := await self._admit(request):
