@@ -20,11 +20,14 @@ from connectors import websocket as websocket_connector
 from connectors.connector import Dropped, Refused, Request, Secret, Throttled
 from connectors.event import Gap, Join, Message, Status, Unknown, Viewers
 from connectors.simulator.faults import Faults
+from connectors.simulator.mastodon import TOKEN as MASTODON_TOKEN
 from connectors.simulator.model import SimChannel
 from connectors.simulator.owncast import SECRET as OWNCAST_SECRET
 from connectors.simulator.owncast import OwncastPlatform
+from connectors.simulator.platform import PLATFORMS
 from connectors.simulator.sse import KEPT_SECONDS, KEY, SsePlatform, WebsocketPlatform
 from connectors.simulator.ssn import SsnPlatform
+from connectors.simulator.telegram import TOKEN as TELEGRAM_TOKEN
 from connectors.simulator.webhooks import PAUSES, SECRET, WebhookPlatform, signature
 
 
@@ -62,6 +65,18 @@ def is_complete(world, reader):
 
 async def held(world, count=1):
     await world.until(lambda: len(world.platform.readers) == count)
+
+
+@pytest.mark.parametrize(
+    ("platform", "option", "credential"),
+    [
+        ("telegram", "token", TELEGRAM_TOKEN), ("mastodon", "token", MASTODON_TOKEN), ("sse.simulated", "token", KEY),
+        ("websocket.simulated", "token", KEY), ("owncast", "secret", OWNCAST_SECRET), ("webhook.simulated", "secret", SECRET),
+    ],
+)  # fmt: skip
+def test_what_the_connector_is_told_is_what_the_server_wants(platform, option, credential):
+    assert PLATFORMS[platform].options[option] == credential
+    assert PLATFORMS["sse.simulated"].options["lookback_seconds"] == KEPT_SECONDS
 
 
 # --- a partner's feed: what it is asked and what it answers ----------------------------------------------------------------

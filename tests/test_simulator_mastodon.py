@@ -353,10 +353,14 @@ async def test_of_half_an_answer_the_instances_people_are_not_taken_for_anothers
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     connector = Mastodon(Options(url=f"http://127.0.0.1:{runner.addresses[0][1]}"), Watch(TARGETS), world.tools())
+
+    async def read():
+        async with asyncio.timeout(5), aclosing(connector.events()) as items:
+            async for _ in items:
+                pass
+
     try:
         with pytest.raises(Dropped, match="could not be read"):
-            async with asyncio.timeout(5), aclosing(connector.events()) as items:
-                async for _ in items:
-                    pass
+            await read()
     finally:
         await runner.cleanup()
