@@ -875,7 +875,14 @@ async def test_an_object_that_never_ends_is_dropped_and_read_again(server, start
     await heard.until(lambda heard: texts(heard) == ["whole"])
 
 
-async def test_a_silent_chat_is_opened_again_only_after_long(server, start):
+async def test_a_silent_chat_is_probed_by_the_call_for_figures_and_not_opened_again(server, start):
+    start(server.target("ana", Resume()), viewers_seconds=0.02, stall_seconds=0.01)
+    await server.heard("ana")
+    await server.until(lambda: len(server.called("videos")) >= 8)
+    assert len(server.called("liveChat/messages/stream")) == 1
+
+
+async def test_a_silent_chat_is_opened_again_where_the_option_says_so(server, start):
     start(server.target("ana", Resume()), silence_seconds=0.1, stall_seconds=0.05)
     await server.until(lambda: len(server.called("liveChat/messages/stream")) >= 2)
 

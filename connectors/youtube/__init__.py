@@ -30,6 +30,7 @@ connection. Viewers are missing when the owner hides them. How long one response
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -109,8 +110,9 @@ class Options:
     """How long to wait for an answer to begin."""
     stall_seconds: float = 20.0
     """An object that began and is not complete after so long will not be."""
-    silence_seconds: float = 3600.0
-    """A chat that said nothing for so long is opened again where it stopped, in case the server forgot it."""
+    silence_seconds: float = 0.0
+    """A chat that said nothing for so long is opened again where it stopped, which costs five units; 0: never, the call for figures says
+    whether it is live."""
     proxy: Proxy | None = None
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
     url: str = "https://youtube.googleapis.com/youtube/v3"
@@ -386,7 +388,7 @@ class YouTube(Connector):
                     complete = now if found or not was_pending else complete
                     if scanner.pending and now - complete >= self.opts.stall_seconds:
                         break
-                    if now - heard >= (LAST_WORDS_SECONDS if self._is_over(chat) else self.opts.silence_seconds):
+                    if now - heard >= (LAST_WORDS_SECONDS if self._is_over(chat) else self.opts.silence_seconds or math.inf):
                         break
             except Unreadable as problem:
                 raise Dropped("YouTube sent an object without an end") from problem
