@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from monitor.findings import Finding, findings
+from monitor.findings import Finding, findings, told_together
 from monitor.tryout import logins
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def run(settings: Settings) -> int:
     """Print the findings; 1 when one of them is wrong."""
     config = settings.config
     roster = settings.roster()
-    found = [*findings(config, roster), *await logins(config, roster), await _of_redis(settings)]
+    found = [*told_together(list(findings(config, roster)), await logins(config, roster)), await _of_redis(settings)]
     found += [_of_alert(alert.to, number) for number, alert in enumerate(config.alerts, 1)]
     for finding in found:
         sys.stdout.write(f"{finding}\n")

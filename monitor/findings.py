@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, get_type_hints
 
@@ -19,6 +19,7 @@ from connectors import (
     RECEIVERS,
     class_of,
     discoverer_of,
+    is_known,
     kind_of,
     options_of,
     parser_of,
@@ -55,6 +56,17 @@ class Finding:
     mark: Literal["works", "note", "wrong"]
     sentence: str
 
+    @property
+    def about(self) -> str:
+        """The platform, or the section, that it is about; empty where it is about none."""
+        name, colon, _ = self.sentence.partition(": ")
+        return name if colon and is_known(name) else ""
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether it says what a quota suffices for, which holds whoever answers."""
+        return "; they suffice for " in self.sentence
+
     def __str__(self) -> str:
         return f"{self.mark:<6} {self.sentence}"
 
@@ -71,6 +83,20 @@ def findings(config: Config, roster: Roster) -> Iterator[Finding]:
     yield from _of_the_platforms(config, roster)
     if not config.alerts:
         yield Finding("note", "Nobody is alerted: [[alert]] in the configuration names a chat or a mailbox.")
+
+
+def told_together(said: list[Finding], tried: list[Finding]) -> list[Finding]:
+    """What was tried stands behind what is said of its platform; where trying went wrong, being configured is no "works"."""
+    failed = {finding.about for finding in tried if finding.mark == "wrong"}
+    result: list[Finding] = []
+    rest_of_them = list(tried)
+    for number, finding in enumerate(said):
+        calmer = finding.mark == "works" and finding.about in failed and not finding.is_plan
+        result.append(replace(finding, mark="note") if calmer else finding)
+        if finding.about and not any(later.about == finding.about for later in said[number + 1 :]):
+            result += [one for one in rest_of_them if one.about == finding.about]
+            rest_of_them = [one for one in rest_of_them if one.about != finding.about]
+    return result + rest_of_them
 
 
 def _of_the_roster(config: Config, roster: Roster) -> Iterator[Finding]:

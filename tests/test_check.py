@@ -20,7 +20,7 @@ from connectors.connector import Resume, Secret
 from connectors.simulator.air import Airtime
 from connectors.simulator.helix import CLIENT_ID, CLIENT_SECRET, HelixServer
 from monitor.config import Config, Event, Platform, Public, Simulator
-from monitor.findings import WHERE, findings
+from monitor.findings import WHERE, Finding, findings, told_together
 from monitor.roster import Channel, Roster
 from monitor.tryout import logins
 
@@ -312,6 +312,19 @@ def test_hashtags_are_planned_by_the_instance_and_are_read_less_often_when_they_
         assert plan.endswith("they suffice for 8 hashtags.")
         assert (mark == "works") is enough
         assert any("each hashtag is read every" in told for _, told in found) is not enough
+
+
+def test_what_was_tried_stands_behind_its_platform_and_what_failed_does_not_work():
+    people = roster(channel(1), channel(2, "telegram"))
+    statically = list(findings(config(telegram={"token": Secret("t")}), people))
+    tried = [Finding("wrong", "telegram: the connection got no answer."), Finding("works", "twitch: answers.")]
+    together = told_together(statically, tried)
+    assert len(together) == len(statically) + 2
+    of_telegram = [one for one in together if one.about == "telegram"]
+    assert [one.mark for one in of_telegram] == ["note", "wrong"]
+    places = [number for number, one in enumerate(together) if one.about == "twitch"]
+    assert together[places[-1]] == tried[1]
+    assert next(one.mark for one in together if one.about == "twitch") == "works"
 
 
 def test_platforms_that_nobody_asked_for_say_what_they_would_need():
