@@ -17,7 +17,7 @@ from connectors import sse as sse_connector
 from connectors import ssn as ssn_connector
 from connectors import webhook as webhook_connector
 from connectors import websocket as websocket_connector
-from connectors.connector import Dropped, Refused, Request, Secret, Throttled
+from connectors.connector import Dropped, Refused, Request, Secret, Throttled, Tools, Watch
 from connectors.event import Gap, Join, Message, Status, Unknown, Viewers
 from connectors.simulator.faults import Faults
 from connectors.simulator.mastodon import TOKEN as MASTODON_TOKEN
@@ -489,3 +489,25 @@ async def test_what_owncast_tells_twice_counts_once(tmp_path):
         assert json.loads(hooks.requests[0].body)["eventData"]["visible"] is True
         world.mishaps.set(Faults(ended=True))
         await world.until(lambda: any(isinstance(event, Status) and event.state == "ended" for event in hooks.events.values()))
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "from_roster"),
+    [
+        ("{handle}", "https://a.example", True), ("https://{handle}/live", "https://a.example/live", True),
+        ("https://gateway.example/{handle}", "https://gateway.example/a.example", False),
+    ],
+)  # fmt: skip
+def test_who_names_owncasts_address_decides_whether_it_is_looked_at_first(url, address, from_roster):
+    target = targets([SimChannel(livestream="owncast:a", platform="owncast", handle="a.example")])[0]
+    connector = owncast_connector.Owncast(
+        owncast_connector.Options(url=url), Watch([target]), Tools(pseudonym=lambda _, who: who)
+    )
+    assert (connector.address_of(target), connector.is_from_roster()) == (address, from_roster)
+
+
+def test_a_handle_cannot_leave_its_place_behind_the_gateway():
+    target = targets([SimChannel(livestream="owncast:a", platform="owncast", handle="../x?y#z")])[0]
+    options = owncast_connector.Options(url="https://gateway.example/{handle}")
+    connector = owncast_connector.Owncast(options, Watch([target]), Tools(pseudonym=lambda _, who: who))
+    assert connector.address_of(target) == "https://gateway.example/..%2Fx%3Fy%23z"
