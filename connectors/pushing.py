@@ -73,6 +73,11 @@ class Pusher(ABC):
         """What the platform said of a subscription."""
 
     @property
+    def urgent(self) -> bool:
+        """Whether the next request cannot wait for a quota that is nearly used up."""
+        return False
+
+    @property
     @abstractmethod
     def standing(self) -> int:
         """So many channels are told about now."""

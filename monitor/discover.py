@@ -27,7 +27,7 @@ from connectors.event import Status, Viewers
 from monitor import channels, selfreport
 from monitor.asking import Asking
 from monitor.channel_store import ChannelStore
-from monitor.heard import SUBSCRIPTION, Heard
+from monitor.heard import FORGOTTEN, SUBSCRIPTION, Heard
 from monitor.links import broadcast_link
 from monitor.produce import RETRIABLE
 from monitor.pushes import Pushes, Wanted
@@ -311,8 +311,8 @@ class Discovery:
             by_id = {(row.platform, row.native_id): name for name, row in self.rows.items() if row.native_id and not row.told}
         for name, (platform, hint) in hints.items():
             if hint.what in SUBSCRIPTION:
-                self.pushes.hear(platform, hint)
-                done.append(name)
+                if self.pushes.hear(platform, hint) or now - hint.at > FORGOTTEN:
+                    done.append(name)
             else:
                 livestream = by_id.get((platform, hint.native_id))
                 if self.heard.settle(name, livestream, self.rows.get(livestream or ""), hint, now):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SUBSCRIPTION: Final = frozenset({"subscribed", "denied", "revoked"})
 """Hints that are the pusher's and not discovery's."""
+FORGOTTEN: Final = timedelta(hours=1)
+"""What nobody takes in this time, because that platform is not subscribed to any more."""
 INSIST: Final = timedelta(minutes=4)
 """So long after the first question is asked again what the platform does not confirm."""
 AGAIN: Final = timedelta(seconds=10)

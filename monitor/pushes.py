@@ -116,10 +116,13 @@ class Pushes:
                 active.wanted = want
                 active.pusher.watch(want.channels.keys())
 
-    def hear(self, platform: str, hint: Hint) -> None:
-        """What a platform said of one of our subscriptions."""
-        if platform in self._active:
-            self._active[platform].pusher.hear(hint, self._tools.now())
+    def hear(self, platform: str, hint: Hint) -> bool:
+        """What a platform said of one of our subscriptions; False while nobody is there yet who could take it."""
+        active = self._active.get(platform)
+        if active is None or not active.loaded:
+            return False
+        active.pusher.hear(hint, self._tools.now())
+        return True
 
     async def turn(self, rows: Mapping[str, Row]) -> None:
         """What is due, once; the platforms at the same time. Raises what Redis raises, and what ends the lease."""
@@ -160,7 +163,7 @@ class Pushes:
     async def _ask(self, active: _Active) -> bool:
         """One request; False when there is none now."""
         pusher, asking = active.pusher, active.wanted.asking
-        if pusher.with_token and (asking is None or asking.closed or asking.spare < 1):
+        if pusher.with_token and (asking is None or asking.closed or asking.spare < 1) and not (asking and pusher.urgent):
             return False
         ask = pusher.next(self._tools.now())
         if ask is None:
@@ -190,7 +193,8 @@ class Pushes:
                 log.info("%s tells us again who goes live", name)
             active.trouble = pusher.trouble
         if pusher.standing != active.standing:
-            log.debug("%s tells us of %d of %d channels", name, pusher.standing, len(active.wanted.channels))
+            level = logging.INFO if pusher.standing == len(active.wanted.channels) else logging.DEBUG
+            log.log(level, "%s tells us who goes live, of %d of %d channels", name, pusher.standing, len(active.wanted.channels))
             active.standing = pusher.standing
 
     # --- what a connection tells --------------------------------------------------------------------------------------

@@ -439,6 +439,28 @@ async def test_a_conduit_that_is_gone_is_made_anew_with_its_subscriptions(twitch
     assert twitch.subscribed("stream.online") == set(twitch.ids)
 
 
+async def test_a_conduit_that_goes_while_subscriptions_are_made_costs_nobody_a_day(twitch):
+    keeper = twitch.keeper()
+    await twitch.drive(keeper, most=5)
+    twitch.push.conduits.clear()
+    twitch.push.subscriptions.clear()
+    await twitch.drive(keeper, seconds=60)
+    assert twitch.subscribed("stream.online") == twitch.subscribed("stream.offline") == set(twitch.ids)
+
+
+async def test_a_connection_that_waits_to_be_used_is_urgent_until_it_is(twitch):
+    keeper = twitch.keeper()
+    await twitch.drive(keeper)
+    assert not keeper.urgent
+    async with twitch.session.ws_connect(twitch.options["eventsub_url"]) as socket:
+        welcomed = json.loads(await socket.receive_str())
+        keeper.opened(0, welcomed["payload"]["session"]["id"])
+        assert keeper.urgent
+        assert await twitch.drive(keeper) == [("PATCH", "conduits/shards")]
+        assert not keeper.urgent
+        assert keeper.standing == COUNT
+
+
 async def test_when_all_conduits_are_taken_it_is_said_and_asked_again_an_hour_later(twitch):
     twitch.push.conduits.update({str(number): [""] for number in range(5)})
     keeper = twitch.keeper()

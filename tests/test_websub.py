@@ -591,6 +591,21 @@ async def test_subscriptions_survive_a_restart(world):
     assert again.pushes.pushers["youtube"].standing == len(SIM)
 
 
+async def test_a_confirmation_waits_for_the_one_who_asked(world):
+    discovery = await world.discovery()
+    await discovery.turn()
+    channel = channel_id(SIM[0])
+    hint = Hint(what="subscribed", native_id=channel, at=world.clock.now(), key=channel, until=world.clock.now() + LEASE)
+    await discovery.pushes.store.tell("youtube", [hint])
+    await discovery.turn()
+    assert len(await discovery.pushes.store.heard()) == 1
+    await discovery.push()
+    await discovery.turn()
+    assert await discovery.pushes.store.heard() == {}
+    await discovery.push()
+    assert discovery.pushes.pushers["youtube"].standing == 1
+
+
 async def test_a_hub_that_is_away_leaves_the_sweeps(world):
     world.youtube.hub.trouble = [503] * 1000
     discovery = await world.discovery()

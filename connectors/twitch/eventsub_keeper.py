@@ -99,6 +99,8 @@ class EventSubKeeper(Pusher):
         """What was listed so far, while a list is being read."""
         self._after = ""
         self._list_at: datetime | None = None
+        self._todo: list[Wanted] | None = None
+        """What is to be made, the most urgent last; None: it must be worked out."""
         self._extra: list[str] = []
         """Ids of subscriptions to take away."""
         self._refused: dict[Wanted, datetime] = {}
@@ -116,7 +118,9 @@ class EventSubKeeper(Pusher):
         return ""
 
     def watch(self, native_ids: Collection[str]) -> None:
-        self._wanted = frozenset(native_ids)
+        wanted = frozenset(native_ids)
+        if wanted != self._wanted:
+            self._wanted, self._todo = wanted, None
 
     def load(self, kept: Mapping[str, str]) -> None:
         self._remembered = kept.get("conduit", "")
@@ -132,6 +136,7 @@ class EventSubKeeper(Pusher):
         self._have.pop(wanted, None)
         if status in UNWELCOME:
             self._refused[wanted] = now + REFUSED
+        self._todo = None
         self._list_at = min(self._list_at or now, now + SOON)
 
     @property
@@ -155,6 +160,10 @@ class EventSubKeeper(Pusher):
     def closed(self, shard: int) -> None:
         self._sessions.pop(shard, None)
         self._assigned.pop(shard, None)
+
+    @property
+    def urgent(self) -> bool:
+        return bool(self.conduit) and any(self._assigned.get(shard) != session for shard, session in self._sessions.items())
 
     # --- asking ---------------------------------------------------------------------------------------------------------
 
@@ -203,12 +212,17 @@ class EventSubKeeper(Pusher):
         return ("delete", self._extra[-1]), self._ask("DELETE", f"subscriptions?{urlencode({'id': self._extra[-1]})}")
 
     def _create_step(self, now: datetime) -> tuple[tuple[str, Any], Ask] | None:
-        self._since = {one: self._since.get(one, now) for one in self._wanted}
+        if self._since.keys() != self._wanted:
+            self._since = {one: self._since.get(one, now) for one in self._wanted}
         if self._full_until is not None and now < self._full_until:
             return None
-        for wanted in self._all_wanted():
+        if self._todo is None:
+            self._todo = [*self._all_wanted()][::-1]
+        while self._todo:
+            wanted = self._todo[-1]
             if not self._by_conduit and now < self._since[wanted.channel] + NEW:
-                continue
+                return None
+            self._todo.pop()
             if wanted not in self._have and self._refused.get(wanted, now) <= now:
                 return ("create", wanted), self._ask("POST", "subscriptions", self._subscription(wanted))
         return None
@@ -277,6 +291,7 @@ class EventSubKeeper(Pusher):
     def _trouble(self, words: str, now: datetime) -> None:
         self.trouble = f"{words}; who goes live on Twitch is found by asking"
         self._failures += 1
+        self._todo = None
         self._not_before = now + timedelta(seconds=max(5.0, backoff(self._failures, self.tools.dice, cap=LONGEST_WAIT)))
 
     def _well(self) -> None:
@@ -313,7 +328,7 @@ class EventSubKeeper(Pusher):
         self.conduit, self._conduits_listed = "", False
         self._assigned.clear()
         self._have.clear()
-        self._list_at = self._listing = None
+        self._list_at = self._listing = self._todo = None
 
     def _assigned_to(self, fresh: dict[int, str], reply: Reply, found: dict[str, Any], now: datetime) -> None:
         if reply.status == 404:
@@ -354,7 +369,7 @@ class EventSubKeeper(Pusher):
 
     def _compare(self, listing: list[tuple[Wanted, Have]], now: datetime) -> None:
         """What stands, and what is ours and must go."""
-        known, self._have, self._extra = set(self._all_wanted()), {}, []
+        known, self._have, self._extra, self._todo = set(self._all_wanted()), {}, [], None
         for wanted, have in listing:
             if have.status in UNWELCOME and wanted in known:
                 self._refused[wanted] = now + REFUSED
@@ -395,17 +410,17 @@ class EventSubKeeper(Pusher):
             case 409:  # it is there
                 self._have[wanted] = Have("", "enabled")
             case 429 if "cost" in _said(reply, found).lower() or "limit" in _said(reply, found).lower() or _has_points(reply):
-                self._full_until = now + FULL
+                self._full_until, self._todo = now + FULL, None
                 self.trouble = (
                     f"Twitch grants this application no more subscriptions ({len(self._have)} stand, cost {self.total_cost} of "
                     f"{self.max_total_cost}); the other channels are found by asking"
                 )
             case 429:
-                self._not_before = _reset(reply, now)
+                self._not_before, self._todo = _reset(reply, now), None
+            case 400 | 404 if self._by_conduit and "conduit" in _said(reply, found).lower():
+                self._lose_conduit()
             case 400 | 403 | 404:
                 self._refuse(wanted, now)
-                if reply.status == 404 and self._by_conduit:
-                    self._lose_conduit()
             case _:
                 self._trouble(f"Twitch does not subscribe ({_said(reply, found)})", now)
 
