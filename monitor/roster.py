@@ -19,7 +19,7 @@ from monitor.countries import UNKNOWN, find_country, nearest_country
 from monitor.handles import BadHandle, is_native_id, normalise, seal, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 COLUMNS = (
@@ -37,6 +37,8 @@ MOST_HINTS = 100
 """Searching for a similar name costs a millisecond; a column of nonsense must not stop the monitor for seconds."""
 
 YES = frozenset(("yes", "y", "true", "1", "x", "是", "sí", "si", "sim", "oui", "да", "نعم"))
+STANDING: Mapping[str, Literal["paused", "withdrawn"]] = {"paused": "paused", "withdrawn": "withdrawn"}
+"""Words in the column ``consent`` that say more than no."""
 NO = frozenset(("", "no", "n", "false", "0", "否", "não", "non", "нет", "لا", "withdrawn", "paused"))
 
 
@@ -279,6 +281,7 @@ class _Reader:
             show_name=self._yes("show_name", row.get("show_name", "")) is not None,
             consent=self._yes("consent", row.get("consent", "")),
             consent_at=self._time(row.get("consent_at", "")),
+            state=STANDING.get(row.get("consent", "").strip().casefold(), "on"),
             # A list without the column was made by somebody who knows the accounts; one with it asks for a tick per row.
             verified="verified" not in row or self._yes("verified", row["verified"]) is not None,
             person=row.get("person") or None,

@@ -238,8 +238,14 @@ def test_without_consent_a_channel_is_refused_and_not_dropped():
     found = roster(*(f"A{n},twitch,user{n},,,,,,,,{word}" for n, word in enumerate(["yes", "v3", "no", "", "是", "withdrawn"])))
     assert [channel.handle for channel in found.watchable(require_consent=True)] == ["user0", "user1", "user4"]
     assert [channel.handle for channel in found.refused(require_consent=True)] == ["user2", "user3", "user5"]
-    assert found.watchable(require_consent=False) == found.channels
-    assert found.refused(require_consent=False) == ()
+    assert found.watchable(require_consent=False) == found.channels[:-1], "who has withdrawn is not read by any setting"
+    assert found.refused(require_consent=False) == found.channels[-1:]
+
+
+def test_who_pauses_in_the_list_is_paused_and_not_refused():
+    found = roster("A1,twitch,alice,,,,,,,,paused", "A2,twitch,bo,,,,,,,,withdrawn", "A3,twitch,caro,,,,,,,,yes")
+    assert [channel.handle for channel in found.paused(require_consent=True)] == ["alice"]
+    assert [channel.handle for channel in found.watchable(require_consent=False)] == ["caro"]
 
 
 def test_consent_that_cannot_be_read_is_no_consent():

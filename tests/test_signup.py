@@ -76,7 +76,8 @@ def watched(roster: Roster) -> set[str]:
 
 
 def refused(roster: Roster) -> dict[str, str]:
-    return dict(plan(replace(CONFIG, require_consent=True), roster, set(range(256))).refused)
+    wanted = plan(replace(CONFIG, require_consent=True), roster, set(range(256)))
+    return {**wanted.refused, **wanted.paused}
 
 
 # --- one table --------------------------------------------------------------------------------------------------------
