@@ -308,7 +308,11 @@ class Discovery:
         now, by_id, done = self.tools.now(), dict[tuple[str, str], str](), []
         hints = await self.pushes.store.heard()
         if hints:
-            by_id = {(row.platform, row.native_id): name for name, row in self.rows.items() if row.native_id and not row.told}
+            by_id = {
+                (row.platform, row.native_id): name
+                for name, row in self.rows.items()
+                if row.native_id and not row.told and row.state != "unreachable"
+            }
         for name, (platform, hint) in hints.items():
             if hint.what in SUBSCRIPTION:
                 if self.pushes.hear(platform, hint) or now - hint.at > FORGOTTEN:

@@ -66,6 +66,8 @@ class _Active:
     reading: asyncio.Task[None] | None = None
     loaded: bool = False
     trouble: str = ""
+    ended: str = ""
+    """Why its connection ended last, so that the same is not said every minute."""
     standing: int = -1
     items: asyncio.Queue[Event | Hint] = field(default_factory=lambda: asyncio.Queue(MOST_ITEMS))
     """Told and not handed on; bounded, so that the platform feels it when we stand still, and not our memory."""
@@ -213,11 +215,12 @@ class Pushes:
                         async with aclosing(told):
                             async for item in told:
                                 await active.items.put(item)
-                    except Throttled as failure:
-                        wait = (failure.until - self._tools.now()).total_seconds()
-                        log.info("%s tells nothing for a while: %s", name, failure.reason)
                     except ConnectorFailure as failure:
-                        log.info("the connection over which %s tells us ended: %s", name, failure.reason)
+                        if isinstance(failure, Throttled):
+                            wait = (failure.until - self._tools.now()).total_seconds()
+                        if failure.reason != active.ended:
+                            log.info("the connection over which %s tells us ended: %s", name, failure.reason)
+                        active.ended = failure.reason
                     failures = 0 if self._monotonic() - began >= AGAIN_SECONDS else failures + 1
                     wait = max(wait, 1.0, backoff(failures, self._tools.dice, cap=AGAIN_SECONDS))
                     await self._tools.sleep(wait)

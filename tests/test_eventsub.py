@@ -33,9 +33,10 @@ from connectors.simulator.model import Sent, SimChannel, make_member
 from connectors.simulator.texts import Text
 from connectors.twitch import Options
 from connectors.twitch.eventsub import REASONS, events_of, hint_of, notice_of, parse_document
+from connectors.twitch.eventsub_helix import CHAT, FOLLOW, LIVE, secret_of
 from connectors.twitch.eventsub_hooks import REASONS as HOOK_REASONS
 from connectors.twitch.eventsub_hooks import EventSubHook
-from connectors.twitch.eventsub_keeper import CHAT, FOLLOW, LIVE, EventSubKeeper, secret_of
+from connectors.twitch.eventsub_keeper import EventSubKeeper
 from connectors.twitch.eventsub_link import EventSub
 from connectors.twitch.eventsub_session import SLACK_SECONDS, WELCOME_SECONDS, Seen, Session, with_keepalive
 from connectors.twitch.parse import Context, parse_line

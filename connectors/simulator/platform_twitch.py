@@ -30,6 +30,7 @@ class TwitchPlatform:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
+        self._eventsub = ""
         self.chat = TwitchServer(
             setting.channels,
             dice=setting.dice,
@@ -43,10 +44,11 @@ class TwitchPlatform:
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
         chat = await self.chat.start(host, ports.get("twitch", 0), process_request=self._answer)
         helix = await self.helix.start(host, ports.get("helix", 0))
+        self._eventsub = f"ws://{host}:{helix}/eventsub/ws"
         return {
             "twitch": f"ws://{host}:{chat}",
             "helix": f"http://{host}:{helix}",
-            "eventsub": f"ws://{host}:{helix}/eventsub/ws",
+            "eventsub": self._eventsub,
             "control": f"http://{host}:{chat}/control",
         }
 
@@ -66,6 +68,7 @@ class TwitchPlatform:
         return self.chat.drop_all() + self.helix.drop_all()
 
     def reconnect_all(self) -> int:
+        self.helix.eventsub.order_reconnect(self._eventsub)
         return self.chat.reconnect_all()
 
     def status(self) -> dict[str, int]:

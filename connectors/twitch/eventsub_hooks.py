@@ -17,7 +17,7 @@ from connectors.signatures import same
 from connectors.times import moment
 from connectors.twitch import Options
 from connectors.twitch.eventsub import dict_in, document_of, events_of, hint_of, livestream_of, notice
-from connectors.twitch.eventsub_keeper import secret_of
+from connectors.twitch.eventsub_helix import secret_of
 from connectors.twitch.parse import Context
 
 if TYPE_CHECKING:

@@ -14,35 +14,39 @@ it is reached, no more are made and the rest is found by asking. https://dev.twi
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 
 from connectors.connector import Throttled, Unreadable
 from connectors.pacing import backoff
-from connectors.pushing import Pusher, short
-from connectors.rest import Ask, Reply, until
+from connectors.pushing import Pusher
+from connectors.rest import Ask, Reply
 from connectors.twitch.eventsub import dict_in, document_of, text_in
+from connectors.twitch.eventsub_helix import (
+    CHAT,
+    FOLLOW,
+    LIVE,
+    STANDING,
+    UNWELCOME,
+    Have,
+    Wanted,
+    has_points,
+    reset,
+    rows,
+    said,
+    secret_of,
+    subscription,
+    wanted_of,
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
     from connectors.connector import ConnectorFailure, Hint, Tools
 
-LIVE: Final = ("stream.online", "stream.offline")
-CHAT: Final = (
-    "channel.chat.message", "channel.chat.notification", "channel.chat.message_delete", "channel.chat.clear_user_messages",
-    "channel.chat.clear",
-)  # fmt: skip
-FOLLOW: Final = "channel.follow"
-VERSIONS: Final = {FOLLOW: "2"}
-STANDING: Final = frozenset({"enabled", "webhook_callback_verification_pending"})
-UNWELCOME: Final = frozenset(
-    {"authorization_revoked", "user_removed", "moderator_removed", "chat_user_banned", "version_removed", "beta_maintenance"}
-)
-"""Ends of a subscription that asking again at once would not mend."""
 LIST_EVERY: Final = timedelta(minutes=10)
 NEW: Final = timedelta(seconds=5)
 """Whoever gives the challenge back must have heard of a new channel before."""
@@ -51,25 +55,6 @@ SOON: Final = timedelta(seconds=30)
 REFUSED: Final = timedelta(days=1)
 FULL: Final = timedelta(hours=1)
 LONGEST_WAIT: Final = 600.0
-
-
-class Wanted(NamedTuple):
-    """One subscription: its type, and the broadcaster's id."""
-
-    kind: str
-    channel: str
-
-
-class Have(NamedTuple):
-    """One that Twitch lists."""
-
-    id: str
-    status: str
-
-
-def secret_of(pseudonym: Callable[[str, str], str]) -> str:
-    """What Twitch signs webhooks with: made from the event's key, so every process knows it and nothing need be configured."""
-    return pseudonym("twitch eventsub secret", "webhook")
 
 
 class EventSubKeeper(Pusher):
@@ -162,6 +147,13 @@ class EventSubKeeper(Pusher):
         self._assigned.pop(shard, None)
 
     @property
+    def _transport(self) -> dict[str, str]:
+        """How what is subscribed comes to us."""
+        if self._by_conduit:
+            return {"method": "conduit", "conduit_id": self.conduit}
+        return {"method": "webhook", "callback": self.callback, "secret": secret_of(self.tools.pseudonym)}
+
+    @property
     def urgent(self) -> bool:
         return bool(self.conduit) and any(self._assigned.get(shard) != session for shard, session in self._sessions.items())
 
@@ -224,7 +216,9 @@ class EventSubKeeper(Pusher):
                 return None
             self._todo.pop()
             if wanted not in self._have and self._refused.get(wanted, now) <= now:
-                return ("create", wanted), self._ask("POST", "subscriptions", self._subscription(wanted))
+                return ("create", wanted), self._ask(
+                    "POST", "subscriptions", subscription(wanted, self._transport, self.opts.bot_user_id)
+                )
         return None
 
     def _all_wanted(self) -> Iterator[Wanted]:
@@ -232,19 +226,6 @@ class EventSubKeeper(Pusher):
         for kind in (*LIVE, *((*CHAT, FOLLOW) if self.opts.bot_user_id else ())):
             for channel in sorted(self._wanted):
                 yield Wanted(kind, channel)
-
-    def _subscription(self, wanted: Wanted) -> dict[str, Any]:
-        condition = {"broadcaster_user_id": wanted.channel}
-        if wanted.kind in CHAT:
-            condition["user_id"] = self.opts.bot_user_id
-        elif wanted.kind == FOLLOW:
-            condition["moderator_user_id"] = self.opts.bot_user_id
-        transport = {"method": "conduit", "conduit_id": self.conduit}
-        if not self._by_conduit:
-            transport = {"method": "webhook", "callback": self.callback, "secret": secret_of(self.tools.pseudonym)}
-        return {
-            "type": wanted.kind, "version": VERSIONS.get(wanted.kind, "1"), "condition": condition, "transport": transport,
-        }  # fmt: skip
 
     def _ask(self, method: str, path: str, content: Any = None) -> Ask:
         headers = {"Client-Id": self.opts.client_id.reveal()}
@@ -261,7 +242,7 @@ class EventSubKeeper(Pusher):
             return
         (what, about), self._pending = self._pending, None
         if reply.status == 429 and what not in {"create", "make"}:
-            self._not_before = _reset(reply, now)
+            self._not_before = reset(reply, now)
             return
         try:
             found = document_of(reply.body) if reply.body.strip() else {}
@@ -298,7 +279,7 @@ class EventSubKeeper(Pusher):
         self._failures, self.trouble = 0, ""
 
     def _conduit_told(self, what: str, reply: Reply, found: dict[str, Any], now: datetime) -> None:
-        rows = _rows(found)
+        listed = rows(found)
         if not 200 <= reply.status < 300:
             if what == "grow" and reply.status == 404:
                 self._lose_conduit()
@@ -306,13 +287,13 @@ class EventSubKeeper(Pusher):
                 self._trouble("this application has all the conduits that Twitch allows (5); delete one that nothing uses", now)
                 self._not_before = now + FULL
             else:
-                self._trouble(f"Twitch refuses a conduit ({_said(reply, found)})", now)
+                self._trouble(f"Twitch refuses a conduit ({said(reply, found)})", now)
             return
         if what == "conduits":
             self._conduits_listed = True
-            mine = next((row for row in rows if self._remembered and text_in(row, "id") == self._remembered), None)
+            mine = next((row for row in listed if self._remembered and text_in(row, "id") == self._remembered), None)
         else:
-            mine = rows[0] if rows else None
+            mine = listed[0] if listed else None
             if mine is None:
                 self._trouble("Twitch's answer about a conduit names none", now)
                 return
@@ -334,7 +315,7 @@ class EventSubKeeper(Pusher):
         if reply.status == 404:
             self._lose_conduit()
         elif not 200 <= reply.status < 300:
-            self._trouble(f"Twitch does not take our connection for a conduit ({_said(reply, found)})", now)
+            self._trouble(f"Twitch does not take our connection for a conduit ({said(reply, found)})", now)
         else:
             errors = found.get("errors")
             bad = {text_in(row, "id") for row in errors if isinstance(row, dict)} if isinstance(errors, list) else set()
@@ -351,11 +332,11 @@ class EventSubKeeper(Pusher):
     def _listed(self, reply: Reply, found: dict[str, Any], now: datetime) -> None:
         if not 200 <= reply.status < 300:
             self._listing = None
-            self._trouble(f"Twitch does not list our subscriptions ({_said(reply, found)})", now)
+            self._trouble(f"Twitch does not list our subscriptions ({said(reply, found)})", now)
             return
         listing = self._listing if self._listing is not None else []
-        for row in _rows(found):
-            wanted = self._ours(row)
+        for row in rows(found):
+            wanted = wanted_of(row, self._transport)
             if wanted is not None:
                 listing.append((wanted, Have(text_in(row, "id"), text_in(row, "status"))))
         self._cost(found)
@@ -379,17 +360,6 @@ class EventSubKeeper(Pusher):
                 self._extra.append(have.id)
         self._refused = {wanted: ends for wanted, ends in self._refused.items() if ends > now and wanted in known}
 
-    def _ours(self, row: dict[str, Any]) -> Wanted | None:
-        """The subscription of a row, if it came from us: by our conduit, or to our address."""
-        transport = dict_in(row, "transport")
-        mine = (
-            self._by_conduit and text_in(transport, "conduit_id") == self.conduit
-            if text_in(transport, "method") == "conduit"
-            else not self._by_conduit and text_in(transport, "callback", longest=2048) == self.callback
-        )
-        channel = text_in(dict_in(row, "condition"), "broadcaster_user_id")
-        return Wanted(text_in(row, "type"), channel) if mine and channel else None
-
     def _deleted(self, name: str, reply: Reply, now: datetime) -> None:
         if 200 <= reply.status < 300 or reply.status == 404:
             self._extra.remove(name)
@@ -399,30 +369,30 @@ class EventSubKeeper(Pusher):
 
     def _created(self, wanted: Wanted, reply: Reply, found: dict[str, Any], now: datetime) -> None:
         self._cost(found)
-        rows = _rows(found)
+        made = rows(found)
         match reply.status:
             case 200 | 202:
-                have = Have(text_in(rows[0], "id"), text_in(rows[0], "status")) if rows else Have("", "enabled")
+                have = Have(text_in(made[0], "id"), text_in(made[0], "status")) if made else Have("", "enabled")
                 self._have[wanted] = have
                 if have.status != "enabled":
                     self._list_at = now + SOON
                 self._well()
             case 409:  # it is there
                 self._have[wanted] = Have("", "enabled")
-            case 429 if "cost" in _said(reply, found).lower() or "limit" in _said(reply, found).lower() or _has_points(reply):
+            case 429 if "cost" in said(reply, found).lower() or "limit" in said(reply, found).lower() or has_points(reply):
                 self._full_until, self._todo = now + FULL, None
                 self.trouble = (
                     f"Twitch grants this application no more subscriptions ({len(self._have)} stand, cost {self.total_cost} of "
                     f"{self.max_total_cost}); the other channels are found by asking"
                 )
             case 429:
-                self._not_before, self._todo = _reset(reply, now), None
-            case 400 | 404 if self._by_conduit and "conduit" in _said(reply, found).lower():
+                self._not_before, self._todo = reset(reply, now), None
+            case 400 | 404 if self._by_conduit and "conduit" in said(reply, found).lower():
                 self._lose_conduit()
             case 400 | 403 | 404:
                 self._refuse(wanted, now)
             case _:
-                self._trouble(f"Twitch does not subscribe ({_said(reply, found)})", now)
+                self._trouble(f"Twitch does not subscribe ({said(reply, found)})", now)
 
     def _refuse(self, wanted: Wanted, now: datetime) -> None:
         """Until tomorrow; who does not let us read the chat does not let us read its removals either."""
@@ -436,25 +406,3 @@ class EventSubKeeper(Pusher):
             value = found.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
                 setattr(self, name, value)
-
-
-def _rows(found: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = found.get("data")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _said(reply: Reply, found: dict[str, Any]) -> str:
-    return f"HTTP {reply.status}: {short(text_in(found, 'message'))}"
-
-
-def _has_points(reply: Reply) -> bool:
-    """Whether the 429 is about subscriptions and not about questions."""
-    left = reply.headers.get("ratelimit-remaining", "")
-    return left.isascii() and left.isdigit() and int(left[:9]) > 0
-
-
-def _reset(reply: Reply, now: datetime) -> datetime:
-    text = reply.headers.get("ratelimit-reset", "").strip()
-    if not (text.isascii() and text.isdigit()):
-        return until(reply.headers, now)
-    return now + timedelta(seconds=min(max(int(text[:12]) - now.timestamp(), 1.0), 120.0))

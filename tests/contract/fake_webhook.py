@@ -13,7 +13,7 @@ import orjson
 
 from connectors import kick, owncast, twitch, webhook, youtube
 from connectors.connector import Request, Secret, make_pseudonym
-from connectors.twitch import eventsub_keeper
+from connectors.twitch import eventsub_helix
 from connectors.youtube import websub
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class EventSubSender:
 
     def request(self, body: bytes, *, at: datetime) -> Request:
         stamp, delivery = f"{at:%Y-%m-%dT%H:%M:%S}.123456789Z", hashlib.sha256(body).hexdigest()[:32]
-        secret = eventsub_keeper.secret_of(make_pseudonym(KEY)).encode()
+        secret = eventsub_helix.secret_of(make_pseudonym(KEY)).encode()
         signature = hmac.new(secret, delivery.encode() + stamp.encode() + body, hashlib.sha256).hexdigest()
         headers = {"id": delivery, "timestamp": stamp, "type": "notification", "signature": f"sha256={signature}"}
         return Request(body=body, headers={f"twitch-eventsub-message-{name}": value for name, value in headers.items()})
