@@ -143,6 +143,7 @@ async def connected(simulator, house, clock, **more):
     task = asyncio.create_task(read())
     wanted = 3 * len(kick_api.EVENTS) - max(0, 3 - simulator.kick.most_chats)
     await until(lambda: task.done() or len(simulator.kick.subscribed) >= wanted, simulator, clock)
+    clock.now += 1.1  # a subscription holds from the next second on
     try:
         yield seen, task
     finally:
@@ -152,7 +153,7 @@ async def connected(simulator, house, clock, **more):
 
 def sent(kind="message", room=0, at=None, native="a1", **more):
     text = Text("hello") if kind in ("message", "bits") else None
-    return Sent(kind, int(NOON * 1000) + 7 if at is None else at, native, room, MEMBER, text=text, **more)
+    return Sent(kind, int(NOON * 1000) + 90_007 if at is None else at, native, room, MEMBER, text=text, **more)
 
 
 # --- what it writes ---------------------------------------------------------------------------------------------------
@@ -436,4 +437,6 @@ async def test_a_socket_that_is_cut_or_gets_half_a_frame_ends_with_a_drop():
 def test_the_connector_needs_no_key_of_anybody():
     assert {"client_id", "client_secret", "public_key"} <= credentials("kick").keys()
     assert addresses({"kick": "http://here"})["kick"]["api"] == "http://here"
-    assert "127.0.0.1" in addresses({"twitch": "x"})["kick"]["api"], "what is not played leads nowhere, and not to the real platform"
+    assert "127.0.0.1" in addresses({"twitch": "x"})["kick"]["api"], (
+        "what is not played leads nowhere, and not to the real platform"
+    )

@@ -58,6 +58,8 @@ class KickPlatform(Server):
         self.accounts = {index: wire.account(one) for index, one in enumerate(setting.channels) if one.platform == self.name}
         self.subscribed: dict[tuple[int, str], str] = {}
         """(broadcaster, event) → id."""
+        self._since: dict[tuple[int, str], int] = {}
+        """… and the second in which it was made. It holds from the next one on: then it can be said of every time whether it held."""
         self.most_chats = CHATS
         self.throttled = 0
         self._talks: dict[Reader, _Talk] = {}
@@ -133,13 +135,13 @@ class KickPlatform(Server):
         if delivery is None:
             self.sender.after(about.user, lambda: done(False))
         else:
-            self._send(about, delivery, done, takes_back=sent.kind == "ban")
+            self._send(about, delivery, done, at=sent.at / 1000, takes_back=sent.kind == "ban")
 
     def _send(
-        self, about: wire.Account, webhook: wire.Webhook, done: Callable[[bool], None], *, takes_back: bool = False
+        self, about: wire.Account, webhook: wire.Webhook, done: Callable[[bool], None], *, at: float, takes_back: bool = False
     ) -> None:
         subscription = self.subscribed.get((about.user, webhook.kind))
-        if subscription is None or not self._setting.hooks:
+        if subscription is None or not self._setting.hooks or int(at) <= self._since[about.user, webhook.kind]:
             self.sender.after(about.user, lambda: done(False)) if takes_back else done(False)
             return
         self.sender.put(Delivery(about.user, subscription, webhook, takes_back, done))
@@ -160,8 +162,8 @@ class KickPlatform(Server):
             air = self._setting.air.channels[index]
             if air.id != self._on_air[index]:
                 if self._on_air[index] and air.id:  # it ended and began between two looks
-                    self._send(about, wire.status_webhook(about, air, live=False, at=now), _nothing)
-                self._send(about, wire.status_webhook(about, air, live=bool(air.id), at=now), _nothing)
+                    self._send(about, wire.status_webhook(about, air, live=False, at=now), _nothing, at=now)
+                self._send(about, wire.status_webhook(about, air, live=bool(air.id), at=now), _nothing, at=now)
                 self._on_air[index] = air.id
         self._talks = {reader: talk for reader, talk in self._talks.items() if reader in self.readers}
         for reader, talk in self._talks.items():
@@ -263,8 +265,9 @@ class KickPlatform(Server):
         rows = []
         for event in events:
             error = self._why_not(event)
-            if not error:
-                self.subscribed.setdefault((user, event), wire.ulid(int(self.clock() * 1000), f"{user} {event}"))
+            if not error and (user, event) not in self.subscribed:
+                self.subscribed[user, event] = wire.ulid(int(self.clock() * 1000), f"{user} {event}")
+                self._since[user, event] = int(self.clock())
             rows.append({"name": event, "version": 1, "subscription_id": self.subscribed.get((user, event), ""), "error": error})
         return _data(rows)
 

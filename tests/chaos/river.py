@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import msgspec
 
-from connectors.event import Event, Gap, Level, Message, Removed, from_json
+from connectors.event import Event, Gap, Level, Message, Reaction, Removed, from_json
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from monitor import config as configuration
 from monitor.derive import Deriver, Entry, derivation
@@ -42,13 +42,16 @@ class River:
     port: int
     control: str = ""
     """Defences to switch off, for a test that must then fail."""
+    roster: str = ""
+    """Another roster than the sample."""
     killed: Tally = field(default_factory=Tally)
 
     def __enter__(self) -> Self:
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         # A copy, so that editing the configuration while a test runs does not change what it counts.
         shutil.copy(ROOT / "config.toml", self.folder / "config.toml")
-        shutil.copy(ROOT / "data/roster-sample.csv", self.folder / "data/roster-sample.csv")
+        roster = self.folder / "data/roster-sample.csv"
+        roster.write_text(self.roster or (ROOT / "data/roster-sample.csv").read_text("utf-8"), "utf-8")
         command = [
             sys.executable, "-m", "monitor", "run", "--config", str(self.folder / "config.toml"), "--data-dir", str(self.folder), "--port", str(self.port),
             "--livestreams", str(self.livestreams), "--rate", str(self.rate), "--ledger", str(self.folder / "ledger"),
@@ -200,8 +203,16 @@ class River:
 
 
 def ledger_id(event: Event) -> str:
-    """As the ledger names it: a level is told again and again, each time under the time of telling."""
-    return event.id.rpartition(":")[0] if isinstance(event, Level) else event.id
+    """As the ledger names it: a level is told again and again, each time under the time of telling; a person's reaction on Telegram
+    ends in their pseudonym, which the ledger does not know."""
+    told_by_person = isinstance(event, Reaction) and event.platform == "telegram" and event.author is not None
+    return event.id.rpartition(":")[0] if isinstance(event, Level) or told_by_person else event.id
+
+
+def line_id(line: Line) -> str:
+    """The same of a line."""
+    told_by_person = line.platform == "telegram" and line.kind == "reaction" and line.author is not None
+    return line.id.rpartition(":")[0] if told_by_person else line.id
 
 
 def arrived(lines: list[Line], events: list[Event]) -> list[Line]:
@@ -210,7 +221,7 @@ def arrived(lines: list[Line], events: list[Event]) -> list[Line]:
     targets = {event.target for event in events if isinstance(event, Removed)}
     return [
         msgspec.structs.replace(line, delivered=True)
-        if line.id in ids or (line.target is not None and line.target in targets)
+        if line_id(line) in ids or (line.target is not None and line.target in targets)
         else line
         for line in lines
     ]
@@ -268,7 +279,7 @@ def missing_outside_gaps(lines: list[Line], events: list[Event]) -> tuple[list[L
     lost = [
         line
         for line in lines
-        if line.kind in COUNTED and line.id not in there and line.livestream in first and line.at >= first[line.livestream]
+        if line.kind in COUNTED and line_id(line) not in there and line.livestream in first and line.at >= first[line.livestream]
     ]
     outside = [
         line for line in lost if not any(start - 1 <= line.at <= end + 1 for start, end in gaps.get(line.livestream or "", ()))
