@@ -45,8 +45,8 @@ HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    # With no-referrer a browser hides the Origin of our own form; nothing leaves the site with this either.
-    "Referrer-Policy": "same-origin",
+    # With no-referrer a browser hides the Origin of our own form; with more than this the page after it could read the token.
+    "Referrer-Policy": "origin",
     "Cache-Control": "no-store",
 }
 

@@ -148,7 +148,7 @@ async def test_a_token_in_the_address_becomes_a_cookie_and_leaves_no_trace(house
     text = TEXTS["lead"][0]
     answer = await house.client.get("/remote", params={"token": text, "lang": "zh"})
     page = await answer.text()
-    assert answer.status == 200
+    assert (answer.status, answer.headers["Referrer-Policy"]) == (200, "origin")
     assert 'content="0;url=/remote?lang=zh"' in page
     said = page + str(answer.headers)
     assert text not in said

@@ -1,0 +1,369 @@
+"""The producer's phone beside a wall on stage, both in a real browser, on the product's own server with a real Valkey between them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+import redis.asyncio
+from aiohttp import web
+from feed_source import Shelf
+from playwright.async_api import Browser, Page, async_playwright, expect
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from monitor.access import new_token
+from monitor.config import Config, Event, Session, Topic, Wall
+from monitor.feed import Feed, unix_ms
+from monitor.roster import Channel, Roster
+from monitor.stage_store import StageStore, Staging
+from monitor.web import GUARD, make_app
+from monitor.windows import Group
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from monitor.access import Token
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "dashboards" / "wall" / "node_modules" / "axe-core" / "axe.min.js"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+"""
+VIOLATIONS = "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+CONFIG = Config(
+    event=Event(name="Summit", timezone=ZoneInfo("Asia/Shanghai"), languages=("en", "zh")),
+    sessions=(
+        Session(
+            id="night",
+            name={"en": "Robot night", "zh": "机器人之夜"},
+            start=NOW - timedelta(minutes=9),
+            end=NOW + timedelta(minutes=50),
+        ),
+    ),
+    topics=(
+        Topic(id="robots", name={"en": "Robots", "zh": "机器人"}, phrases={"en": ("robot",)}),
+        Topic(id="hybrid", name={"en": "Hybrid", "zh": "混动"}),
+    ),
+    wall=Wall(seconds=3600),
+    partitions=1,
+)
+PERSON = Channel(id="twitch:a", attendee="a", name="a", country="BR", language=None, platform="twitch", handle="a", consent="yes")
+LEAD, LEAD_TOKEN = new_token("lead", "Ana", raw=b"l" * 32, id_="1" * 8, made="")
+
+
+class House:
+    """The product's server; it can go away and come back on the same port."""
+
+    def __init__(self, wall: Path, client: Any, config: Config) -> None:
+        self.shelf = Shelf(partitions=1)
+        self.staging = Staging(StageStore(client), config)
+        self.feed = Feed(config, Roster(channels=(PERSON,)), self.shelf, staging=self.staging)
+        self.tokens: list[Token] = []
+        self.wall = wall
+        self.port = 0
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = make_app(self.feed, wall=self.wall, tokens=lambda: self.tokens)
+        self.guard = app[GUARD]
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await site.start()
+        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def run(self) -> None:
+        """What the feed does, ten times a second."""
+        while True:
+            self.shelf.caught_up_ms = {0: unix_ms()}
+            await self.feed.follow()
+            await self.staging.look()
+            self.feed.tick()
+            await asyncio.sleep(0.1)
+
+    def count(self, actions: int) -> None:
+        at = int(datetime.now(UTC).timestamp())
+        heads = ("total", "country:BR", "platform:twitch", "topic:robots", "topic:hybrid")
+        sums = {f"{head}|engagement": actions for head in heads}
+        self.shelf.commit(0, Group([f"slot:{at // 10 * 10}", f"minute:{at // 60 * 60}", "total"], sums))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+class Opened:
+    """A house, and pages that are closed with it; no script may fail, and nothing break the content security policy."""
+
+    def __init__(self, house: House, browser: Browser, stack: AsyncExitStack) -> None:
+        self.house, self.browser, self._stack = house, browser, stack
+        self.pages: list[Page] = []
+        self.errors: list[str] = []
+
+    async def page(self, path: str, width: int = 390, height: int = 844) -> Page:
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": height}, reduced_motion="reduce", locale="en"
+        )
+        self._stack.push_async_callback(context.close)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        await page.add_init_script(WATCH)
+        await page.goto(self.house.url + path)
+        self.pages.append(page)
+        return page
+
+    async def phone(self, query: str = "?lang=en", width: int = 390, height: int = 844) -> Page:
+        page = await self.page(f"remote{query}", width, height)
+        await page.wait_for_selector("[data-key='scene:overview'][aria-pressed=true]")
+        return page
+
+    async def stage(self, query: str = "?profile=stage&lang=en") -> Page:
+        page = await self.page(query, 1920, 1080)
+        await page.wait_for_selector(".wall[data-truth=live]")
+        return page
+
+
+@pytest.fixture
+def opened(browser: Browser, wall: Path, valkey: str) -> Any:
+    @asynccontextmanager
+    async def made(config: Config = CONFIG) -> AsyncIterator[Opened]:
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(redis.asyncio.Redis.from_url(valkey, retry=Retry(NoBackoff(), 0)))
+            await client.flushall()
+            house = House(wall, client, config)
+            house.count(100)
+            await house.start()
+            stack.push_async_callback(house.stop)
+            running = asyncio.create_task(house.run())
+            stack.callback(running.cancel)
+            found = Opened(house, browser, stack)
+            yield found
+            assert not running.done()
+            for page in found.pages:
+                if not page.is_closed():
+                    assert await page.evaluate("window.violations") == []
+            assert found.errors == []
+
+    return made
+
+
+def scene(page: Page, name: str) -> Any:
+    return page.wait_for_selector(f".wall[data-scene={name}]", state="attached")
+
+
+async def test_a_touch_is_answered_before_the_server_and_confirmed_by_the_wall(opened: Any) -> None:
+    async with opened() as all_:
+        stage, phone = await all_.stage(), await all_.phone()
+        let_go = asyncio.Event()
+
+        async def hold(route: Any) -> None:
+            if '"seen"' not in (route.request.post_data or ""):
+                await let_go.wait()
+            await route.continue_()
+
+        await phone.route("**/api/wall", hold)
+        key = phone.locator("[data-key='scene:topics']")
+        await key.click()
+        await expect(key).to_contain_text("sent")
+        let_go.set()
+        await expect(key).to_contain_text("on the wall")
+        await scene(stage, "topics")
+        await expect(key).to_have_attribute("aria-pressed", "true")
+        await expect(phone.locator("[data-part=now]")).to_contain_text("Topics and brands")
+        await expect(phone.locator("[data-part=now]")).to_contain_text("rotation follows Robot night")
+
+
+async def test_safe_is_one_touch_and_leaving_it_asks(opened: Any) -> None:
+    async with opened() as all_:
+        stage, room, phone = await all_.stage(), await all_.stage("?lang=en"), await all_.phone()
+        await phone.click("[data-key=safe]")
+        await scene(stage, "safe")
+        assert await stage.locator("[data-part=safe] h1").inner_text() == "Summit"
+        assert await room.get_attribute(".wall", "data-scene") == "overview"
+        for key in ("Escape", "Enter", "1", "ArrowRight", " ", "s", "Escape"):
+            await stage.keyboard.press(key)
+        await stage.keyboard.press("Enter")  # ends what the keys above put up, and nothing else
+        assert await stage.get_attribute(".wall", "data-scene") == "safe"
+        await phone.click("[data-key=leave]")
+        await phone.keyboard.press("Escape")
+        assert await stage.get_attribute(".wall", "data-scene") == "safe"
+        await phone.click("[data-key=leave]")
+        await phone.click("[data-key=confirm]")
+        await scene(stage, "overview")
+
+
+async def test_the_safe_scene_needs_no_network_and_outlives_a_reload(opened: Any) -> None:
+    async with opened() as all_:
+        stage, phone = await all_.stage(), await all_.phone()
+        await phone.click("[data-key=safe]")
+        await scene(stage, "safe")
+        await all_.house.stop()
+        await phone.wait_for_selector("main.lost")
+        await stage.wait_for_selector(".wall[data-truth=lost]", state="attached")
+        assert await stage.get_attribute(".wall", "data-scene") == "safe"
+        assert await stage.locator("[data-part=safe] h1").is_visible()
+        await all_.house.start()
+        await stage.route("**/feed*", lambda route: route.abort())
+        await stage.reload()
+        await scene(stage, "safe")
+
+
+async def test_a_phone_that_cannot_reach_the_monitor_says_so_and_puts_up_safe_as_soon_as_it_can(opened: Any) -> None:
+    async with opened() as all_:
+        stage, phone = await all_.stage(), await all_.phone()
+        await all_.house.stop()
+        await expect(phone.get_by_role("alert")).to_contain_text("nothing you touch reaches the wall")
+        await phone.click("[data-key=safe]")
+        await all_.house.start()
+        await scene(stage, "safe")
+        await phone.wait_for_selector("[data-key=leave]")
+
+
+async def test_a_topic_under_embargo_leaves_the_stage_and_says_on_the_phone_until_when(opened: Any) -> None:
+    async with opened() as all_:
+        stage, phone = await all_.stage(), await all_.phone()
+        await phone.click("[data-key='scene:topics']")
+        await scene(stage, "topics")
+        await expect(stage.locator("main")).to_contain_text("Robots")
+        await phone.click("[data-key=embargoes]")
+        await phone.click("[data-key='topic:robots']")
+        await expect(stage.locator("main")).not_to_contain_text("Robots")
+        await expect(stage.locator("main")).to_contain_text("Hybrid")
+        assert "obots" not in (await stage.inner_text("body")).replace("Robot night", "")
+        await expect(phone.locator("dialog[open]")).to_contain_text("hidden until")
+        await expect(phone.locator("[data-key=embargoes]")).to_contain_text("1 topic until")
+
+
+async def test_frozen_numbers_stand_on_stage_in_blue_and_go_on_in_the_room(opened: Any) -> None:
+    async with opened() as all_:
+        stage, room, phone = await all_.stage(), await all_.stage("?lang=en"), await all_.phone()
+        await phone.click("[data-key=freeze]")
+        await stage.wait_for_selector(".wall[data-truth=frozen]")
+        as_of = stage.locator("[data-part=as-of]")
+        assert (await as_of.inner_text()).startswith("Frozen at ")
+        blue = await stage.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--blue')")
+        colour = await as_of.evaluate("(e) => getComputedStyle(e).color")
+        assert colour == "rgb({}, {}, {})".format(*bytes.fromhex(blue.strip().lstrip("#")))
+        await expect(room.locator("[data-part=place]")).to_contain_text("stage frozen at")
+        await expect(room.locator("[data-part=profile]")).to_have_text("Back room")
+        await expect(stage.locator("[data-part=profile]")).to_have_text("Stage")
+        before = await stage.locator("main").inner_text()
+        assert "100" in before
+        all_.house.count(4567)
+        await expect(room.locator("main")).to_contain_text("4,667")
+        assert await stage.locator("main").inner_text() == before
+        await phone.click("[data-key=freeze]")
+        await expect(stage.locator("main")).to_contain_text("4,667")
+
+
+@pytest.mark.parametrize("query", ["?profile=stage&lang=en", "?profile=stage&lang=zh&theme=light", "?lang=en", "?lang=zh"])
+async def test_with_a_producer_every_text_of_the_wall_can_still_be_read(opened: Any, query: str) -> None:
+    walk = (Path(__file__).parent / "walk.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
+    async with opened(replace(CONFIG, rehearsal=True)) as all_:
+        stage = await all_.stage(query)
+        phone = await all_.phone()
+        for command in ("freeze", "scene:topics"):
+            await phone.click(f"[data-key='{command}']")
+        await expect(stage.locator("[data-part=truth]")).to_contain_text("冻结" if "zh" in query else "rozen")
+        assert (await stage.evaluate(f"{walk}(20)"))["problems"] == []
+        words = "演练" if "zh" in query else "Rehearsal: none of this is real"
+        await expect(stage.locator(".picture .rehearsal")).to_contain_text(words)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640), (1280, 800)])
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_every_target_is_large_enough_for_a_thumb(opened: Any, width: int, height: int, language: str) -> None:
+    async with opened() as all_:
+        phone = await all_.phone(f"?lang={language}", width, height)
+        assert await phone.evaluate("document.documentElement.scrollWidth") == width
+        small = """() => [...document.querySelectorAll("main button, dialog[open] button, dialog[open] select, dialog[open] label.choice")]
+            .map((e) => [e.innerText, e.getBoundingClientRect()]).filter(([, r]) => r.height < 56 || r.width < 56).map(([t]) => t)"""
+        letters = """() => [...document.querySelectorAll("body *")].filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())
+            && parseFloat(getComputedStyle(e).fontSize) < 16).map((e) => e.textContent)"""
+        safe = await phone.locator("[data-key=safe]").bounding_box()
+        assert safe is not None
+        assert (safe["height"], round(safe["y"] + safe["height"]) <= height) == (78, True)
+        for sheet in (None, "pins", "embargoes", "log"):
+            if sheet is not None:
+                await phone.click(f"[data-key={sheet}]")
+                await phone.wait_for_selector("dialog[open] [data-key=safe-here]")
+            assert await phone.evaluate(small) == []
+            assert await phone.evaluate(letters) == []
+            if sheet is not None:
+                box = await phone.locator("dialog[open] [data-key=safe-here]").bounding_box()
+                assert box is not None
+                assert box["y"] + box["height"] <= height
+                await phone.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("query", ["?lang=en", "?lang=zh&theme=light"])
+async def test_the_phone_has_no_accessibility_violations_and_needs_no_mouse(opened: Any, query: str) -> None:
+    async with opened() as all_:
+        phone = await all_.phone(query)
+        await phone.evaluate(AXE.read_text(encoding="utf-8"))
+        for sheet in (None, "pins", "embargoes", "log"):
+            if sheet is not None:
+                await phone.locator(f"[data-key={sheet}]").focus()
+                await phone.keyboard.press("Enter")
+                await phone.wait_for_selector("dialog[open]")
+            assert await phone.evaluate(VIOLATIONS) == []
+            if sheet is not None:
+                await phone.keyboard.press("Escape")
+        await phone.locator("[data-key=log]").focus()
+        await phone.keyboard.press("Tab")
+        await phone.keyboard.press("Enter")
+        await phone.wait_for_selector("[data-key=leave]")
+        assert await phone.evaluate(VIOLATIONS) == []
+
+
+async def test_a_token_lets_a_phone_in_and_its_end_shows_the_form_again(opened: Any) -> None:
+    async with opened() as all_:
+        all_.house.tokens.append(LEAD_TOKEN)
+        phone = await all_.page("remote?lang=zh")
+        await phone.evaluate(AXE.read_text(encoding="utf-8"))
+        assert await phone.evaluate(VIOLATIONS) == []
+        await phone.fill("#token", LEAD)
+        await phone.keyboard.press("Enter")
+        await phone.wait_for_selector("[data-key='scene:overview'][aria-pressed=true]")
+        assert LEAD not in phone.url
+        assert await phone.evaluate("document.cookie") == ""
+        other = await all_.page(f"?token={LEAD}&lang=en", 1920, 1080)
+        await other.wait_for_selector(".wall[data-truth=live]")
+        assert other.url == f"{all_.house.url}?lang=en"
+        assert LEAD not in json.dumps(await other.evaluate("[document.referrer, history.length, location.href]"))
+        all_.house.tokens.clear()
+        all_.house.tokens.append(replace_token())
+        await all_.house.guard.sweep()
+        await phone.wait_for_selector("#token")
+        await other.wait_for_selector("#token")
+
+
+def replace_token() -> Token:
+    return new_token("lead", "Li", raw=b"m" * 32, id_="2" * 8, made="")[1]
