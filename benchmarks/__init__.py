@@ -14,6 +14,7 @@ NAMES = (
     "collect",
     "count",
     "feed",
+    "spikes",
     "fan_out",
     "event_to_frame",
     "retraction",

@@ -169,6 +169,22 @@ class Wall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spikes:
+    """What is worth telling as unexpected."""
+
+    minimum_count: int = 30
+    """Engagement in twenty seconds; less is no spike, however unexpected."""
+    minimum_authors: int = 5
+    """Different people behind it, where that is known."""
+    false_per_hour: float = 1.0
+    """How many spikes that are none are bearable; fewer means that more is missed, and later."""
+    owner: str = "command center"
+    """Who is called when nobody in particular is."""
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Topic id, group, country code or dimension → who is called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
     names_days: int = 7
     """Display names are forgotten after this many days."""
@@ -197,6 +213,7 @@ class Config:
     public: Public = Public()
     moderation: Moderation = Moderation()
     privacy: Privacy = Privacy()
+    spikes: Spikes = Spikes()
     wall: Wall = Wall()
     owners: Mapping[str, str] = field(default_factory=dict)
     """Kind of attention → the team that must act, where it is another one than usual (``monitor.attention.OWNERS``)."""

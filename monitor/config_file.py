@@ -32,6 +32,7 @@ from monitor.config import (
     Scope,
     Session,
     Simulator,
+    Spikes,
     Topic,
     Turn,
     Wall,
@@ -97,6 +98,7 @@ def parse(text: str, *, file: Path, environment: Mapping[str, str], tells: bool 
         moderation=_section(root, "moderation", _moderation),
         alerts=tuple(alert for alert in _list(root, "alert", lambda table: _alert(table, tells=tells)) if alert is not None),
         privacy=_section(root, "privacy", _privacy),
+        spikes=_section(root, "spikes", _spikes),
         wall=_section(root, "wall", lambda table: _wall(table, [session.id for session in sessions])),
         owners=_section(root, "owners", _owners),
         simulator=_section(root, "simulator", _simulator),
@@ -326,6 +328,20 @@ def _turn(table: Table, sessions: list[str]) -> Turn:
         session=session,
         seconds=table.integer("seconds", low=5, high=3600) if table.has("seconds") else None,
     )
+
+
+def _spikes(table: Table) -> Spikes:
+    usual = USUAL.spikes
+    owners = table.table("owners")
+    found = Spikes(
+        minimum_count=table.integer("minimum_count", usual.minimum_count, low=1, high=1_000_000),
+        minimum_authors=table.integer("minimum_authors", usual.minimum_authors, low=1, high=10_000),
+        false_per_hour=table.number("false_per_hour", usual.false_per_hour, low=0.001),
+        owner=table.text("owner", usual.owner),
+        owners={name: owners.text(name) for name in owners.keys},
+    )
+    owners.done()
+    return found
 
 
 # --- machines ---------------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ UNKEPT_SECONDS = 30
 """Searches of the keeper are made every few seconds."""
 KEPT = "kept"
 """The part that says when each search was made last; it is judged here, and not shown."""
+EXPECTED = "expected"
+"""The part that says what was to be expected of each series; it is shown in its metrics."""
 SHOWN_KINDS = (*KINDS, "engagement")
 STATES = (
     "live",
@@ -169,7 +171,7 @@ class Picture:
                 "engagement": book.history(),
                 "topics": self._topic_histories(book),
             }
-        state.update({name: dict(part) for name, part in around.parts.items() if name != KEPT})
+        state.update({name: dict(part) for name, part in around.parts.items() if name not in (KEPT, EXPECTED)})
         unkept = _unkept(around.parts.get(KEPT, {}), now_ms)
         if stale := _stale(around, unkept, now_ms):
             state["stale"] = stale
@@ -212,7 +214,7 @@ class Picture:
             result["authors"] = authors
         if head in live:
             result["livestreams"] = live[head]
-        return result
+        return result | _unusual(around.parts.get(EXPECTED, {}), head)
 
     def _rate_slots(self, book: Book, head: str) -> int:
         session = self._tagged(head)
@@ -387,6 +389,8 @@ class Picture:
                 result[name] = book.totals.get(f"total|{name}", 0)
         if around.event_to_wall_ms:
             result["event_to_wall_ms"] = dict(around.event_to_wall_ms)
+        if "watched" in around.parts.get(EXPECTED, {}):
+            result["series_watched"] = around.parts[EXPECTED]["watched"]
         if around.duplicates is not None:
             result["duplicates"] = around.duplicates
         if book.as_of_ms is not None:
@@ -427,6 +431,19 @@ def _unkept(kept: Mapping[str, Any], now_ms: int) -> dict[str, float]:
     """Searches that nobody has made for too long → when they were made last; of what was never made there is nothing to be old."""
     times = {name: at for name, text in kept.items() if isinstance(text, str) and (at := moment(text)) is not None}
     return {name: at for name, at in sorted(times.items()) if now_ms / 1000 - at > UNKEPT_SECONDS}
+
+
+def _unusual(part: Mapping[str, Any], head: str) -> dict[str, Any]:
+    """What the keeper says of one head: the expected range or when it will be known, and today beside yesterday."""
+    known = part.get("series", {}).get(head, {})
+    result: dict[str, Any] = {}
+    if "low" in known:
+        result["expected"] = {"low": known["low"], "high": known["high"]}
+    elif "learning_until" in known:
+        result["learning_until"] = known["learning_until"]
+    if head in part.get("change", {}):
+        result["change_vs_yesterday"] = part["change"][head]
+    return result
 
 
 def _stale(around: Around, unkept: Mapping[str, float], now_ms: int) -> dict[str, str]:

@@ -1,0 +1,382 @@
+"""What is unexpected: spikes over many series, judged slot by slot. Pure: the same slots give the same spikes.
+
+A slot is *raised* when it is above what nineteen of twenty are. Two raised slots in a row make a candidate, and its evidence is the smallest of
+three probabilities, of its last twenty, forty and sixty seconds under the negative binomial of ``expected``, each calibrated by how often
+such probabilities really come (``Tail``), times three because it is the smallest of three. A reaction of a chat, over in thirty seconds, is so
+told from what lasts: it is common in twenty seconds of a chat that reacts, and rare in sixty.
+
+All series of a slot are tested together by Benjamini and Hochberg (1995), whose bound also holds for series that rise together (Benjamini and
+Yekutieli 2001: positive dependence), as countries, topics and the total do. But a slot comes every ten seconds for ever, and while nothing
+happens every found spike is a false one, whatever the share. So the level of a slot is chosen by how many false spikes in an hour are
+bearable: ``false_per_hour`` / 360. Rules that spend a level over time (LORD, SAFFRON) were not taken: they need tests that are independent
+over time, and successive slots of chat are not.
+
+What is open is held out of its own level, so that a spike does not become what is expected. It closes when three slots in a row are below the
+middle between the expected mean and the upper limit, which is lower than what opened it; after half an hour it is the new normal.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from math import ceil, floor, log2
+from typing import TYPE_CHECKING, Literal
+
+from monitor.expected import COMMON, LAG, MEMORY, Pool, Series, Tail
+from monitor.exposure import Exposed
+from monitor.windows import SLOT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from monitor.expected import Range
+
+FALSE_PER_HOUR = 1.0
+CONFIRM = 10.0
+"""A single slot is shown as something to be confirmed at a level so many times looser."""
+LEARN_SLOTS = 30
+"""Before this nothing is known: five minutes."""
+JOIN_SLOTS = 12
+"""A series that comes later has the others to be compared with."""
+CALM_SLOTS = 3
+LONGEST_SLOTS = 180
+AGAIN_SECONDS = 60
+"""What rises again so soon is the same spike."""
+BEFORE_SECONDS, AFTER_SECONDS, SETTLE_SECONDS = 30, 150, 60
+"""Around a session's start and end nothing opens: that the total and sessions change is expected, and the others need a minute to agree."""
+RESTART_SLOTS = 6
+TESTED = (2, 4, 6)
+"""Slots whose sums are tested: what is extreme opens after two, what lasts after four or six."""
+LEAST_FACTOR = 2.0
+"""Less than twice the upper explanation is not worth anybody's time, however certain."""
+MINIMUM = 30
+"""Fewer counts in twenty seconds are no spike, however unexpected."""
+SHOWN_SLOTS = 6
+MOST_CLOSED = 50
+
+State = Literal["confirming", "open", "closed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One closed slot of all series."""
+
+    start: int
+    """Unix seconds."""
+    counts: Mapping[str, int]
+    """Head → engagement; ``total`` is there, and every series that exists, with 0 too."""
+    exposed: Exposed = field(default_factory=Exposed)
+    """What livestreams that began or ended mean for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spike:
+    """One thing that is not as expected."""
+
+    head: str
+    state: State
+    since: int
+    """Start of its first raised slot, Unix seconds."""
+    opened: int | None = None
+    """End of the slot that opened it."""
+    closed: int | None = None
+    severity: int = 1
+    factor: float = 1.0
+    peak: float = 1.0
+    """The greatest factor so far."""
+    actual: int = 0
+    """Engagement a minute, of up to the last six slots since it began."""
+    low: int = 0
+    mid: float = 0.0
+    high: int = 0
+    calm: int = 0
+    """Slots in a row below the closing line."""
+    doubted: bool = False
+    """Too few people are behind it; it is watched, and not shown."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.head.replace(':', '-')}-{self.since}"
+
+    @property
+    def shown(self) -> bool:
+        return not self.doubted
+
+
+def severity(factor: float, seconds: int) -> int:
+    """1 to 10, from how far above the expected (two thirds; sixteen-fold is all of it) and for how long (one third; ten minutes are)."""
+    height = min(1.0, max(0.0, log2(max(factor, 1.0)) / 4))
+    length = min(1.0, max(0, seconds) / 600)
+    return 1 + round(9 * (2 * height + length) / 3)
+
+
+def discoveries(evidence: Mapping[str, float], series: int, level: float) -> set[str]:
+    """Benjamini–Hochberg: which of these are found, of ``series`` tests of which the others were not even near."""
+    ordered = sorted(evidence.items(), key=lambda item: (item[1], item[0]))
+    found = 0
+    for rank, (_, chance) in enumerate(ordered, 1):
+        if chance <= level * rank / max(1, series):
+            found = rank
+    return {head for head, _ in ordered[:found]}
+
+
+def _common(actual: float, usual: float) -> float:
+    return (actual + COMMON) / (max(0.0, usual) + COMMON)
+
+
+class Watch:
+    """Judges slots in order; ``spikes`` is what is so now."""
+
+    def __init__(
+        self,
+        bounds: Iterable[int] = (),
+        *,
+        minimum: int = MINIMUM,
+        false_per_hour: float = FALSE_PER_HOUR,
+    ) -> None:
+        self.bounds = sorted(set(bounds))
+        """When a session starts or ends, Unix seconds."""
+        self.minimum = minimum
+        self.level = false_per_hour * SLOT_SECONDS / 3600
+        self.series: dict[str, Series] = {}
+        self.pool = Pool()
+        self.tail = Tail()
+        self._pending: deque[list[tuple[str, int, float, float]]] = deque()
+        """Evidence of the newest slots, which are not learnt from yet."""
+        self.spikes: dict[str, Spike] = {}
+        """Head → its spike that is not closed."""
+        self.closed: list[Spike] = []
+        self.newest: int | None = None
+        """Start of the newest slot that was taken."""
+
+    # --- slots ---
+
+    def take(self, slot: Slot, *, judge: bool = True, held: Collection[str] = ()) -> list[Spike]:
+        """The next slot; returns the spikes that this one opened. Without ``judge`` it is only learnt from, but for the series held out."""
+        if self.newest is not None and slot.start <= self.newest:
+            return []
+        if self.newest is not None and slot.start - self.newest > MEMORY * SLOT_SECONDS:
+            self.series.clear()  # nobody looked for so long that nothing is known
+        self.newest = slot.start
+        # When the first slot after a start or an end is learnt from, what was before is forgotten; the others go with the total.
+        if "total" in self.series and any(0 <= slot.start - LAG * SLOT_SECONDS - bound < SLOT_SECONDS for bound in self.bounds):
+            self.series["total"].restart(0)
+        self._predict(slot)
+        candidates = {head: chance for head in slot.counts if (chance := self._chance(head, slot.start)) is not None}
+        found = discoveries(candidates, len(slot.counts), self.level)
+        opened: list[Spike] = []
+        if judge:
+            end = slot.start + SLOT_SECONDS
+            self._confirming(slot)
+            self._go_on(end, [head for head, spike in self.spikes.items() if spike.state == "open"])
+            opened = self._open(end, found)
+        held = {*held, *(() if judge else found)}
+        for head, spike in self.spikes.items():
+            if spike.state == "open" and head in self.series:
+                self.series[head].held.update(range(spike.since, slot.start + 1, SLOT_SECONDS))
+        for head in slot.counts:
+            series = self.series[head]
+            if head in held:
+                series.held.add(slot.start)
+            series.learn(self.pool, changing=head == "total" and self._in_grace(head, slot.start))
+        self._learn_tail()
+        return opened
+
+    def doubt(self, head: str, *, doubted: bool) -> None:
+        """Whether too few people are behind a spike for it to be shown."""
+        if head in self.spikes:
+            self.spikes[head] = replace(self.spikes[head], doubted=doubted)
+
+    def resume(self, spikes: Iterable[Spike]) -> None:
+        """What an earlier keeper had found."""
+        for spike in spikes:
+            if spike.state == "closed":
+                self.closed.append(spike)
+            else:
+                self.spikes[spike.head] = spike
+
+    # --- what can be read ---
+
+    def learning_until(self, head: str) -> int | None:
+        """Unix seconds at which the series will be known; None when it is."""
+        if self.newest is None:
+            return None
+        series, total = self.series.get(head), self.series.get("total")
+        missing = self._missing(series, total)
+        return self.newest + (1 + missing) * SLOT_SECONDS if missing > 0 else None
+
+    def expected(self, head: str) -> Range | None:
+        """What is expected of the newest six slots together; None while learning."""
+        series = self.series.get(head)
+        if series is None or self.learning_until(head) is not None or len(series.points) < SHOWN_SLOTS:
+            return None
+        return series.range(SHOWN_SLOTS, self.pool)
+
+    @property
+    def watched(self) -> int:
+        """Series that can be judged."""
+        total = self.series.get("total")
+        return sum(self._missing(series, total) <= 0 for series in self.series.values())
+
+    # --- inside ---
+
+    def _predict(self, slot: Slot) -> None:
+        excluded = {head for head in self.spikes if head.startswith("country:")}
+        fresh, joined = slot.exposed.fresh, slot.exposed.joined
+        for head in slot.counts:
+            if head not in self.series:
+                self.series[head] = Series(level=float(slot.counts[head] - fresh.get(head, 0)))
+            series = self.series[head]
+            if head in joined:
+                series.level = max(0.0, series.level + joined[head], slot.exposed.usual[head])
+                if head != "total":
+                    series.restart(RESTART_SLOTS)
+        countries = [head for head in slot.counts if head.startswith("country:")]
+        everything = (
+            sum(slot.counts[head] - fresh.get(head, 0) for head in countries),
+            sum(self.series[head].level for head in countries),
+        )
+        usable = [head for head in countries if head not in excluded]
+        actual = sum(slot.counts[head] - fresh.get(head, 0) for head in usable)
+        usual = sum(self.series[head].level for head in usable)
+        for head, count in slot.counts.items():
+            series = self.series[head]
+            # Of a country, what all the others did; a topic or a session is a part of everything.
+            if head == "total":
+                common = 1.0
+            elif head.startswith("session:"):
+                total = self.series["total"]
+                others = slot.counts["total"] - count - fresh.get("total", 0) + fresh.get(head, 0)
+                common = _common(others, total.level - series.level)
+            elif not head.startswith("country:"):
+                common = _common(*everything)
+            elif head in excluded:
+                common = _common(actual, usual)
+            else:
+                common = _common(actual - count + fresh.get(head, 0), usual - series.level)
+            series.predict(slot.start, count, common, self.pool, fresh=fresh.get(head, 0))
+
+    def _chance(self, head: str, start: int) -> float | None:
+        """How probable what a series did is, if it is worth asking."""
+        series = self.series[head]
+        if head in self.spikes and self.spikes[head].state == "open":
+            return None
+        if self.learning_until(head) is not None or self._in_grace(head, start) or len(series.points) < SHOWN_SLOTS:
+            return None
+        if self._raised(series) < 2 or series.sum(2).actual < self.minimum:
+            return None
+        chances = [
+            self.tail.calibrated(width, series.spread(width, self.pool), series.surprise(width, self.pool))
+            for width in TESTED
+            if series.times(width) >= LEAST_FACTOR
+        ]
+        return min(1.0, len(TESTED) * min(chances)) if chances else None
+
+    def _learn_tail(self) -> None:
+        """Remember what the evidence of this slot was; learn from that of the slot that is old enough."""
+        evidence = []
+        for head, series in self.series.items():
+            if series.age > JOIN_SLOTS and len(series.points) >= SHOWN_SLOTS:
+                for width in TESTED:
+                    found = series.sum(width)
+                    spread = series.spread(width, self.pool)
+                    # Of what is hardly above the mean it is enough to know that.
+                    chance = 1.0 if found.actual <= 1.3 * found.ceiling else series.surprise(width, self.pool)
+                    evidence.append((head, width, spread, chance))
+        self._pending.append(evidence)
+        if len(self._pending) > LAG:
+            for head, width, spread, chance in self._pending.popleft():
+                known = self.series.get(head)
+                if known is not None and known.is_clean(width, LAG):
+                    self.tail.add(width, spread, chance)
+
+    def _missing(self, series: Series | None, total: Series | None) -> int:
+        first = LEARN_SLOTS - (total.age if total is not None else 0)
+        return max(first, JOIN_SLOTS - (series.age if series is not None else 0))
+
+    def _raised(self, series: Series) -> int:
+        """How many of the newest slots in a row are raised; not counted beyond six."""
+        found = 0
+        for point in reversed(series.points):
+            if found >= SHOWN_SLOTS or not point.raised:
+                break
+            found += 1
+        return found
+
+    def _in_grace(self, head: str, start: int) -> bool:
+        """Around a start or an end of a session nothing new opens: not everybody reacts in the same slot."""
+        after = AFTER_SECONDS if head == "total" or head.startswith("session:") else SETTLE_SECONDS
+        return any(-BEFORE_SECONDS <= start + SLOT_SECONDS - bound < after for bound in self.bounds)
+
+    def _confirming(self, slot: Slot) -> None:
+        """One slot that could be the first of a spike; forgotten when the next one is not."""
+        self.spikes = {head: spike for head, spike in self.spikes.items() if spike.state == "open"}
+        chances = {
+            head: series.surprise(1, self.pool)
+            for head, series in self.series.items()
+            if head in slot.counts
+            and head not in self.spikes
+            and series.points[-1].raised
+            and series.points[-1].actual * 2 >= self.minimum
+            and self.learning_until(head) is None
+            and not self._in_grace(head, slot.start)
+        }
+        for head in discoveries(chances, len(slot.counts), self.level * CONFIRM):
+            since = slot.start - (self._raised(self.series[head]) - 1) * SLOT_SECONDS
+            self.spikes[head] = self._measured(Spike(head=head, state="confirming", since=since))
+
+    def _open(self, end: int, found: Collection[str]) -> list[Spike]:
+        opened = []
+        for head in sorted(found):
+            again = next((one for one in reversed(self.closed) if one.head == head), None)
+            if again is not None and again.closed is not None and end - again.closed <= AGAIN_SECONDS:
+                self.closed.remove(again)
+                self.spikes[head] = replace(again, state="open", closed=None, calm=0)
+                continue
+            since = end - self._raised(self.series[head]) * SLOT_SECONDS
+            self.spikes[head] = self._measured(Spike(head=head, state="open", since=since, opened=end))
+            opened.append(self.spikes[head])
+        return opened
+
+    def _go_on(self, end: int, heads: Iterable[str]) -> None:
+        """What is open goes on, or closes."""
+        for head in heads:
+            spike = self.spikes[head]
+            series = self.series.get(head)
+            if series is None or series.points[-1].start + SLOT_SECONDS != end:
+                self._close(spike, end)  # it is not counted any more
+                continue
+            point = series.points[-1]
+            calm = spike.calm + 1 if point.actual < point.line else 0
+            going = replace(self._measured(spike), calm=calm)
+            self.spikes[head] = going
+            if calm >= CALM_SLOTS:
+                self._close(spike, end - CALM_SLOTS * SLOT_SECONDS)
+            elif end - spike.since >= LONGEST_SLOTS * SLOT_SECONDS:
+                self._close(going, end)
+                series.held.clear()
+                series.restart(0)  # the new normal
+
+    def _close(self, spike: Spike, at: int) -> None:
+        """With the figures of its last slot that was not calm."""
+        del self.spikes[spike.head]
+        self.closed = [*self.closed, replace(spike, state="closed", closed=max(at, spike.since + SLOT_SECONDS))][-MOST_CLOSED:]
+
+    def _measured(self, spike: Spike) -> Spike:
+        series = self.series[spike.head]
+        end = series.points[-1].start + SLOT_SECONDS
+        slots = max(1, min(SHOWN_SLOTS, (end - spike.since) // SLOT_SECONDS))
+        found, shown = series.sum(slots, as_counted=True), series.range(slots, self.pool)
+        minute = SHOWN_SLOTS / len(list(series.points)[-slots:])
+        factor = found.actual / max(found.mid, 0.5)
+        peak = max(spike.peak, factor)
+        return replace(
+            spike,
+            factor=round(factor, 2),
+            peak=round(peak, 2),
+            actual=round(found.actual * minute),
+            low=floor(shown.low * minute),
+            mid=round(found.mid * minute, 1),
+            high=ceil(shown.high * minute),
+            severity=severity(peak, end - spike.since),
+        )
