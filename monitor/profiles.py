@@ -57,11 +57,11 @@ def kept(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def frozen(state: Mapping[str, Any], moment: Mapping[str, Any]) -> dict[str, Any]:
-    """The state with the numbers of that moment; messages of that moment that are still there, as they are now."""
+    """The state with the numbers of that moment; messages of that moment that are still there, and whichever was pinned since."""
     result = {name: part for name, part in state.items() if name not in NUMBERS}
     result |= {name: moment[name] for name in NUMBERS if name in moment}
     if "highlights" in state:
-        messages = set(moment.get("highlights", ()))
+        messages = {*moment.get("highlights", ()), state.get("wall", {}).get("pinned", {}).get("message")}
         result["highlights"] = {name: one for name, one in state["highlights"].items() if name in messages}
     return result
 

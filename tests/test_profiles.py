@@ -167,6 +167,13 @@ def test_frozen_numbers_stand_still_while_messages_are_still_taken_off():
     assert (shown["event"], shown["wall"], shown["attention"]) == (later["event"], later["wall"], later["attention"])
 
 
+def test_a_message_that_is_pinned_after_the_freeze_is_shown_all_the_same():
+    later = state(frozen_at="x", pinned={"message": "new"})
+    later["highlights"]["new"] = message("later")
+    later["highlights"]["other"] = message("later")
+    assert set(frozen(later, kept(state()))["highlights"]) == {"a", "b", "c", "d", "e", "new"}
+
+
 def test_a_message_that_is_flagged_or_under_embargo_after_the_freeze_leaves_the_stage():
     moment = kept(state())
     later = state(frozen_at="x", **HIDDEN)
