@@ -56,6 +56,7 @@ from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from connectors.event import Event
     from monitor.channels import Row
@@ -649,13 +650,27 @@ def machine_token(spool_name: str) -> str:
     return f"{socket.gethostname()}:{spool_name}"
 
 
-def simulated(data_dir: Any) -> dict[str, Any]:
-    """Where the simulator listens, as options of the connectors; when it does not run they lead nowhere, never to a real platform."""
-    try:
-        found = orjson.loads((data_dir / "simulator.json").read_bytes())
-    except (OSError, ValueError):
-        found = {}
-    return addresses_of(found)
+class Simulated:
+    """Where the simulator listens, as options of the connectors: as the file says, or said last while it cannot be read.
+
+    Before it said anything they lead nowhere: never to a real platform, which knows nothing of invented people.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: tuple[int, int, int] | None = None
+        """Which file it was."""
+        self._addresses: Mapping[str, Any] = addresses_of({})
+
+    def __call__(self) -> Mapping[str, Any]:
+        with suppress(OSError, ValueError):
+            about = self._path.stat()
+            this = about.st_mtime_ns, about.st_ino, about.st_size
+            if this != self._read:
+                told = orjson.loads(self._path.read_bytes())
+                if isinstance(told, dict):
+                    self._addresses, self._read = addresses_of(told), this
+        return self._addresses
 
 
 async def run(settings: Settings) -> int:
@@ -680,7 +695,7 @@ async def run(settings: Settings) -> int:
             dedupe="no-dedupe" not in off,
         ) as producer:
             token = machine_token(producer.name)
-            addresses = (lambda: simulated(settings.data_dir)) if simulator else dict
+            addresses: Callable[[], Mapping[str, Any]] = Simulated(settings.data_dir / "simulator.json") if simulator else dict
             collector = Collector(journal, producer, source.setup, tools, token=token, addresses=addresses)
             # The simulator listens on this machine, where no proxy of the house leads.
             async with rest.client(environment=not simulator) as session, asyncio.TaskGroup() as tasks:

@@ -33,12 +33,13 @@ from connectors.connector import (
     make_pseudonym,
 )
 from connectors.event import Gap, Message, from_json
-from monitor.collect import Collector, Group, decode_resume, later, plan, regroup, share_of
+from monitor.collect import Collector, Group, Simulated, decode_resume, later, plan, regroup, share_of
 from monitor.config import Config, Event, Platform, Scope
 from monitor.journal import Journal
 from monitor.produce import Producer
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster
+from monitor.simulated import addresses_of
 
 sys.path.insert(0, str(Path(__file__).parent / "contract"))
 from fake_twitch import FakeTwitch
@@ -89,6 +90,22 @@ def test_a_platform_without_its_key_waits_and_says_which_key_and_reads_as_soon_a
     assert list(plan(with_key, roster, ALL).targets["youtube"]) == ["youtube:ana"]
     simulator = {"youtube": {"api_key": Secret("simulated")}}
     assert list(plan(without, roster, ALL, given=simulator).targets["youtube"]) == ["youtube:ana"]
+
+
+def test_where_the_simulator_listens_is_kept_while_its_file_cannot_be_read_and_never_is_a_real_platform(tmp_path):
+    path = tmp_path / "simulator.json"
+    addresses = Simulated(path)
+    assert addresses() == addresses_of({})  # nobody listens there
+    path.write_text('{"twitch": "ws://127.0.0.1:7001", "youtube": "http://127.0.0.1:7002/youtube/v3"}')
+    there = addresses()
+    assert (there["twitch"]["url"], there["youtube"]["url"]) == ("ws://127.0.0.1:7001", "http://127.0.0.1:7002/youtube/v3")
+    path.unlink()
+    assert addresses() == there
+    for nothing in ("", '{"twitch"', "[]", "null"):
+        path.write_text(nothing)
+        assert addresses() == there
+    path.write_text('{"twitch": "ws://127.0.0.1:7003"}')
+    assert addresses()["twitch"]["url"] == "ws://127.0.0.1:7003"
 
 
 def test_without_consent_or_switched_off_nobody_is_watched_and_it_is_said():
