@@ -89,6 +89,7 @@ class Pushes:
         self.gate = Gate()
         self._tools, self._fetch, self._put, self._monotonic = tools, fetch, put, monotonic
         self._active: dict[str, _Active] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._said: dict[str, str] = {}
         """Platform → why it cannot tell us, so that it is said once."""
 
@@ -135,14 +136,16 @@ class Pushes:
         await asyncio.gather(*(self._push(name, active) for name, active in list(self._active.items())))
 
     async def pause(self) -> None:
-        """Another does it from now on."""
+        """Another does it from now on; returns when everything is closed."""
         for name in list(self._active):
             self._close(name)
-        await asyncio.sleep(0)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _close(self, name: str) -> None:
         active = self._active.pop(name, None)
         if active is not None and active.reading is not None:
+            self._closing.add(active.reading)
+            active.reading.add_done_callback(self._closing.discard)
             active.reading.cancel()
 
     # --- one platform -------------------------------------------------------------------------------------------------

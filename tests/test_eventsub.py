@@ -894,6 +894,29 @@ async def test_the_chat_of_who_consented_comes_with_the_ids_of_the_chat(whole):
     assert message.broadcast == whole.air.channels[0].id
 
 
+async def test_a_connection_that_dies_is_opened_again_and_tells_again(whole):
+    await whole.open(live_every_seconds=3600.0)
+    await whole.until(lambda: (push := whole.discovery.pushes.pushers.get("twitch")) and push.standing == COUNT, 1.0)
+    [before] = whole.push.sockets
+    whole.push.drop_all()
+    await whole.until(lambda: before not in whole.push.sockets and whole.push.sockets, 1.0)
+    await whole.until(lambda: whole.discovery.pushes.pushers["twitch"].standing == COUNT, 1.0)
+    whole.air.go_live(1, whole.unix())
+    await whole.until(whole.live, 1.0)
+    assert whole.live() == {"twitch:c1"}
+
+
+async def test_who_does_not_lead_any_more_holds_no_connection(whole):
+    await whole.open()
+    await whole.until(lambda: whole.push.sockets, 1.0)
+    await whole.discovery.pushes.pause()
+    await whole.push.settled()
+    async with asyncio.timeout(10):
+        while whole.push.sockets:
+            await asyncio.sleep(0.005)
+    assert whole.discovery.pushes.pushers == {}
+
+
 async def test_by_webhook_a_challenge_is_answered_and_a_broadcast_found(whole):
     await whole.open(eventsub="webhook", live_every_seconds=3600.0)
     await whole.until(lambda: "twitch" in whole.discovery.pushes.pushers, 1.0)
