@@ -128,7 +128,7 @@ def score(text: str, topics: int = 0) -> int:
     if unspaced * 2 < letters:
         if len(words) < 3 or len({word.casefold() for word in words}) * 3 < len(words) * 2:
             return 0
-        if len(_EMOTE.findall(text)) * 2 >= len(words):
+        if max(len(_EMOTE.findall(text)), sum(len(word) > 2 and word.isupper() for word in words)) * 2 >= len(words):
             return 0  # emotes, or shouting
     found = 50 + min(topics, 2) * 20
     found -= int(abs(length - 60) / 6)

@@ -22,7 +22,7 @@ from monitor.derive import TAGS_AT_ONCE, Deriver, Memory, decode_entry
 from monitor.emerging import FEWEST_AUTHORS, FEWEST_USES, Filter, gather, rising, without
 from monitor.enrich.hashtags import LONGEST_TAG, MOST_TAGS, hashtags, tag_key
 from monitor.journal import Journal, digest, key, pack, partition_of
-from monitor.tags import Trending
+from monitor.tags import MOST_OF_A_MINUTE, Trending, _minute
 from monitor.windows import Change, Group
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -234,17 +234,31 @@ async def test_flagged_messages_never_count_and_a_late_flag_takes_their_share_ba
 
 
 async def test_retracted_messages_do_not_count_nor_are_they_taken_away_twice_for_long(river):
-    await river.say(*crowd("#RoadTrip", 20, 20), *crowd("#RoadTrip", 3, 3, "twitch:b", text="i kill you"))
+    evil = [said(f"#RoadTriptwitch:b{n}", f"i kill you #RoadTrip {n}", "twitch:b", author=f"evil{n}") for n in range(3)]
+    good = [said(f"good{n}", f"look at #RoadTrip {n}", "twitch:b", author=f"fan{n}") for n in range(5)]
+    await river.say(*crowd("#RoadTrip", 20, 20), *evil, *good)
     await river.count()
     await river.moderate()
-    assert (await trending(river))["#RoadTrip"]["count"] == 20
+    assert (await trending(river))["#RoadTrip"]["count"] == 25
     await river.say(*(removed(f"#RoadTriptwitch:b{n}", "twitch:b", target=f"t:#RoadTriptwitch:b{n}") for n in range(3)))
     await river.say(*(removed(f"#RoadTriptwitch:a{n}", target=f"t:#RoadTriptwitch:a{n}") for n in range(4)))
     await river.count()
     await river.moderate()
-    assert (await trending(river))["#RoadTrip"]["count"] == 16
+    assert (await trending(river))["#RoadTrip"]["count"] <= 21
     await river.keep(130)
-    assert (await trending(river))["#RoadTrip"]["count"] == 16
+    assert (await trending(river))["#RoadTrip"]["count"] == 21
+
+
+async def test_people_who_were_flagged_for_a_tag_are_not_among_its_authors(river):
+    evil = [said(f"evil{n}", f"i kill you #RoadTrip {n}", "twitch:a", author=f"evil{n}") for n in range(20)]
+    await river.say(*evil, *crowd("#RoadTrip", 12, FEWEST_AUTHORS - 1))
+    await river.count()
+    await river.moderate()
+    assert await trending(river) == {}
+    await river.say(said("more", "look at #RoadTrip", "twitch:a", author="one more"))
+    await river.count()
+    await river.moderate()
+    assert (await trending(river))["#RoadTrip"]["authors"] == FEWEST_AUTHORS
 
 
 async def test_since_when_survives_another_keeper(river):
@@ -281,6 +295,13 @@ async def test_a_flood_fills_its_own_minute_and_no_more(river):
         )
     assert await redis.hlen(key(0, "tags:60")) == 1200
     assert 0 < await redis.ttl(key(0, "tags:60")) <= 7200
+
+
+def test_of_a_flooded_minute_only_the_most_used_are_looked_at():
+    row = {f"tag:#x{n}|BR".encode(): b"1" for n in range(900)} | {"tag:#РоботНочь|ZZ".encode(): b"12"}
+    found = _minute(row)
+    assert len(found) == MOST_OF_A_MINUTE
+    assert found["#РоботНочь", "ZZ"] == 12
 
 
 async def ingest_one(journal: Journal, n: int) -> str:
