@@ -112,9 +112,7 @@ class WebSub(Pusher):
         if not options.push:
             return None
         if not public_url:
-            return (
-                "YouTube can tell us of new videos only at a public address: [public] url is empty, so they are found by looking"
-            )
+            return "YouTube tells us of new videos only at a public address, and [public] url is empty"
         return ""
 
     def watch(self, native_ids: Collection[str]) -> None:
