@@ -1,6 +1,6 @@
 // Walks every text on the page and says what a reader across the room would trip over: texts that overlap, are cut, leave the
 // screen, are smaller than the floor, or touch the truth bar. Returns sentences; an empty list is a good picture.
-((floor) => {
+((floor, lenient) => {
   const problems = [];
   const boxes = [];
   const seen = (element) => {
@@ -36,6 +36,14 @@
         if (e === document.body || e === document.documentElement) break;
         if (!/hidden|clip|auto|scroll/.test(style.overflowX + style.overflowY)) continue;
         const clip = e.getBoundingClientRect();
+        // In larger type a name may end in "…"; then what is seen of it is what counts.
+        if (lenient && (style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none")) {
+          box.right = Math.min(box.right, clip.right);
+          box.left = Math.max(box.left, clip.left);
+          box.bottom = Math.min(box.bottom, Math.max(box.top, clip.bottom));
+          if (box.right <= box.left || box.top >= clip.bottom - 1) hidden = true;
+          continue;
+        }
         if (box.left >= clip.right - 1 || box.top >= clip.bottom - 1 || box.right <= clip.left + 1 || box.bottom <= clip.top + 1) hidden = true;
         else if (box.right > clip.right + 1 || box.bottom > clip.bottom + 1 || box.left < clip.left - 1 || box.top < clip.top - 1)
           problems.push(`cut: "${text}" in <${e.className}>`);
@@ -51,6 +59,7 @@
   for (let i = 0; i < boxes.length; i += 1)
     for (let j = i + 1; j < boxes.length; j += 1) {
       const [a, b] = [boxes[i], boxes[j]];
+      if (lenient && a.parent === b.parent && a.text === b.text) continue; // a line and the "…" at its end
       const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
       const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
       if (across > 1 && down > 1) problems.push(`overlap: "${a.text}" and "${b.text}" by ${across.toFixed(0)} × ${down.toFixed(0)}`);

@@ -65,10 +65,17 @@ export function languageFor(wish: Language | undefined, reads: readonly string[]
 class View {
   language = $state<Language>("en");
   timezone = $state<string | undefined>(undefined);
+  /** Of all type; scenes show fewer rows where it is larger. */
+  scale = $state(1);
 
   translation: Translation = $derived(translation(this.language));
   words: Words = $derived(this.translation.words);
   zone: Zone = $derived(zone(this.timezone));
+
+  /** So many of the rows that fit at scale 1. */
+  rows(most: number): number {
+    return Math.floor(most / this.scale + 1e-9);
+  }
 
   name(name: Name | undefined, otherwise = ""): string {
     return clean(nameIn(name, this.language, otherwise));

@@ -14,6 +14,7 @@ export interface Place {
   weight: number;
   /** Places above one another share the height of their column, in px of text. */
   column: string;
+  scale?: number;
 }
 
 /** In the order in which they are filled: the featured one, the right column, the two below. */
@@ -37,12 +38,17 @@ export const ASIDE: readonly Place[] = [1, 2, 3].map((n) => ({
   column: "aside",
 }));
 
-/** What is left of a column for text, when rules, meta lines and margins have theirs. */
-const HEIGHTS: Readonly<Record<string, number>> = { right: 524, aside: 318 };
+/** What a column has for text, and what rules, meta lines and margins take of it at scale 1. */
+const HEIGHTS: Readonly<Record<string, readonly [whole: number, taken: number]>> = { right: [826, 302], aside: [540, 222] };
 
 /** Larger type in the same picture: the same places hold less of it. */
 export function scaled(places: readonly Place[], scale: number): Place[] {
-  return places.map((place) => ({ ...place, size: place.size * scale }));
+  return places.map((place) => ({
+    ...place,
+    scale,
+    size: place.size * scale,
+    lines: scale > 1 && place.size > 60 ? 3 : scale >= 1.3 ? Math.min(place.lines, 2) : place.lines,
+  }));
 }
 
 export function lineHeight(script: string, size: number): number {
@@ -128,7 +134,7 @@ function pieces(text: string): string[] {
 
 /** Tall lines: fewer in the same height. */
 function mostLines(voice: Voice, place: Place): number {
-  return Math.min(place.lines, isTall(voice.script) ? 3 : place.lines);
+  return isTall(voice.script) && place.size > 60 ? place.lines - 1 : place.lines;
 }
 
 export function fits(voice: Voice, place: Place, measure: Measure = roughly): boolean {
@@ -180,7 +186,8 @@ export function stand(
     // Those of the column that stand keep their height, and those still open get a line at least.
     const others = places.filter((other) => other.column === place.column && other.id !== place.id);
     const rest = others.map((other) => (at.has(other.id) ? height(at.get(other.id)!, other) : other.size * 1.5));
-    return rest.reduce((sum, one) => sum + one, own) <= (HEIGHTS[place.column] ?? Infinity);
+    const [whole, taken] = HEIGHTS[place.column] ?? [Infinity, 0];
+    return rest.reduce((sum, one) => sum + one, own) <= whole - taken * (place.scale ?? 1);
   };
   for (const place of open) {
     const used = count([...at.values()].map(({ script }) => script));
