@@ -80,6 +80,9 @@ class Spikes:
         self._next: int | None = None
         """Start of the next slot to read."""
         self._judge_from = 0
+        """What comes before was judged by an earlier keeper; without one, all that can be read is."""
+        self._learnt_at = 0
+        """Up to here slots were read later than they were closed."""
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -113,8 +116,7 @@ class Spikes:
         end = (as_of // 1000 - CLOSED_SECONDS) // SLOT_SECONDS * SLOT_SECONDS
         if self._next is None:
             self._next = max(end - LEARN_SLOTS * SLOT_SECONDS, first // SLOT_SECONDS * SLOT_SECONDS)
-            if self._judge_from < end - LEARN_SLOTS * SLOT_SECONDS:
-                self._judge_from = end  # nobody looked for so long: begin with what is now
+            self._learnt_at = end
         starts = list(range(self._next, end, SLOT_SECONDS))[:SLOTS_AT_ONCE]
         for start, fields in zip(starts, await self._read(store, starts), strict=True):
             await self._take(feed, store, start, fields)
@@ -174,16 +176,16 @@ class Spikes:
 
     async def _take(self, feed: Feed, store: WallStore, start: int, slot: dict[str, int]) -> None:
         assert self._config is not None
-        past = start < self._judge_from
+        past, learning = start < self._judge_from, start < self._learnt_at
         self._recent.append((start, slot))
         by_livestream = {head[11:]: count for head, count in slot.items() if head.startswith("livestream:")}
         self._seen.update(by_livestream)
         known = feed.around.livestreams
         live = {name for name, one in known.items() if one.state == "live" and one.platform not in self._outside}
         # What was live in the past nobody wrote down; whoever is heard of while we learn was there.
-        present = live | set(by_livestream) | (self._seen if past else set())
+        present = live | set(by_livestream) | (self._seen if learning else set())
         belongs = {name: self._heads_of(name, feed) for name in present if name in known or name in self._countries}
-        exposed = self._exposure.take(start, belongs, by_livestream, settled=belongs if past else ())
+        exposed = self._exposure.take(start, belongs, by_livestream, settled=belongs if learning else ())
         series = ["total", *(f"topic:{topic.id}" for topic in self._config.topics)]
         series += [head for head in slot if head.startswith("country:")]
         series += [f"country:{country}" for country in {one.country for one in known.values()}]
@@ -244,9 +246,8 @@ class Spikes:
         if complete and len(authors) * 2 >= self.watch.series[spike.head].sum(2).actual:
             story |= who(authors)
         # Counts without authors (likes as a total) say nothing about people: then nobody is doubted for being few.
-        few = complete and bool(authors) and len(set(authors)) < self._config.spikes.minimum_authors
-        most = len(authors) * 2 >= sum(1 for _, entry in entries if entry.kind in _ACTS)
-        self.watch.doubt(spike.head, doubted=few and most)
+        if complete and authors and len(authors) * 2 >= len(entries):
+            self.watch.doubt(spike.head, doubted=len(set(authors)) < self._config.spikes.minimum_authors)
         clean = await self._clean(store, [*entries, *before])
         said = [Said(entry.author or "", entry.text) for _, entry in entries if entry.id in clean and entry.text]
         then = [Said(entry.author or "", entry.text) for _, entry in before if entry.id in clean and entry.text]
@@ -304,14 +305,15 @@ class Spikes:
         today = event_day(feed.config.event, from_ms(as_of * 1000)).isoformat()
         begin = self._schedule.day_bounds(today)[0]
         yesterday = self._schedule.day(begin - 1)
-        wanted = self._yesterday.wanted(today, self._schedule.day_bounds(yesterday), as_of - begin, MINUTES_AT_ONCE)
+        bounds = self._schedule.day_bounds(yesterday)
+        wanted = self._yesterday.wanted(today, bounds, as_of - begin, MINUTES_AT_ONCE)
         if not wanted:
             return
         journal = store.journal
         found = [await journal.minutes(partition, wanted) for partition in range(journal.partitions)]
         for start in wanted:
             self._yesterday.take(start, (minutes[start] for minutes in found))
-        if len(wanted) < MINUTES_AT_ONCE:
+        if not self._yesterday.wanted(today, bounds, as_of - begin, 1):
             self._changes = self._yesterday.changes(await self._today(store, today, as_of // MINUTE_SECONDS * MINUTE_SECONDS))
 
     async def _today(self, store: WallStore, day: str, minute: int) -> dict[str, int]:
