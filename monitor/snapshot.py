@@ -138,6 +138,7 @@ class Picture:
         self._cells: dict[str, tuple[str, str, dict[str, Any]]] = {}
         self._cells_of: tuple[Book, int] | None = None
         self._attention = Memory()
+        self._band: dict[int, tuple[int, int]] = {}
 
     @property
     def peaks(self) -> Mapping[str, int]:
@@ -171,6 +172,8 @@ class Picture:
                 "engagement": book.history(),
                 "topics": self._topic_histories(book),
             }
+            if band := self._expected_minutes(book, around):
+                state["history"]["expected"] = band
         state.update({name: dict(part) for name, part in around.parts.items() if name not in (KEPT, EXPECTED)})
         unkept = _unkept(around.parts.get(KEPT, {}), now_ms)
         if stale := _stale(around, unkept, now_ms):
@@ -273,6 +276,7 @@ class Picture:
             "languages": list(event.languages),
             "day": day.isoformat(),
             "simulated": self.config.simulator.enabled,
+            "rehearsal": self.config.rehearsal,
             "started": live or book.first_counted is not None,
         }
         if self.config.wall.scale != 1:
@@ -370,6 +374,22 @@ class Picture:
             if "engagement" in book.kinds.get(head, {}):
                 found[topic.id] = book.history(head)
         return found
+
+    def _expected_minutes(self, book: Book, around: Around) -> dict[str, list[int]]:
+        """The expected range of the total beside its history, as it was told in each minute; −1 where nothing was told.
+
+        It is remembered here and not in Redis: after a start of the server the band begins anew, and the line does not.
+        """
+        known = _unusual(around.parts.get(EXPECTED, {}), "total").get("expected")
+        unit, begin, end = book.minutes.unit, book.minutes.begin, book.minutes.end
+        if known is not None and book.as_of_ms is not None:
+            # The range is of the last sixty seconds; they belong to the minute in which most of them were.
+            self._band[(book.as_of_ms // 1000 - unit // 2) // unit * unit] = (known["low"], known["high"])
+        self._band = {start: told for start, told in self._band.items() if start >= begin}
+        told = [self._band.get(start, (-1, -1)) for start in range(begin, end, unit)]
+        if all(low < 0 for low, _ in told):
+            return {}
+        return {"low": [low for low, _ in told], "high": [high for _, high in told]}
 
     def _health(self, book: Book, now_ms: int, around: Around, counts: Mapping[str, int]) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -663,3 +663,42 @@ def test_what_was_counted_before_serve_started_is_not_gross():
     book = Book(1)
     book.load(0, loaded([change(1, comments(NOW, 1000))]), NOW * 1000)
     assert book.gross == {}
+
+
+# --- what is expected, and what is silent -----------------------------------------------------------------------------
+
+
+def test_each_minute_keeps_the_range_that_was_expected_in_it():
+    shown = Picture(CONFIG)
+    book = Book(1)
+    book.load(0, loaded([change(1, comments(NOW, 6), comments(NOW + 60, 6))]), NOW * 1000)
+    for at, high in ((NOW + 60, 9), (NOW + 120, 11)):
+        caught_up(book, at)
+        part = {"series": {"total": {"low": 4, "high": high}}}
+        state = shown.state(book, at * 1000, Around(parts={"expected": part}))
+    history = state["history"]
+    assert history["expected"]["high"][-2:] == [9, 11]
+    assert history["expected"]["low"][:-2] == [-1] * (len(history["engagement"]) - 2)
+
+
+def test_without_any_range_there_is_no_band():
+    book = Book(1)
+    book.load(0, loaded([change(1, comments(NOW, 6))]), NOW * 1000)
+    history = picture(caught_up(book, NOW + 90), NOW + 90)["history"]
+    assert "expected" not in history
+
+
+def test_a_source_is_stale_when_all_its_collectors_are_silent_and_says_since_when():
+    silent = Livestream(state="broken", platform="kick", country="BR", reason="its collector has stopped reporting", at=NOW - 90)
+    speaking = Livestream(state="live", platform="twitch", country="BR", at=NOW)
+    state = picture(Book(1), NOW, Around(livestreams={"a": silent, "b": speaking}))
+    assert state["stale"] == {"platform:kick": f"{START - timedelta(seconds=90):%Y-%m-%dT%H:%M:%S}.000Z"}
+    assert [line["id"] for line in state["attention"].values()] == ["silent:kick"]
+
+
+def test_a_search_that_nobody_makes_is_stale_and_one_that_was_never_made_is_not():
+    kept = {"spikes": f"{START - timedelta(seconds=40):%Y-%m-%dT%H:%M:%SZ}", "voices": f"{START:%Y-%m-%dT%H:%M:%SZ}"}
+    state = picture(Book(1), NOW, Around(parts={"kept": kept}))
+    assert list(state["stale"]) == ["search:spikes"]
+    assert "kept" not in state
+    assert "stale" not in picture(Book(1), NOW)

@@ -166,7 +166,7 @@ def spikes(now: datetime) -> dict[str, Any]:
         },
         "why": [{"word": "sambou", "share": 0.41}, {"word": "#robôdança", "share": 0.33}, {"word": "arena", "share": 0.19}],
     }
-    closed = {"state": "closed", "closed_at": iso(now - timedelta(minutes=29))}
+    closed = {"state": "closed", "since": iso(now - timedelta(minutes=41)), "closed_at": iso(now - timedelta(minutes=29))}
     return {
         "s1": one("country", "BR", 9, 6.1, 24, **robots),
         "s2": one("country", "SA", 6, 4.0, 15, authors=610, where={"platform": "instagram", "topic": "flying-mobility"}),
@@ -381,9 +381,17 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         "health": {
             "as_of": iso(now - timedelta(milliseconds=400)),
             "event_to_wall_ms": {"p50": 310, "p95": 620, "p99": 910},
-            "coverage": {"collected": 1043, "known_live": 1084, "reachable": 1127, "consented": 1200, "discovery_age_seconds": 38, "pending": 3},
+            "coverage": {
+                "collected": 1043,
+                "known_live": 1084,
+                "reachable": 1127,
+                "consented": 1200,
+                "discovery_age_seconds": 38,
+                "pending": 3,
+            },
             "late": 512,
             "duplicates": 1204,
+            "series_watched": 412,
             "clamped": 3,
             "removed": 77,
             "lag_seconds": 0.4,

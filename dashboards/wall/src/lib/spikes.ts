@@ -38,8 +38,7 @@ export function spikes(told: State["spikes"]): Spikes {
 
 /** How many series are watched, where the feed says so. */
 export function watched(state: State): number | undefined {
-  const told = (state.spikes as Record<string, unknown> | undefined)?.["watched"];
-  return typeof told === "number" ? told : undefined;
+  return state.health?.series_watched;
 }
 
 export interface Names {

@@ -18,6 +18,8 @@ export type Measures = Partial<Record<Kind, Rate>> & {
   guessed?: number;
   /** What a minute would usually have now; absent while that is being learned. */
   expected?: Expected;
+  /** When `expected` will be known. */
+  learning_until?: string;
   /** 0.12 = 12 % more than at the same time yesterday. */
   change_vs_yesterday?: number;
 };
@@ -160,6 +162,8 @@ export interface State {
     removed?: number;
     lag_seconds?: number;
     gaps?: number;
+    /** Countries, topics, sessions and the total, in which what is unexpected is looked for. */
+    series_watched?: number;
   };
 }
 

@@ -318,7 +318,7 @@ const en = {
   band: {
     times: (x: string) => `${x} expected`,
     range: (low: string, high: string) => (low === high ? `expected ${low}` : `expected ${low}–${high}`),
-    learning: "learning what is usual",
+    learning: (time: string) => (time === "" ? "learning what is usual" : `learning, ready at about ${time}`),
     mark: "mark: expected",
     begins: (name: string) => `${name} begins`,
   },

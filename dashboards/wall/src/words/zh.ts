@@ -310,7 +310,7 @@ const zh: Words = {
   band: {
     times: (x) => `预期的 ${x}`,
     range: (low, high) => (low === high ? `预期 ${low}` : `预期 ${low}–${high}`),
-    learning: "正在学习平时的水平",
+    learning: (time) => (time === "" ? "正在学习平时的水平" : `学习中，约 ${time} 可用`),
     mark: "刻线为预期",
     begins: (name) => `${name}开始`,
   },
