@@ -270,7 +270,7 @@ class YouTube(Connector):
             for name in some:
                 self._videos[name] = videos.get(name)
                 if name in videos:
-                    await self._sample(videos[name], aimed.videos[name], interval)
+                    await self._sample(videos[name], aimed.videos[name], interval or SLOW_SECONDS)
         return max(interval or SLOW_SECONDS, SLOW_SECONDS if is_far(self._videos.values(), self.tools.now()) else 0.0)
 
     async def _interval(self) -> float | None:
@@ -284,7 +284,7 @@ class YouTube(Connector):
             seconds=min((midnight_after(now) - now).total_seconds(), opts.active_hours * 3600),
         )  # fmt: skip
 
-    async def _sample(self, video: Video, livestream: str, interval: float | None) -> None:
+    async def _sample(self, video: Video, livestream: str, interval: float) -> None:
         place = (livestream, video.id)
         if video.state == "ended" and place in self._chats and not self._chats[place][1].done():
             return  # the chat tells it, after its last words
