@@ -38,6 +38,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "dashboards" / "wall" / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+WALK = (Path(__file__).parent / "walk.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
@@ -248,15 +249,19 @@ async def test_a_phone_that_cannot_reach_the_monitor_says_so_and_puts_up_safe_as
 
 async def test_a_topic_under_embargo_leaves_the_stage_and_says_on_the_phone_until_when(opened: Any) -> None:
     async with opened() as all_:
-        stage, phone = await all_.stage(), await all_.phone()
+        stage, room, phone = await all_.stage(), await all_.stage("?follow&lang=en"), await all_.phone()
         await phone.click("[data-key='scene:topics']")
         await scene(stage, "topics")
+        await scene(room, "topics")
         await expect(stage.locator("main")).to_contain_text("Robots")
         await phone.click("[data-key=embargoes]")
         await phone.click("[data-key='topic:robots']")
         await expect(stage.locator("main")).not_to_contain_text("Robots")
         await expect(stage.locator("main")).to_contain_text("Hybrid")
         assert "obots" not in (await stage.inner_text("body")).replace("Robot night", "")
+        await expect(room.locator("main")).to_contain_text("hidden until")
+        await expect(room.locator("[data-part=place]")).to_contain_text("1 hidden until")
+        assert (await room.evaluate(f"{WALK}(20)"))["problems"] == []
         await expect(phone.locator("dialog[open]")).to_contain_text("hidden until")
         await expect(phone.locator("[data-key=embargoes]")).to_contain_text("1 topic until")
 
@@ -283,16 +288,29 @@ async def test_frozen_numbers_stand_on_stage_in_blue_and_go_on_in_the_room(opene
         await expect(stage.locator("main")).to_contain_text("4,667")
 
 
+async def test_a_pinned_country_stands_out_on_stage(opened: Any) -> None:
+    async with opened() as all_:
+        stage, phone = await all_.stage(), await all_.phone()
+        await phone.click("[data-key='scene:countries']")
+        await scene(stage, "countries")
+        await phone.click("[data-key=pins]")
+        await phone.select_option("#country", "BR")
+        await phone.click("[data-key=pin-country]")
+        await stage.wait_for_selector("[data-pinned=BR]")
+        await expect(phone.locator("[data-key=pins]")).to_contain_text("Brazil")
+        await phone.get_by_role("button", name="Unpin Brazil").click()
+        await expect(stage.locator("[data-pinned]")).to_have_count(0)
+
+
 @pytest.mark.parametrize("query", ["?profile=stage&lang=en", "?profile=stage&lang=zh&theme=light", "?lang=en", "?lang=zh"])
 async def test_with_a_producer_every_text_of_the_wall_can_still_be_read(opened: Any, query: str) -> None:
-    walk = (Path(__file__).parent / "walk.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
     async with opened(replace(CONFIG, rehearsal=True)) as all_:
         stage = await all_.stage(query)
         phone = await all_.phone()
         for command in ("freeze", "scene:topics"):
             await phone.click(f"[data-key='{command}']")
         await expect(stage.locator("[data-part=truth]")).to_contain_text("冻结" if "zh" in query else "rozen")
-        assert (await stage.evaluate(f"{walk}(20)"))["problems"] == []
+        assert (await stage.evaluate(f"{WALK}(20)"))["problems"] == []
         words = "演练" if "zh" in query else "Rehearsal: none of this is real"
         await expect(stage.locator(".picture .rehearsal")).to_contain_text(words)
 
