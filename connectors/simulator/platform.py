@@ -112,7 +112,7 @@ PLATFORMS: Final[dict[str, Played]] = {
         made_by="connectors.simulator.kick:KickPlatform",
         options={
             "api": "{kick}", "login": "{kick}", "pusher_url": "{kick_pusher}", "client_id": "simulated", "client_secret": "simulated-secret",
-            "public_key": PUBLIC_KEY,
+            "public_key": PUBLIC_KEY, "subscriptions_seconds": 30.0,  # a simulator that was started again knows none of them
         },
         invented=1,
     ),
