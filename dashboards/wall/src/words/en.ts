@@ -243,7 +243,7 @@ const en = {
       throttled: "the platform slows us down",
       refused: "a person must act",
       broken: "cannot be read",
-      paused: "by the attendee, or switched off",
+      paused: "stopped on purpose",
       ended: "ended or not yet",
     },
     where: (country: string, n: string) => `most in ${country}: ${n}`,

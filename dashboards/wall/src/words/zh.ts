@@ -235,7 +235,7 @@ const zh: Words = {
       throttled: "平台限制了读取速度",
       refused: "需要人工处理",
       broken: "无法读取",
-      paused: "由主播暂停，或平台已关闭",
+      paused: "主动停止",
       ended: "已结束、等待或尚未开始",
     },
     where: (country, n) => `${country}最多：${n}`,
