@@ -9,6 +9,7 @@ predecessor's spikes over from the part that it wrote, and judges on from the sl
 from __future__ import annotations
 
 from collections import deque
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from monitor.config import Config
+    from monitor.expected import Range
     from monitor.feed import Feed
     from monitor.roster import Roster
     from monitor.wall_store import WallStore
@@ -353,7 +355,7 @@ class Spikes:
             until = self.watch.learning_until(head)
             expected = self.watch.expected(head)
             if expected is not None:
-                series[head] = {"low": int(expected.low), "high": -int(-expected.high // 1)}
+                series[head] = dict(zip(("low", "high"), whole(expected), strict=True))
             elif until is not None:
                 series[head] = {"learning_until": iso(until * 1000)}
         return {
@@ -444,6 +446,11 @@ class Spikes:
         if "curve" in card:
             self._charts[name] = card["curve"]
         return spike
+
+
+def whole(expected: Range) -> tuple[int, int]:
+    """Low and high in whole counts."""
+    return floor(expected.low), ceil(expected.high)
 
 
 def _place(entry: str) -> tuple[int, int]:
