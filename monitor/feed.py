@@ -121,6 +121,8 @@ class Ticker:
         self.epoch = epoch
         self.seq = 0
         self.state: dict[str, Any] = {}
+        self.last: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
+        """Before, after, and the patch between them, of the newest call."""
         self._heartbeat_ms = heartbeat_ms
         self._sent_ms = 0
         self._snapshot: bytes | None = None
@@ -130,14 +132,27 @@ class Ticker:
         book.advance(now_ms)
         return self.show(self.picture.state(book, now_ms, around), now_ms)
 
-    def show(self, state: dict[str, Any], now_ms: int) -> bytes | None:
-        """The delta to this state, made elsewhere."""
-        patch = merge_patch(self.state, state)
+    def show(self, state: dict[str, Any], now_ms: int, beside: Ticker | None = None) -> bytes | None:
+        """The delta to this state, made elsewhere. ``beside``: another ticker that was shown its own state a moment ago."""
+        patch = merge_patch(self.state, state) if beside is None else self._patch_beside(state, beside)
+        self.last = (self.state, state, patch or {})
         if patch is None and now_ms - self._sent_ms < self._heartbeat_ms:
             return None
         self.seq += 1
         self.state, self._sent_ms, self._snapshot = state, now_ms, None
         return self._frame({"type": "delta", "seq": self.seq}, {"patch": patch or {}})
+
+    def _patch_beside(self, state: dict[str, Any], other: Ticker) -> dict[str, Any] | None:
+        """Parts that both have whole have changed as the other's did: most of the work is done once for both."""
+        before, after, patch = other.last
+        whole = {
+            name
+            for name, part in state.items()
+            if after.get(name) is part and name in before and self.state.get(name) is before[name]
+        }
+        old = {name: part for name, part in self.state.items() if name not in whole}
+        rest = merge_patch(old, {name: part for name, part in state.items() if name not in whole})
+        return {**(rest or {}), **{name: patch[name] for name in whole if name in patch}} or None
 
     def snapshot(self) -> bytes:
         """The state of the last tick, encoded at most once."""
@@ -468,7 +483,7 @@ class Feed:
             around = replace(around, parts={**around.parts, "wall": part})
         deltas: dict[Profile, bytes | None] = {"room": self.ticker.tick(self.book, now_ms, around)}
         on_stage = self.staging.on_stage if self.staging is not None else self._on_stage
-        deltas["stage"] = self.tickers["stage"].show(on_stage(self.ticker.state), now_ms)
+        deltas["stage"] = self.tickers["stage"].show(on_stage(self.ticker.last[1]), now_ms, beside=self.ticker)
         frames = {profile: text_frame(delta) for profile, delta in deltas.items() if delta is not None}
         snapshots: dict[Profile, bytes] = {}
         now = time.monotonic()

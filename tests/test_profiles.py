@@ -6,10 +6,16 @@ import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.config import Config, Event, Topic
+from monitor.feed import Ticker
+from monitor.patch import apply_patch, share
 from monitor.profiles import frozen, kept, phrases_of, plain, stage_state
+from monitor.snapshot import Picture
 
 CONFIG = Config(
     event=Event(name="Summit", timezone=ZoneInfo("UTC")),
@@ -135,12 +141,12 @@ def test_a_topic_that_left_the_configuration_stays_hidden_by_its_id():
 
 
 def test_the_filter_alters_nothing_and_passes_whole_parts_on_as_they_are():
-    given = state(**HIDDEN)
-    before = json.dumps(given)
-    shown = stage_state(given, PHRASES)
-    assert json.dumps(given) == before
-    assert shown["countries"] is given["countries"]
-    assert stage_state(state() | {"cross": given["cross"]}, PHRASES)["cross"] is given["cross"]
+    handed = state(**HIDDEN)
+    before = json.dumps(handed)
+    shown = stage_state(handed, PHRASES)
+    assert json.dumps(handed) == before
+    assert shown["countries"] is handed["countries"]
+    assert stage_state(state() | {"cross": handed["cross"]}, PHRASES)["cross"] is handed["cross"]
 
 
 def test_parts_that_are_unknown_stay_unknown():
@@ -184,6 +190,35 @@ def test_a_message_that_is_flagged_or_under_embargo_after_the_freeze_leaves_the_
 
 def test_what_is_kept_for_a_freeze_has_no_texts_of_people():
     assert "so good" not in json.dumps(kept(state()))
+
+
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "totals": st.integers(0, 2).map(rate),
+        "countries": st.dictionaries(st.sampled_from("AB"), st.integers(0, 1).map(rate), max_size=2),
+        "topics": st.dictionaries(st.sampled_from(["robots", "hybrid"]), st.integers(0, 1).map(rate), max_size=2),
+        "trending": st.dictionaries(st.sampled_from(["#robots", "#sun"]), st.just({"count": 1}), max_size=2),
+        "attention": st.integers(0, 2).map(lambda n: {"more": n}),
+        "wall": st.booleans().map(lambda hidden: {"safe": {"on": False}} | (HIDDEN if hidden else {})),
+        "livestreams": st.integers(0, 2).map(lambda n: {"live": n, "broken": n, "total": 2 * n}),
+    },
+)
+
+
+@given(st.lists(PARTS, max_size=8))
+def test_a_stage_has_its_state_by_deltas_although_most_of_each_is_made_once_for_both_profiles(states):
+    room, stage = Ticker(Picture(CONFIG), "e"), Ticker(Picture(CONFIG), "e")
+    seen: dict[str, dict[str, Any]] = {"room": {}, "stage": {}}
+    last: dict[str, Any] = {}
+    for number, found in enumerate(states):
+        last = share(last, found)
+        frames = {"room": room.show(last, number * 1000)}
+        frames["stage"] = stage.show(stage_state(room.last[1], PHRASES), number * 1000, beside=room)
+        for profile, frame in frames.items():
+            if frame is not None:
+                seen[profile] = apply_patch(seen[profile], orjson.loads(frame)["patch"])
+        assert seen == {"room": last, "stage": stage_state(last, PHRASES)}
 
 
 @pytest.mark.parametrize(
