@@ -110,12 +110,12 @@ async def test_nothing_grows_in_an_hour_at_sixty_times_the_speed(wall: Path) -> 
                 restart_at += RESTART_SECONDS
                 restarts += 1
                 await feed.stop()
-                await page.wait_for_selector(".wall[data-truth=lost]", timeout=15_000)
+                await page.wait_for_selector(".wall[data-truth=lost]", timeout=120_000)
                 await feed.start()
-                await page.wait_for_selector(".wall[data-truth=live]", timeout=15_000)
+                await page.wait_for_selector(".wall[data-truth=live]", timeout=120_000)
             if now >= look_at:
                 look_at += LOOK_SECONDS
-                await page.wait_for_selector(".wall[data-scene=overview]", timeout=60_000)
+                await page.wait_for_selector(".wall[data-scene=overview]", timeout=240_000)
                 looks.append(await measured(session))
         assert errors == []
         still = full_state(feed.now(), viewers=False)
