@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 FRESH_SLOTS = 12
 AWAY_SLOTS = 6
@@ -48,13 +48,11 @@ class Exposure:
         self._known: dict[str, _Known] = {}
         self._begun = False
 
-    def take(
-        self, start: int, live: Mapping[str, tuple[str, ...]], counts: Mapping[str, int], *, settled: Iterable[str] = ()
-    ) -> Exposed:
-        """``live``: livestream → the heads it belongs to; those ``settled`` were there before anybody looked, as all in the first slot."""
+    def take(self, start: int, live: Mapping[str, tuple[str, ...]], counts: Mapping[str, int]) -> Exposed:
+        """``live``: livestream → the heads it belongs to; those of the first slot were there before anybody looked."""
         fresh: dict[str, int] = {}
         joined: dict[str, float] = {}
-        old = set(live) if not self._begun else set(settled)
+        old = frozenset[str]() if self._begun else frozenset(live)
         self._begun = True
         for name, heads in live.items():
             known = self._known.get(name)

@@ -85,6 +85,8 @@ class Spikes:
         """What comes before was judged by an earlier keeper; without one, all that can be read is."""
         self._learnt_at = 0
         """Up to here slots were read later than they were closed."""
+        self._left: dict[str, Any] | None = None
+        """The spikes of the keeper before, until the slots that it judged are read."""
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -106,7 +108,7 @@ class Spikes:
         self._config = None
         self._next = None
         found = await store.parts()
-        self._left = found.get("spikes", {})
+        self._left = found.get("spikes", {}) if "judged" in found.get("expected", {}) else None
         self._judge_from = int(found.get("expected", {}).get("judged", 0)) + SLOT_SECONDS
 
     async def turn(self, feed: Feed, store: WallStore, now_ms: int, token: str) -> None:
@@ -126,6 +128,7 @@ class Spikes:
         await self._compare(feed, store, as_of // 1000)
         if self._next < end:
             return  # still learning what was: nothing that is so now can be said yet
+        self._resume()
         parts = {"spikes": self._shown(now_ms // 1000), "expected": self._expected(feed)}
         if parts != self._written:
             await store.write(parts, token)
@@ -143,7 +146,6 @@ class Spikes:
         bounds = [int(at.timestamp()) for session in config.sessions for at in (session.start, session.end)]
         if new:
             self.watch = Watch(bounds, minimum=config.spikes.minimum_count, false_per_hour=config.spikes.false_per_hour)
-            self.watch.resume(spike for name, one in self._left.items() if (spike := self._restored(name, one)) is not None)
         else:
             self.watch.bounds = sorted(set(bounds))
         self._matcher = Matcher(config.topics)
@@ -159,6 +161,13 @@ class Spikes:
             session.id: (int(session.start.timestamp()), int(session.end.timestamp())) for session in config.sessions
         }
         self._schedule = Schedule.of(config)
+
+    def _resume(self) -> None:
+        """What was judged before is as the earlier keeper said, however this one would have judged it."""
+        if self._left is not None:
+            found = [spike for name, one in self._left.items() if (spike := self._restored(name, one)) is not None]
+            self.watch.resume(found)
+            self._left = None
 
     async def _read(self, store: WallStore, starts: Sequence[int]) -> list[dict[str, int]]:
         """Head → engagement of each slot, all partitions together."""
@@ -179,15 +188,17 @@ class Spikes:
     async def _take(self, feed: Feed, store: WallStore, start: int, slot: dict[str, int]) -> None:
         assert self._config is not None
         past, learning = start < self._judge_from, start < self._learnt_at
+        if not past:
+            self._resume()
         self._recent.append((start, slot))
         by_livestream = {head[11:]: count for head, count in slot.items() if head.startswith("livestream:")}
         self._seen.update(by_livestream)
         known = feed.around.livestreams
         live = {name for name, one in known.items() if one.state == "live" and one.platform not in self._outside}
-        # What was live in the past nobody wrote down; whoever is heard of while we learn was there.
-        present = live | set(by_livestream) | (self._seen if learning else set())
+        # What was live in the past nobody wrote down: whoever was heard of is taken to have stayed.
+        present = self._seen if learning else live | set(by_livestream)
         belongs = {name: self._heads_of(name, feed) for name in present if name in known or name in self._countries}
-        exposed = self._exposure.take(start, belongs, by_livestream, settled=belongs if learning else ())
+        exposed = self._exposure.take(start, belongs, by_livestream)
         series = ["total", *(f"topic:{topic.id}" for topic in self._config.topics)]
         series += [head for head in slot if head.startswith("country:")]
         series += [f"country:{country}" for country in {one.country for one in known.values()}]
@@ -196,8 +207,9 @@ class Spikes:
             begin, end = self._sessions[session]
             if begin <= start < end:
                 counts[f"session:{session}"] = sum(by_livestream.get(name, 0) for name in members)
-        held = [spike.head for spike in self._held if spike.since <= start < (spike.closed or start + 1)] if past else []
-        opened = self.watch.take(Slot(start=start, counts=counts, exposed=exposed), judge=not past, held=held)
+        opened = self.watch.take(Slot(start=start, counts=counts, exposed=exposed))
+        if past:
+            return
         for spike in opened:
             await self._ask(feed, store, spike)
         for spike in list(self.watch.spikes.values()):
@@ -212,10 +224,6 @@ class Spikes:
         country = known.country if known is not None else self._countries.get(livestream, "ZZ")
         sessions = (f"session:{session}" for session, members in self._members.items() if livestream in members)
         return ("total", f"country:{country}", *sessions)
-
-    @property
-    def _held(self) -> list[Spike]:
-        return [*self.watch.closed, *self.watch.spikes.values()]
 
     # stories
 

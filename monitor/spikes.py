@@ -151,8 +151,8 @@ class Watch:
 
     # --- slots ---
 
-    def take(self, slot: Slot, *, judge: bool = True, held: Collection[str] = ()) -> list[Spike]:
-        """The next slot; returns the spikes that this one opened. Without ``judge`` it is only learnt from, but for the series held out."""
+    def take(self, slot: Slot) -> list[Spike]:
+        """The next slot; returns the spikes that this one opened."""
         if self.newest is not None and slot.start <= self.newest:
             return []
         if self.newest is not None and slot.start - self.newest > MEMORY * SLOT_SECONDS:
@@ -164,20 +164,15 @@ class Watch:
         self._predict(slot)
         candidates = {head: chance for head in slot.counts if (chance := self._chance(head, slot.start)) is not None}
         found = discoveries(candidates, len(slot.counts), self.level)
-        opened: list[Spike] = []
-        if judge:
-            end = slot.start + SLOT_SECONDS
-            self._confirming(slot)
-            self._go_on(end, [head for head, spike in self.spikes.items() if spike.state == "open"])
-            opened = self._open(end, found)
-        held = {*held, *(() if judge else found)}
+        end = slot.start + SLOT_SECONDS
+        self._confirming(slot)
+        self._go_on(end, [head for head, spike in self.spikes.items() if spike.state == "open"])
+        opened = self._open(end, found)
         for head, spike in self.spikes.items():
             if spike.state == "open" and head in self.series:
                 self.series[head].held.update(range(spike.since, slot.start + 1, SLOT_SECONDS))
         for head in slot.counts:
             series = self.series[head]
-            if head in held:
-                series.held.add(slot.start)
             series.learn(self.pool, changing=head == "total" and self._in_grace(head, slot.start))
         self._learn_tail()
         return opened
@@ -188,7 +183,8 @@ class Watch:
             self.spikes[head] = replace(self.spikes[head], doubted=doubted)
 
     def resume(self, spikes: Iterable[Spike]) -> None:
-        """What an earlier keeper had found."""
+        """What an earlier keeper had found holds, and nothing else."""
+        self.spikes, self.closed = {}, []
         for spike in spikes:
             if spike.state == "closed":
                 self.closed.append(spike)
