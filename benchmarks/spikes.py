@@ -24,13 +24,15 @@ from monitor.spikes import MINIMUM, Slot, Spike, Watch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIZE, QUICK = 4 * 360, 150
+SIZE, QUICK = 3 * 360, 150
 """Slots."""
 SLOT = 10
 LIVESTREAMS, COUNTRIES, TOPICS = 1200, 120, 20
 RATE = 490.0
 """Engagement a second."""
 CLOSED_AFTER = 20
+LARGE = 30
+"""Usual counts of a slot from which a series is large: three a second."""
 PER_HOUR = 12
 """Planted spikes."""
 
@@ -61,6 +63,7 @@ class Planted:
     raid: bool = False
     usual: float = 0.0
     opened: float | None = None
+    """When it stood on the wall."""
 
     def lift(self, start: int) -> float:
         """What it adds to a slot, as a multiple of the usual."""
@@ -259,12 +262,9 @@ class World:
 
 @dataclass
 class Result:
-    found: int = 0
-    planted: int = 0
+    planted: list[Planted] = field(default_factory=list)
     true: int = 0
     false: list[str] = field(default_factory=list)
-    delays: list[float] = field(default_factory=list)
-    missed: list[Planted] = field(default_factory=list)
     hours: float = 0.0
     seconds: float = 0.0
 
@@ -286,8 +286,7 @@ def trial(seed: int, slots: int, rate: float = RATE) -> Result:
     for slot in world.play():
         counts.update({(head, slot.start): count for head, count in slot.counts.items()})
         begun = time.process_time()
-        new = watch.take(slot)
-        opened += new
+        opened += watch.take(slot)
         result.seconds += time.process_time() - begun
     for spike in opened:
         if is_caused(world, spike, counts):
@@ -302,28 +301,34 @@ def trial(seed: int, slots: int, rate: float = RATE) -> Result:
         usual = sum(counts.get((one.head, start), 0) for start in slots_of) - extra
         if usual < 3 * len(slots_of) or 2 * (usual + extra) < MINIMUM * len(slots_of):
             continue  # its livestreams were not there, or it is below the minimum count
-        result.planted += 1
         hit = [
             spike for spike in opened
             if spike.head == one.head and spike.opened is not None and one.begin < spike.opened <= one.begin + one.seconds + 20
         ]  # fmt: skip
         already = [spike for spike in opened if spike.head == one.head and spike.since <= one.begin < (spike.opened or 0)]
+        if already and not hit:
+            continue  # it was open when this one came
+        one.usual = usual / len(slots_of)
+        result.planted.append(one)
         if hit:
-            result.found += 1
-            result.delays.append((hit[0].opened or 0) + CLOSED_AFTER - one.begin)
-        elif not already:
-            one.usual = usual / len(slots_of)
-            result.missed.append(one)
+            one.opened = (hit[0].opened or 0) + CLOSED_AFTER
     return result
+
+
+def _found(planted: list[Planted]) -> float:
+    return sum(one.opened is not None for one in planted) / max(1, len(planted))
 
 
 def run(size: int = SIZE) -> list[Row]:
     results = [trial(seed, size) for seed in (1, 2)]
     true, false = sum(one.true for one in results), sum(len(one.false) for one in results)
-    delays = [delay for one in results for delay in one.delays] or [0.0]
+    planted = [one for result in results for one in result.planted]
+    large = [one for one in planted if one.usual >= LARGE]
+    delays = [one.opened - one.begin for one in planted if one.opened is not None] or [0.0]
     return [
         row("spikes.precision", true / max(1, true + false), "of opened", "more", limit=1),
-        row("spikes.recall", sum(one.found for one in results) / max(1, sum(one.planted for one in results)), "of planted", "more", limit=1),
+        row("spikes.recall", _found(planted), "of planted", "more", limit=1),
+        row("spikes.recall.large", _found(large), "of planted", "more", limit=1),
         row("spikes.false", false / sum(one.hours for one in results), "an hour", "less", limit=1),
         row("spikes.delay.p50", percentile(delays, 50), "s", "less", limit=40),
         row("spikes.delay.p95", percentile(delays, 95), "s", "less", limit=40),

@@ -34,6 +34,7 @@ DEFINITIONS = "1"
 """Version of docs/definitions.md."""
 AUTHORS_ERROR_RATIO = 0.0081
 """Standard error of a HyperLogLog as Redis keeps it."""
+SEVERITIES = (("low", 1, 3), ("middle", 4, 6), ("high", 7, 10))
 MOST_VALUES = 300
 """Most values of one label; those that come later are summed as ``other``."""
 
@@ -162,6 +163,16 @@ class FeedCollector(Collector):
         if as_of is not None:
             watermark.add_metric([], as_of / 1000)
         yield watermark
+        yield self._spikes()
+
+    def _spikes(self) -> Metric:
+        """Open ones by how grave they are; a class of severities and not a country or a topic, of which there may be many."""
+        family = GaugeMetricFamily("livestream_spikes", "Open spikes, by severity: 1 to 3, 4 to 6, 7 to 10.", labels=["severity"])
+        spikes = self._feed.ticker.state.get("spikes", {}).values()
+        found = [spike.get("severity", 1) for spike in spikes if spike.get("state") == "open"]
+        for name, low, high in SEVERITIES:
+            family.add_metric([name], sum(low <= severity <= high for severity in found))
+        return family
 
     # --- who is live ---
 

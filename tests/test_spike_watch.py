@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from feed_source import Shelf
 from test_feed import CONFIG, NOW, ROSTER, comments
+from test_metrics import values
 
 from connectors.event import Message, as_json
 from monitor.feed import Feed
 from monitor.journal import Doubt, Journal, partition_of
+from monitor.metrics import make_registry
 from monitor.moderation.rules import Flag, encode_record
 from monitor.snapshot import moment
 from monitor.spike_watch import CLOSED_SECONDS, Spikes
@@ -232,3 +234,15 @@ async def test_today_is_compared_with_yesterday_until_the_same_time(store):
     assert feed.ticker.state["totals"]["change_vs_yesterday"] == 1.5
     assert feed.ticker.state["countries"]["BR"]["change_vs_yesterday"] == 0.5
     assert "change_vs_yesterday" not in feed.ticker.state["countries"]["MX"]
+
+
+async def test_metrics_count_open_spikes_by_how_grave_they_are_and_by_nothing_of_which_there_may_be_many(store):
+    await fill(store)
+    feed = make_feed(store)
+    state = await kept(Spikes(), feed, store)
+    grave = [card["severity"] for card in state["spikes"].values() if card["state"] == "open"]
+    found = values(make_registry(feed, "1"))
+    assert grave
+    assert found["livestream_spikes", "high"] == sum(severity >= 7 for severity in grave)
+    assert found["livestream_spikes", "middle"] == sum(4 <= severity < 7 for severity in grave)
+    assert found["livestream_spikes", "low"] == sum(severity < 4 for severity in grave)
