@@ -468,6 +468,8 @@ class FakeFeed:
         """Loses one frame, as a broken proxy might; the wall must notice by the number."""
         self.cells: Callable[[datetime], dict[str, Any]] = livestreams
         """What `/api/livestreams` answers."""
+        self.map: dict[str, Any] | None = None
+        """What `/map.json` answers."""
         self.mute = False
         """Keeps the sockets open and sends nothing."""
         self.connections = 0
@@ -479,6 +481,7 @@ class FakeFeed:
         app = web.Application()
         app.router.add_get("/feed", self._feed)
         app.router.add_get("/api/livestreams", self._livestreams)
+        app.router.add_get("/map.json", self._map)
         app.router.add_get("/", self._page)
         app.router.add_static("/", self.dist)
         app.on_response_prepare.append(self._headers)
@@ -502,6 +505,9 @@ class FakeFeed:
 
     async def _page(self, request: web.Request) -> web.FileResponse:
         return web.FileResponse(self.dist / "index.html")
+
+    async def _map(self, request: web.Request) -> web.Response:
+        return web.json_response(self.map, status=200 if self.map is not None else 404)
 
     async def _livestreams(self, request: web.Request) -> web.Response:
         return web.json_response(self.cells(datetime.now(UTC)))

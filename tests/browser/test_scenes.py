@@ -5,21 +5,79 @@ both languages, both themes and at 4K, with no report of the content security po
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakefeed import empty_state, full_state, rate
 from playwright.async_api import expect
-from test_wall import WALL, browser, dist, opened, steady, text
+from test_wall import WALL, browser, dist, open_wall, opened, steady, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["browser", "dist", "opened"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 SCENES = ["overview", "countries", "topics", "moves", "sessions", "voices", "livestreams", "spikes"]
+CORPUS = [
+    '<img src=x onerror="window.hurt = 1">',
+    "<script>window.hurt = 1</script>",
+    "{{constructor.constructor('window.hurt = 1')()}} ${window.hurt = 1}",
+    "\u202eevil.exe\u2066\u2067 \u0645\u0631\u062d\u0628\u0627",
+    "Z" + "\u0335" * 200 + "algo",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 12,
+    "W" * 70,
+    "\u0e01" * 60,
+    "\ufdfd" * 6,
+    "a\nb\nc\nd\ne\nf",
+    "\x00\x07\u0085 line\u2028break",
+    "javascript:window.hurt=1",
+]
+"""Each short enough for some place of Voices, or refused by all."""
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe \u0645\u0631\u062d\u0628\u0627 Z" + "\u0335" * 60 + "W" * 200
+
+
+PSEUDO = """
+import type {{ Translation }} from "../lib/languages";
+import en, {{ type Words }} from "./en";
+
+const LETTERS = "אבגדהוזחטיכלמנסעפצקרשתאבגד";
+const change = (text: string): string => {change};
+function told(value: unknown): unknown {{
+  if (typeof value === "string") return change(value);
+  if (typeof value === "function") return (...given: unknown[]) => change(String((value as (...given: unknown[]) => string)(...given)));
+  if (Array.isArray(value)) return value.map(told);
+  return Object.fromEntries(Object.entries(value as object).map(([key, one]) => [key, told(one)]));
+}}
+export default {{
+  tag: "{tag}",
+  html: "{html}",
+  direction: "{direction}",
+  numerals: "thousands",
+  words: told(en.words) as Words,
+}} satisfies Translation;
+"""
+"""A language file: English with every word a third longer, or in Hebrew letters and mirrored."""
+LONGER = 'text.replace(/\\p{L}{3,}/gu, (word) => word + "ëëëëëë".slice(0, Math.ceil(word.length * 0.3)))'
+TURNED = "text.replace(/[a-z]/gi, (letter) => LETTERS[letter.toLowerCase().charCodeAt(0) - 97]!)"
+
+
+@pytest.fixture(scope="module")
+def translated(wall: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wall built with two more files in words/, and nothing else changed."""
+    copy = tmp_path_factory.mktemp("translated") / "wall"
+    shutil.copytree(WALL, copy, ignore=shutil.ignore_patterns("node_modules", "dist", "tests"))
+    (copy / "node_modules").symlink_to(WALL / "node_modules")
+    for tag, html, direction, change in (("xa", "en", "ltr", LONGER), ("xr", "he", "rtl", TURNED)):
+        file = PSEUDO.format(tag=tag, html=html, direction=direction, change=change)
+        (copy / "src" / "words" / f"{tag}.ts").write_text(file, encoding="utf-8")
+    subprocess.run(["npx", "vite", "build"], cwd=copy, check=True, capture_output=True, timeout=120)
+    return copy / "dist"
 
 
 async def shown(wall: Any, scene: str) -> None:
@@ -27,38 +85,49 @@ async def shown(wall: Any, scene: str) -> None:
     await wall.truth("live")
 
 
-@pytest.mark.parametrize("scene", SCENES[1:])
+async def go(wall: Any, scene: str, query: str = "") -> None:
+    """To another scene of the same page, as a link would."""
+    await wall.page.evaluate("(hash) => void (location.hash = hash)", f"#/{scene}?{query}")
+    await shown(wall, scene)
+    await wall.page.wait_for_timeout(120)  # frames of the feed and of the screen
+
+
 @pytest.mark.parametrize(
     ("query", "size", "simulated"),
-    [("lang=en", 1920, False), ("lang=zh", 1920, True), ("lang=zh&theme=light", 3840, False)],
+    [
+        ("lang=en", 1920, False),
+        ("lang=zh", 1920, True),
+        ("lang=zh&theme=light", 3840, False),
+        ("lang=en&profile=stage", 1920, False),
+    ],
 )
-async def test_every_text_of_every_scene_can_be_read(opened: Any, scene: str, query: str, size: int, simulated: bool) -> None:
+async def test_every_text_of_every_scene_can_be_read(opened: Any, query: str, size: int, simulated: bool) -> None:
     def make(now: datetime, tick: int) -> dict[str, Any]:
         state = full_state(now, tick=tick)
         state["event"]["simulated"] = simulated
         return state
 
-    async with opened(make, f"#/{scene}?{query}", width=size, height=size * 9 // 16) as wall:
-        await shown(wall, scene)
-        assert await wall.walk(size / 96) > 40
+    async with opened(make, f"#/overview?{query}", width=size, height=size * 9 // 16) as wall:
+        for scene in SCENES:
+            await go(wall, scene, query)
+            assert await wall.walk(size / 96) > 40, scene
 
 
-@pytest.mark.parametrize("scene", [*SCENES, "safe"])
-async def test_no_scene_has_an_accessibility_violation(opened: Any, scene: str) -> None:
+async def test_no_scene_has_an_accessibility_violation(opened: Any) -> None:
     axe = (WALL / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    async with opened(steady, f"#/{scene}") as wall:
-        await shown(wall, scene)
-        for theme in ("dark", "light"):
-            await wall.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-            await wall.page.evaluate(axe)
-            found = await wall.page.evaluate(
-                "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
-            )
-            assert found == [], theme
+    async with opened(steady, "#/overview") as wall:
+        await wall.page.evaluate(axe)
+        for scene in [*SCENES, "safe"]:
+            await go(wall, scene)
+            for theme in ("dark", "light"):
+                await wall.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+                found = await wall.page.evaluate(
+                    "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
+                )
+                assert found == [], (scene, theme)
 
 
-@pytest.mark.parametrize("scene", SCENES)
-async def test_hostile_names_stay_text_on_every_scene(opened: Any, scene: str) -> None:
+async def test_hostile_names_stay_text_on_every_scene(opened: Any) -> None:
     def make(now: datetime, tick: int) -> dict[str, Any]:
         state = full_state(now, tick=tick)
         state["event"]["name"] = HOSTILE
@@ -67,27 +136,43 @@ async def test_hostile_names_stay_text_on_every_scene(opened: Any, scene: str) -
         for session in state["sessions"].values():
             session["name"] = {"*": HOSTILE}
         state["countries"]["<b>"] = {"engagement": rate(9e6, 9e5), "livestreams": 9}
+        for number, words in enumerate(CORPUS):
+            voice = {"text": words, "state": "approved", "score": 99, "name": HOSTILE, "language": HOSTILE, "platform": HOSTILE}
+            state["highlights"][f"<{number}>"] = voice | {"country": HOSTILE, "topics": [HOSTILE], "at": HOSTILE}
+        for spike in state["spikes"].values():
+            spike |= {"value": HOSTILE, "dimension": "hashtag", "owner": HOSTILE, "seen": {"by": HOSTILE, "at": HOSTILE}}
+            spike["where"] = {"platform": HOSTILE, "livestreams": [HOSTILE]}
+            spike["why"] = [{"word": HOSTILE, "share": 0.5}]
+        state["trending"] = {f"#{HOSTILE}{n}": {"factor": 9 - n, "countries": [HOSTILE]} for n in range(5)}
+        for line in state["attention"].values():
+            if isinstance(line, dict):
+                line |= {"kind": "unknown", "text": HOSTILE, "owner": HOSTILE, "link": "javascript:alert(1)"}
         return state
 
-    async with opened(make, f"#/{scene}") as wall:
-        dialogs: list[str] = []
-        wall.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-        await shown(wall, scene)
-        assert await wall.page.locator("img, script:not([src]), main b b").count() == 0
-        assert dialogs == []
-        assert await wall.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [
-            1920,
-            1080,
-        ]
-        assert "\u202e" not in await wall.page.content()
+    for query in ("", "profile=stage"):
+        async with opened(make, f"#/overview?{query}") as wall:
+            dialogs: list[str] = []
+            wall.page.on("dialog", lambda dialog, dialogs=dialogs: dialogs.append(dialog.message))
+            for scene in SCENES:
+                await go(wall, scene, query)
+                assert await wall.page.locator("img, script:not([src]), main b b, a[href^=javascript]").count() == 0, scene
+                assert dialogs == []
+                assert await wall.page.evaluate(
+                    "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+                ) == [
+                    1920,
+                    1080,
+                ], scene
+                assert "\u202e" not in await wall.page.content(), scene
+                assert await wall.page.evaluate("window.hurt") is None
 
 
-@pytest.mark.parametrize("scene", SCENES[1:])
-async def test_on_a_phone_every_scene_is_one_column(opened: Any, scene: str) -> None:
-    async with opened(steady, f"#/{scene}", width=360, height=780) as wall:
-        await shown(wall, scene)
-        found = await wall.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert found[0] == found[1]
+async def test_on_a_phone_every_scene_is_one_column(opened: Any) -> None:
+    async with opened(steady, "#/overview", width=360, height=780) as wall:
+        for scene in SCENES[1:]:
+            await go(wall, scene)
+            found = await wall.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+            assert found[0] == found[1], scene
 
 
 async def test_keys_change_the_scene_its_title_and_the_address(opened: Any) -> None:
@@ -343,3 +428,223 @@ async def test_before_the_first_livestream_every_scene_waits(opened: Any) -> Non
         await wall.truth("waiting")
         await expect(wall.part("empty")).to_be_visible()
         await wall.walk()
+
+
+# --- Voices, Spikes, who must act -------------------------------------------------------------------------------------
+
+
+async def test_voices_stand_in_seven_places_of_their_size_and_in_several_scripts(opened: Any) -> None:
+    async with opened(steady, "#/voices") as wall:
+        await shown(wall, "voices")
+        messages = wall.part("voices").locator(".message")
+        await expect(messages).to_have_count(7)
+        sizes = await messages.evaluate_all("(all) => all.map((e) => parseFloat(getComputedStyle(e).fontSize))")
+        assert sorted(sizes, reverse=True) == [92, 42, 42, 36, 34, 32, 32]
+        assert {await one.get_attribute("dir") for one in await messages.all()} == {"auto"}
+        scripts = await wall.part("voices").locator("article").evaluate_all("(all) => all.map((e) => e.dataset.script)")
+        assert len(set(scripts)) >= 3
+        cut = await messages.evaluate_all(
+            "(all) => all.filter((e) => e.scrollHeight > e.clientHeight + 12).map((e) => e.textContent)"
+        )
+        assert cut == []
+        arabic = wall.part("voices").locator("article[data-script=arabic] .message")
+        assert await arabic.evaluate("(e) => [e.lang, getComputedStyle(e).textAlign]") == ["ar", "start"]
+        assert "nobody has looked" not in await text(wall.page.locator("main"))
+
+
+async def test_a_voice_that_is_taken_back_is_gone_and_the_others_stay(opened: Any) -> None:
+    gone: set[str] = set()
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["highlights"] = {name: one for name, one in state["highlights"].items() if name not in gone}
+        return state
+
+    where = "(all) => Object.fromEntries(all.map((e) => [e.dataset.voice, Math.round(e.getBoundingClientRect().top)]))"
+    async with opened(make, "#/voices") as wall:
+        await shown(wall, "voices")
+        articles = wall.part("voices").locator("article")
+        await expect(articles).to_have_count(7)
+        before = await articles.evaluate_all(where)
+        taken = list(before)[2]
+        gone.add(taken)
+        await expect(articles).to_have_count(6, timeout=2000)
+        after = await articles.evaluate_all(where)
+        assert set(after) == set(before) - {taken}
+
+
+async def test_a_pinned_voice_is_the_large_one_and_without_any_a_sentence_stands_there(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["highlights"]["v9"]["pinned"] = True
+        return state
+
+    def none(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        state["highlights"] = {name: one for name, one in state["highlights"].items() if one["state"] == "waiting"}
+        return state
+
+    async with opened(make, "#/voices") as wall:
+        await shown(wall, "voices")
+        await expect(wall.part("voices").locator(".message.featured")).to_contain_text("Il test drive")
+    async with opened(none, "#/voices?lang=en") as wall:
+        await shown(wall, "voices")
+        await expect(wall.part("voices")).to_have_text("No message has been approved yet. 3 waiting for approval.")
+        await go(wall, "overview", "lang=en&profile=stage")
+        await wall.page.reload()
+        await expect(wall.part("voices")).to_contain_text("No message has been approved yet.")
+
+
+async def test_the_strongest_spike_leads_and_a_link_puts_another_first(opened: Any) -> None:
+    async with opened(steady, "#/spikes?lang=en") as wall:
+        await shown(wall, "spikes")
+        said = await text(wall.part("spikes"))
+        for words in (
+            "among 412 series watched",
+            "Brazil, Robots 6.1× expected",
+            "severity 9 of 10",
+            "3,420 authors top five wrote 2.0 %",
+            "Robot night",
+            "sambou 41 %",
+            "owner public relations not yet seen",
+            "confirming, 1 of 2 slots",
+            "severity 5",
+        ):
+            assert words in said.replace("\u202f", " "), words
+        assert await wall.part("spikes").locator("article").count() == 3
+        assert await wall.part("spikes").locator("ol li").count() == 3
+        assert await wall.part("spikes").locator(".strongest path.above").count() >= 1
+        await wall.page.evaluate("location.hash = '#/spikes/s3?lang=en'")
+        await expect(wall.part("spikes").locator(".hero")).to_have_text("LEPAS, Mexico")
+        await wall.page.keyboard.press("ArrowRight")
+        await shown(wall, "overview")
+        assert wall.page.url.endswith("#/overview?lang=en")
+
+
+async def test_without_a_spike_it_says_how_many_series_are_watched_and_a_stage_names_no_owner(opened: Any) -> None:
+    def calm(now: datetime, tick: int) -> dict[str, Any]:
+        return full_state(now, tick=tick) | {"spikes": {}}
+
+    async with opened(calm, "#/spikes?lang=en") as wall:
+        await shown(wall, "spikes")
+        await expect(wall.part("spikes")).to_have_text("Nothing unexpected now. 412 series watched.")
+    async with opened(steady, "#/spikes?lang=en&profile=stage") as wall:
+        await shown(wall, "spikes")
+        assert "public relations" not in await text(wall.part("spikes"))
+
+
+async def test_who_must_act_stands_in_the_back_room_with_owner_and_link(opened: Any) -> None:
+    async with opened(steady, "#/overview?lang=en") as wall:
+        await shown(wall, "overview")
+        lines = wall.part("attention").locator("li")
+        assert await lines.evaluate_all("(all) => all.map((e) => e.dataset.level ?? '')") == [
+            "red",
+            "red",
+            "amber",
+            "amber",
+            "blue",
+            "",
+        ]
+        said = (await text(lines.nth(1))).replace("\u202f", " ")
+        assert re.fullmatch(r"YouTube: 41 live broadcasts not collected, quota 92 % operations · [23] min", said)
+        assert await text(lines.nth(5)) == "+3 more"
+        await lines.nth(2).get_by_role("link").click()
+        await shown(wall, "spikes")
+        assert wall.page.url.endswith("#/spikes/s1?lang=en")
+    async with opened(steady, "#/overview?lang=en&profile=stage") as wall:
+        await shown(wall, "overview")
+        assert await wall.part("attention").count() == 0
+        await expect(wall.part("voices").locator("article")).to_have_count(3)
+        sizes = (
+            await wall.part("voices")
+            .locator(".message")
+            .evaluate_all("(all) => all.map((e) => parseFloat(getComputedStyle(e).fontSize))")
+        )
+        assert min(sizes) >= 28
+
+
+async def test_a_link_to_some_livestreams_shows_only_these_until_escape(opened: Any) -> None:
+    async with opened(steady, "#/livestreams?lang=en&country=CN&state=broken") as wall:
+        await shown(wall, "livestreams")
+        await expect(wall.part("chosen")).to_contain_text("China · broken 7 of the cells are meant")
+        await wall.page.keyboard.press("Escape")
+        await expect(wall.part("chosen")).to_contain_text("choose a livestream")
+        await wall.page.keyboard.press("ArrowRight")
+        await shown(wall, "spikes")
+        assert wall.page.url.endswith("#/spikes?lang=en")
+
+
+async def test_a_panel_whose_source_is_silent_is_hatched_and_its_number_is_gone(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        since = "2026-10-18T11:58:00Z"
+        sources = ("platform:youtube", "country:CN", "search:spikes", "search:voices", "search:tags")
+        return full_state(now, tick=tick) | {"stale": dict.fromkeys(sources, since)}
+
+    async with opened(make, "#/overview?lang=en") as wall:
+        await shown(wall, "overview")
+        youtube = wall.part("platforms").locator("li", has_text="YouTube")
+        assert await text(youtube) == "YouTube stale since 19:58 –"
+        assert await wall.page.locator("[data-stale=CN]").count() == 1
+        assert await wall.page.locator("[data-ring]").count() == 0
+        assert "expected – stale since 19:58" in await text(wall.page.locator(".trend-place"))
+        assert await wall.page.locator(".trend-place path.band").count() == 0
+        for scene, words in (("spikes", "stale since 19:58"), ("voices", "stale since 19:58"), ("topics", "stale since 19:58")):
+            await go(wall, scene, "lang=en")
+            assert words in await text(wall.page.locator("main")), scene
+            assert "6.1×" not in await text(wall.page.locator("main"))
+            assert "31×" not in await text(wall.page.locator("main"))
+            await wall.walk()
+
+
+async def test_emerging_hashtags_stand_on_the_starting_side_and_sessions_compare_with_yesterday(opened: Any) -> None:
+    async with opened(steady, "#/topics?lang=en") as wall:
+        await shown(wall, "topics")
+        tags = wall.part("emerging").locator(".tag")
+        assert await tags.all_inner_texts() == ["#AiMOGA", "#robôdança", "#飞行汽车", "#سيارة_طائرة", "#BatteryBarat"]
+        lefts = await tags.locator("bdi").evaluate_all("(all) => all.map((e) => Math.round(e.getBoundingClientRect().left))")
+        assert len(set(lefts)) == 1
+        assert "against yesterday" in await text(wall.part("topics"))
+        await go(wall, "sessions", "lang=en")
+        by = wall.feed.last["sessions"]["robot-night"]["change_vs_yesterday"]
+        now = await text(wall.part("sessions").locator("li.now"))
+        assert f"engagement · {'+' if by > 0 else '−'}{abs(by) * 100:.0f}" in now
+
+
+async def test_an_approved_map_is_drawn_with_its_number_and_an_unreadable_one_is_said(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, viewers=False)
+        state["event"]["map_review"] = "GS(2026)0001"
+        return state
+
+    async with opened(make, "#/overview?lang=en") as wall:
+        await go(wall, "countries", "lang=en")
+        await expect(wall.part("map")).to_contain_text("cannot be read")
+        wall.feed.map = {
+            "review": "GS(2026)0001",
+            "places": [{"code": "BR", "rings": [[[-70, 0], [-40, 0], [-50, -30], [-70, 0]]]}],
+        }
+        await go(wall, "topics", "lang=en")
+        await go(wall, "countries", "lang=en")
+        await expect(wall.part("map")).to_have_text("Approved map, review GS(2026)0001")
+        assert await wall.part("outlines").locator("path[data-code=BR]").get_attribute("fill") != "var(--tile)"
+        await wall.walk()
+
+
+async def test_larger_type_shows_fewer_rows_and_cuts_nothing(opened: Any) -> None:
+    async with opened(steady, "#/overview?lang=en") as wall:
+        for scale in ("1.15", "1.3"):
+            for scene in SCENES:
+                await go(wall, scene, f"lang=en&scale={scale}")
+                await wall.walk(lenient=True)
+
+
+async def test_a_third_language_is_one_file_even_a_longer_one_or_one_from_right_to_left(browser: Any, translated: Path) -> None:
+    for language in ("xa", "xr"):
+        async with open_wall(browser, translated, steady, f"#/overview?lang={language}") as wall:
+            for scene in SCENES:
+                await go(wall, scene, f"lang={language}")
+                await wall.walk(lenient=True)
+                assert await wall.page.evaluate("document.documentElement.scrollWidth") == 1920
+            title = await wall.page.locator("h1").first.inner_text()
+            assert title == ("Spikesëë" if language == "xa" else "קעטכהק")
+            assert await wall.page.evaluate("document.documentElement.dir") == ("rtl" if language == "xr" else "ltr")

@@ -64,9 +64,9 @@ class Opened:
     async def truth(self, kind: str) -> None:
         await self.page.wait_for_selector(f".wall[data-truth={kind}]", timeout=15_000)
 
-    async def walk(self, floor: float = 20) -> int:
-        """Every text can be read; returns how many texts there were."""
-        found = await self.page.evaluate(f"{WALK}({floor})")
+    async def walk(self, floor: float = 20, *, lenient: bool = False) -> int:
+        """Every text can be read; returns how many texts there were. ``lenient``: a name may end in "…"."""
+        found = await self.page.evaluate(f"{WALK}({floor}, {str(lenient).lower()})")
         assert found["problems"] == []
         return int(found["texts"])
 
