@@ -12,6 +12,7 @@ NAMES = (
     "parse_mastodon",
     "enrich",
     "collect",
+    "memory",
     "count",
     "feed",
     "spikes",
