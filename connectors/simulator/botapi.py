@@ -182,7 +182,7 @@ class Chat:
         brought = min(sent.units, MOST_AT_ONCE) - 1 if sent.kind == "raid" else 0
         came = [first, *({**first, "id": first["id"] * 100 + n} for n in range(brought))]
         body = {"message_id": number, "chat": self.about, "date": sent.at // 1000, "from": first, "new_chat_members": came}
-        return Told("message", body, [Entry("notice", self._event(number), {"author": member.user_id})])
+        return Told("message", body, [Entry("notice", self._event(number), {"author": member.user_id, "units": len(came)})])
 
     # --- reactions and bans -------------------------------------------------------------------------------------------
 
