@@ -3,7 +3,7 @@
 The traffic is slots of ten seconds of 1,200 livestreams in 120 countries: rates log-normal over livestreams (σ = 2), each a log-normal
 Ornstein–Uhlenbeck process with the measured variances and relaxation times of small, mid and large chats, on a common swell, one per
 country, the time of day, an opening that lifts everybody three-fold, scripted moments that lift half of them for twenty seconds, livestreams
-that come and go; 20 topics as a share of each region's counts; eight sessions, four of them of some livestreams only. Planted are lifts of 3 to 10
+that come and go; 20 topics as a share of each region's counts; eight sessions, two at a time, one of them of some livestreams only. Planted are lifts of 3 to 10
 times for one to five minutes in countries, topics and sessions whose usual count is at least three a slot, and raids on single livestreams.
 The raw limit: of precision and recall 1, of the delay what two whole slots and the wait for late events (20 s) cost by themselves: 40 s on average.
 """
@@ -99,12 +99,11 @@ class World:
             self._stream(min(60.0, value * scale), dice.choices(range(COUNTRIES), weights)[0], hours) for value in raw
         ]
         self.opening = 1800
-        starts = (
-            [self.opening + round(number * (slots * SLOT - 3600) / 8 / 60) * 60 for number in range(8)] if slots > 400 else []
-        )
-        self.sessions = [(start, start + 3000, number % 2) for number, start in enumerate(starts)]
+        step = round((slots * SLOT - self.opening) / 4 / 60) * 60
+        starts = range(self.opening, self.opening + 4 * step, step) if slots > 400 else ()
+        self.sessions = [(start, start + 2400, tagged) for start in starts for tagged in (0, 1)]
         """(start, end, whether only some livestreams belong to it); the first is the opening."""
-        self.moments = [(start + dice.random() * 3000, dice.randrange(2)) for start, _, _ in self.sessions for _ in range(2)]
+        self.moments = [(start + dice.random() * 2400, dice.randrange(2)) for start, _, _ in self.sessions for _ in range(2)]
         self.common = 0.0
         self.countries = [0.0] * COUNTRIES
         self.regions = [[dice.uniform(0.003, 0.05) for _ in range(TOPICS)] for _ in range(8)]

@@ -202,7 +202,7 @@ class Series:
         # A burst is part of what is usual, but no single slot may carry the level away.
         variance = point.ceiling + self.spread(1, pool) * point.ceiling**2
         bounded = float(point.actual)
-        if self.slots >= MEMORY and not changing:
+        if self.age > MEMORY and not changing:
             bounded = min(bounded, point.ceiling + 4 * sqrt(variance) + 1)
         self.level += (max(0.0, bounded - point.fresh) - self.level) / (self.slots + LEVEL_SLOTS)
 

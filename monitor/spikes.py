@@ -44,7 +44,8 @@ AGAIN_SECONDS = 60
 """What rises again so soon is the same spike."""
 BEFORE_SECONDS, AFTER_SECONDS, SETTLE_SECONDS = 30, 150, 60
 """Around a session's start and end nothing opens: that the total and sessions change is expected, and the others need a minute to agree."""
-RESTART_SLOTS = 6
+JOINED_SLOTS = 15
+"""What a level counts for when livestreams have joined it or left it."""
 TESTED = (2, 4, 6)
 """Slots whose sums are tested: what is extreme opens after two, what lasts after four or six."""
 LEAST_FACTOR = 2.0
@@ -226,7 +227,7 @@ class Watch:
             if head in joined:
                 series.level = max(0.0, series.level + joined[head], slot.exposed.usual[head])
                 if head != "total":
-                    series.restart(RESTART_SLOTS)
+                    series.restart(JOINED_SLOTS)
         countries = [head for head in slot.counts if head.startswith("country:")]
         everything = (
             sum(slot.counts[head] - fresh.get(head, 0) for head in countries),
