@@ -314,6 +314,11 @@ class Connector(ABC):
         taken and ``livestream`` is ``platform:key``. Raises Unreadable and nothing else.
         """
 
+    @classmethod
+    def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
+        """As ``parse``, for payloads that came one after the other: where one refers to an earlier one, that is known."""
+        return lambda raw: cls.parse(raw, tools)
+
 
 # --- what platforms send to us ------------------------------------------------------------------------------------------
 

@@ -172,6 +172,7 @@ class _Item:
             return []
         configured = self.fields["kind"].pointers or self.fields["kind"].const is not None
         word = word_of(self.find("kind")) if configured else "message"
+        listed = word in self.plan.makes or not word
         makes = self.plan.makes.get(word) or self.plan.makes.get("*")
         if makes is None:
             return [Unknown(name=word[:60] or "without a kind", **self.about(":unknown"))]
@@ -188,8 +189,11 @@ class _Item:
                 events += self.make(make.kind, word)
             except Unreadable as error:
                 # Of several the others may still be there: a donation without words, words without a donation.
-                missing = error
+                missing = missing or error
         if missing is not None and not events:
+            if not listed:  # it was only taken for what most of them are
+                self.fields = self.plan.fields
+                return [Unknown(name=word[:60], **self.about(":unknown"))]
             raise missing
         return events
 

@@ -56,7 +56,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
         "channel": "@/path/0",
         "author": _in_both("user/id", "user/displayName"),
         "author_name": _in_both("user/displayName"),
-        "text": _in_both("body"),
+        "text": _in_both("body", "rawBody"),
         "html": True,
         "skip_if": {"/user/isBot": True, "/eventData/user/isBot": True},
         "type_map": {
@@ -72,6 +72,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
             "FEDIVERSE_ENGAGEMENT_REPOST": {"as": "share", **ENGAGEMENT},
             "STREAM_STARTED": "live",
             "STREAM_STOPPED": "ended",
+            "STREAM_TITLE_UPDATED": "skip",
             "SYSTEM": "skip",
             "CHAT_ACTION": "skip",
             "NAME_CHANGE": "skip",

@@ -1,7 +1,8 @@
 """`monitor parse` and `monitor classify`: what the pipeline makes of one line, without the pipeline.
 
 Both read lines and write NDJSON, one line after the other, so that they work in a pipe. A line that cannot be read is named on
-standard error with its number; the others still come out, and the exit code is 1 at the end.
+standard error with its number; the others still come out, and the exit code is 1 at the end. ``parse`` also takes JSON that is spread over
+several lines, lists of payloads, and the text of server-sent events (captured.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import difflib
 import signal
 import sys
@@ -17,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from connectors import KNOWN, NAMED, kind_of, parser_of
-from connectors.connector import Tools, Unreadable, make_pseudonym
+from connectors.connector import Connector, Tools, Unreadable, make_pseudonym
 from connectors.event import as_json
+from monitor.captured import Payload, lines_of, payloads
 from monitor.config import ConfigError
 from monitor.enrich.topics import Flag, Matcher
 
@@ -44,37 +47,52 @@ class Classified(msgspec.Struct):
 
 
 async def parse(settings: Settings) -> int:
-    """Raw payloads of a platform, one a line, to events."""
+    """Raw payloads of a platform to events."""
     name: str = settings.args.platform
     if name not in KNOWN:
         near = difflib.get_close_matches(name, KNOWN, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(KNOWN))}"
         raise ConfigError(f'there is no platform "{name}"; {hint}')
     _give_back_signals()
-    read = _reader(name, settings)
-    tools = Tools(pseudonym=make_pseudonym(SHOWCASE_KEY))
+    read = _reader(name, settings, Tools(pseudonym=make_pseudonym(SHOWCASE_KEY)))
     unreadable = 0
-    for number, line in _lines(settings.args.file):
-        if not line:
-            continue
-        try:
-            events = read(payload(line), tools)
-        except Unreadable as problem:
-            unreadable += 1
-            sys.stderr.write(f"line {number}: unreadable: {problem.reason}\n")
-        else:
-            _write(as_json(event) for event in events)
+    for captured in payloads(_lines(settings.args.file)):
+        for place, found in _read(captured, read):
+            if isinstance(found, Unreadable):
+                unreadable += 1
+                sys.stderr.write(f"line {captured.number}{place}: unreadable: {found.reason}\n")
+            else:
+                _write(as_json(event) for event in found)
     sys.stdout.flush()
     return 1 if unreadable else 0
 
 
-def _reader(name: str, settings: Settings) -> Callable[[bytes, Tools], list[Event]]:
-    """What reads a payload of a platform; of a section with a map of its own, with that map."""
+def _read(captured: Payload, read: Callable[[bytes], list[Event]]) -> Iterator[tuple[str, list[Event] | Unreadable]]:
+    """(which item of a list, events or the reason why there are none); a payload that is nothing as a whole is read in parts."""
+    try:
+        yield "", read(payload(captured.raw))
+    except Unreadable as problem:
+        parts = captured.parts()
+        for number, part in enumerate(parts, 1):
+            place = f", item {number}" if len(parts) > 1 else ""
+            try:
+                yield place, read(part)
+            except Unreadable as wrong:
+                yield place, wrong
+        if not parts:
+            yield "", problem
+
+
+def _reader(name: str, settings: Settings, tools: Tools) -> Callable[[bytes], list[Event]]:
+    """What reads a platform's payloads one after the other; those of a section with a map of its own, with that map."""
     kind: Any = parser_of(name)
-    if kind_of(name) not in NAMED:
-        return lambda raw, tools: list(kind.parse(raw, tools))
-    options = kind.options(**{"section": name, **settings.config.platform(name).options})
-    return lambda raw, tools: list(kind.parse_with(options, raw, tools))
+    if kind_of(name) in NAMED:
+        options = kind.options(**{"section": name, **settings.config.platform(name).options})
+        return lambda raw: list(kind.parse_with(options, raw, tools))
+    if issubclass(kind, Connector):
+        reads: Callable[[bytes], list[Event]] = kind.remembering(tools)
+        return reads
+    return lambda raw: list(kind.parse(raw, tools))
 
 
 async def classify(settings: Settings) -> int:
@@ -108,14 +126,15 @@ def payload(line: bytes) -> bytes:
 
 def _lines(file: Path | None) -> Iterator[tuple[int, bytes]]:
     """(number, line without its end); what a live pipe has said so far is answered before waiting for more."""
-    if file is None:
-        for number, line in enumerate(sys.stdin.buffer, 1):
+    with contextlib.ExitStack() as stack:
+        source = sys.stdin.buffer if file is None else stack.enter_context(file.open("rb"))
+        for number, line in enumerate(source, 1):
+            if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                yield from ((n, text.rstrip(b"\r")) for n, text in enumerate(lines_of(line + source.read()), 1))
+                return
             yield number, line.rstrip(b"\r\n")
-            sys.stdout.flush()
-        return
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            yield number, line.rstrip(b"\r\n")
+            if file is None:
+                sys.stdout.flush()
 
 
 def _write(lines: Iterable[bytes]) -> None:

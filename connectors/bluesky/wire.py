@@ -34,23 +34,23 @@ class Commit(msgspec.Struct):
     operation: str
     collection: str
     rkey: str
-    rev: str = ""
+    rev: str | None = ""
     record: msgspec.Raw = msgspec.Raw()
 
 
 class Account(msgspec.Struct):
     active: bool = True
-    status: str = ""
+    status: str | None = ""
 
 
 class Identity(msgspec.Struct):
-    handle: str = ""
+    handle: str | None = ""
 
 
 class Frame(msgspec.Struct):
     did: str
     time_us: int
-    kind: str
+    kind: str = ""
     commit: Commit | None = None
     account: Account | None = None
     identity: Identity | None = None
@@ -67,6 +67,10 @@ class Record(msgspec.Struct):
     facets: Any = None
     tags: Any = None
     reply: Any = None
+
+
+class _Typed(msgspec.Struct):
+    type: str = msgspec.field(name="$type", default="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,8 @@ class Reading:
 
 
 _frame = msgspec.json.Decoder(Frame)
+_lenient = msgspec.json.Decoder(Frame, strict=False)
+_envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _record = msgspec.json.Decoder(Record)
 # Not \\w: vowel signs of Thai, Hindi and Arabic are no letters to Python.
 _hashtag = re.compile(r"""[#＃]([^\s#＃.,;:!?'"()\[\]{}<>/\\|…。、，！？；：（）「」『』“”‘’،؛؟]+)""")
@@ -123,19 +129,36 @@ def decode(raw: bytes | str) -> Frame:
     try:
         return _frame.decode(raw)
     except msgspec.ValidationError as error:
-        raise Unreadable("wrong_shape") from error
+        return _decode_other(raw, error)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Unreadable("not_json") from error
+
+
+def _decode_other(raw: bytes | str, error: msgspec.ValidationError) -> Frame:
+    """Numbers written as text, and the envelope of the second wire, in which the frame lies one level deeper."""
+    try:
+        envelope = _envelope.decode(raw)
+        inside = bytes(envelope.get("payload", raw if isinstance(raw, bytes) else raw.encode()))
+        frame = _lenient.decode(inside)
+        if not frame.kind and "payload" in envelope:
+            frame.kind = msgspec.json.decode(inside, type=_Typed).type.rpartition("#")[2]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise Unreadable("wrong_shape") from error
+    return frame
 
 
 def events_of(frame: Frame, tools: Tools, reading: Reading) -> list[Event]:
     """What a frame means; nothing for identities, which only say what an author is called."""
     at = _time(frame.time_us)
+    if not frame.kind:
+        frame.kind = next((name for name in ("commit", "account", "identity") if getattr(frame, name) is not None), "")
     if frame.kind == "commit":
         return _of_commit(frame, at, tools, reading)
     if frame.kind == "identity":
         return []
     livestream = reading.livestream(frame.did)
+    if not frame.kind:
+        raise Unreadable("missing_kind")
     if frame.kind != "account":
         return [_unknown(frame.kind, frame, at, tools, livestream)]
     if not frame.is_gone or livestream is None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from connectors.connector import Unreadable
+from connectors.digests import content_of
 from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
 from connectors.times import moment
 
@@ -79,15 +80,29 @@ class Context(NamedTuple):
 def parse_any(raw: bytes, context: Context) -> list[Event]:
     """One raw payload of either source; or a webhook with its headers, as ``{"headers": {…}, "body": {…} or "…"}``."""
     document = _object(_json(raw))
-    if isinstance(document.get("event"), str):
+    wrapped = next((document[key] for key in ("body", "payload", "data") if key in document), None)
+    name = next((name for key in ("event", "type", "eventType", "event_type") if (name := _text(document.get(key)))), "")
+    if "broadcaster" in document or (wrapped is None and not name):
+        return webhook_events(guess_type(document), _digest(raw), document, context)
+    if "event" in document and name not in NEEDED:
         return frame_events(document, context)
-    if isinstance(document.get("headers"), dict) and "body" in document:
-        headers = {str(name).lower(): value for name, value in document["headers"].items()}
-        body = document["body"]
-        inner = _object(_json(body.encode("utf-8", "surrogatepass")) if isinstance(body, str) else body)
-        kind = _text(headers.get("kick-event-type")) or guess_type(inner)
-        return webhook_events(kind, _text(headers.get("kick-event-message-id")) or _digest(raw), inner, context)
-    return webhook_events(guess_type(document), _digest(raw), document, context)
+    if wrapped is None:
+        raise Unreadable("missing_type")
+    inner = _object(_json(wrapped.encode("utf-8", "surrogatepass")) if isinstance(wrapped, str) else wrapped)
+    headers = _headers(document.get("headers"))
+    kind = headers.get("kick-event-type") or (name if name in NEEDED else guess_type(inner))
+    return webhook_events(kind, headers.get("kick-event-message-id") or _digest(raw), inner, context)
+
+
+def _headers(found: Any) -> dict[str, str]:
+    """By name in lower case, from an object or from pairs; of several values the first."""
+    pairs = found.items() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    headers: dict[str, str] = {}
+    for pair in pairs:
+        if isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str):
+            value = pair[1][0] if isinstance(pair[1], list) and pair[1] else pair[1]
+            headers.setdefault(pair[0].lower(), _text(value))
+    return headers
 
 
 def open_body(body: bytes) -> dict[str, Any]:
@@ -126,7 +141,7 @@ def webhook_events(kind: str, delivery: str, body: Mapping[str, Any], context: C
     about = _About(f"kick:{kind}:{delivery[:LONGEST_ID]}", livestream, _time(body.get("created_at"), context), context)
     match kind:
         case "chat.message.sent":
-            return [_chat(body, _text(body.get("message_id")), body.get("replies_to"), about)]
+            return [_chat(body, _name(body.get("message_id")), body.get("replies_to"), about)]
         case "channel.followed":
             who = _object(body.get("follower"), "missing_user")
             return [Follow(**about.common(who))]
@@ -175,7 +190,7 @@ def _chat(body: Mapping[str, Any], native: str, parent: Any, about: _About) -> M
     if not isinstance(text, str):
         raise Unreadable("missing_text")
     who = _object(body.get("sender"), "missing_author")
-    answered = _text(parent.get("message_id") or parent.get("id")) if isinstance(parent, dict) else ""
+    answered = _name(parent.get("message_id") or parent.get("id")) if isinstance(parent, dict) else ""
     return Message(
         **about.common(who, id_=message_id(native)), text=plain(text), reply_to=message_id(answered) if answered else None
     )
@@ -193,8 +208,8 @@ def _kicks(body: Mapping[str, Any], about: _About) -> list[Event]:
 
 
 def _status(body: Mapping[str, Any], about: _About) -> Status:
-    live = body.get("is_live")
-    if not isinstance(live, bool):
+    live = {"true": True, "1": True, "false": False, "0": False}.get(str(body.get("is_live")).casefold())
+    if live is None:
         raise Unreadable("missing_state")
     started = moment(body.get("started_at"))
     ended = moment(body.get("ended_at"))
@@ -256,7 +271,7 @@ def frame_events(frame: Mapping[str, Any], context: Context) -> list[Event]:
     window = (
         int(context.received_at.timestamp()) // 600
     )  # these have neither id nor time: within ten minutes the same is the same
-    about = _About(f"kick:{name}:{_digest(orjson.dumps([frame.get('channel'), data]))}:{window}", livestream, at, context)
+    about = _About(f"kick:{name}:{_digest(content_of([frame.get('channel'), data]))}:{window}", livestream, at, context)
     return _frame(name, data, about)
 
 
@@ -264,12 +279,14 @@ def _frame(name: str, data: Mapping[str, Any], about: _About) -> list[Event]:
     context = about.context
     match name:
         case "ChatMessageEvent" | "ChatMessageSentEvent":
+            if isinstance(data.get("message"), dict):  # as it was once: the message and its author side by side
+                data = {**data["message"], "content": data["message"].get("message"), "sender": data.get("user")}
             metadata = data.get("metadata")
             parent = metadata.get("original_message") if isinstance(metadata, dict) else None
-            return [_chat(data, _text(data.get("id")), parent, about)]
+            return [_chat(data, _name(data.get("id")), parent, about)]
         case "MessageDeletedEvent" | "ChatMessageDeletedEvent":
-            message = data.get("message")
-            target = _text(message.get("id")) if isinstance(message, dict) else _text(data.get("deletedMessage"))
+            message = data.get("message") or data.get("deletedMessage")
+            target = _name(message.get("id") if isinstance(message, dict) else message)
             if not target:
                 raise Unreadable("missing_target")
             return [Removed(**about.common(id_=f"{message_id(target)}:deleted"), target=message_id(target))]
@@ -301,13 +318,13 @@ def _frame(name: str, data: Mapping[str, Any], about: _About) -> list[Event]:
 
 
 def _inner(data: Any) -> dict[str, Any]:
-    """The second JSON; some servers of the same protocol send the object itself."""
-    if isinstance(data, str):
+    """The second JSON; some servers of the same protocol send the object itself, and nothing is ``[]``, ``null`` or an empty text."""
+    if isinstance(data, str) and data:
         try:
             data = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise Unreadable("missing_data") from None
-    return _object(data, "missing_data")
+    return _object(data or {}, "missing_data")
 
 
 def _livestream_of_frame(channel: str, data: Mapping[str, Any], context: Context) -> str | None:
@@ -381,7 +398,14 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _name(value: Any) -> str:
+    """An id, also one that came as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+
+
 def _number(value: Any) -> int:
+    if isinstance(value, str) and len(value) <= 15 and value.isascii() and value.isdigit():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else 0
 
 

@@ -41,7 +41,7 @@ from connectors.proxy import Proxy, address_of
 from connectors.rest import Ask, Reply, client, failure_of, send, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     import aiohttp
@@ -157,6 +157,12 @@ class Mastodon(Connector):
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """A status, a timeline, a frame of the stream, or server-sent events; the keys of ``livestreams`` are ``name@domain``."""
         return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, "instance.invalid", Local()))
+
+    @classmethod
+    def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
+        """A deletion names a post that came before it."""
+        local = Local()
+        return lambda raw: parse_any(raw, Context(tools.now(), tools.pseudonym, None, "instance.invalid", local))
 
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         """Until the first instance fails; see the contract."""

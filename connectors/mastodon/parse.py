@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from connectors.connector import Unreadable
+from connectors.digests import content_of
 from connectors.event import Message, Removed, Unknown
 from connectors.markup import words_of
 from connectors.times import moment
@@ -92,6 +93,8 @@ def parse_any(raw: bytes, context: Context) -> list[Event]:
         return timeline_events(raw, context)
     if first == b"{":
         document = decode(raw)
+        if isinstance(document.get("statuses"), list):  # what a search answers
+            return _all_of(document["statuses"], context)
         return frame_events(document, context) if "event" in document else status_events(document, context)
     events: dict[str, Event] = {}
     for name, data in server_sent(raw):
@@ -102,8 +105,12 @@ def parse_any(raw: bytes, context: Context) -> list[Event]:
 
 def timeline_events(raw: bytes, context: Context) -> list[Event]:
     """All of a timeline, oldest first; a status that cannot be read becomes Unknown."""
+    return _all_of(statuses(raw), context)
+
+
+def _all_of(rows: list[Any], context: Context) -> list[Event]:
     events: dict[str, Event] = {}
-    for status in reversed(statuses(raw)):
+    for status in reversed(rows):
         for event in read_status(status, context):
             events.setdefault(event.id, event)
     return list(events.values())
@@ -122,7 +129,7 @@ def read_status(status: Any, context: Context) -> list[Event]:
     try:
         return status_events(status, context)
     except Unreadable as error:
-        return [unreadable_event(error.reason, orjson.dumps(status), context.received_at)]
+        return [unreadable_event(error.reason, content_of(status), context.received_at)]
 
 
 def parse_frame(raw: bytes, context: Context) -> list[Event]:
@@ -155,7 +162,7 @@ def named_events(name: str, payload: Any, context: Context) -> list[Event]:
         return list(_removed(local_id, context))
     if name in QUIET:
         return []
-    digest = _digest(orjson.dumps([name, payload]))
+    digest = _digest(content_of([name, payload]))
     return [
         Unknown(
             id=f"mastodon:unknown:{digest}", platform="mastodon", at=context.received_at, received_at=context.received_at,
@@ -168,7 +175,7 @@ def status_events(status: Any, context: Context) -> list[Event]:
     """The message that a status is; nothing for boosts and for what is not public."""
     if not isinstance(status, dict):
         raise Unreadable("not_an_object")
-    if isinstance(status.get("reblog"), dict) or status.get("visibility") in HIDDEN:
+    if isinstance(status.get("reblog"), dict) or _text(status.get("visibility")) in HIDDEN:
         return []
     uri = status.get("uri") or status.get("url")
     if not isinstance(uri, str) or not uri:
@@ -218,7 +225,7 @@ def unreadable_event(reason: str, raw: bytes, now: datetime) -> Unknown:
 
 def server_sent(raw: bytes) -> Iterator[tuple[str, str]]:
     """(event, data) of the blocks of a text; comments (``:thump``) and blocks without data are nothing."""
-    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     found = False
     for block in text.split("\n\n"):
         fields: dict[str, list[str]] = {}
@@ -228,8 +235,8 @@ def server_sent(raw: bytes) -> Iterator[tuple[str, str]]:
                 fields.setdefault(name, []).append(value.removeprefix(" "))
                 found = True
             found |= line.startswith(":")
-        if "event" in fields and "data" in fields:
-            yield fields["event"][-1], "\n".join(fields["data"])
+        if "data" in fields:  # without a name it can only be what nearly all of them are
+            yield fields.get("event", ["update"])[-1], "\n".join(fields["data"])
     if not found:
         raise Unreadable("not_json")
 

@@ -42,6 +42,7 @@ from connectors.connector import (
     Unreadable,
 )
 from connectors.crew import Crew
+from connectors.digests import content_of
 from connectors.event import Gap, Unknown
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.rest import Ask, Reply, client, failure_of, send
@@ -59,7 +60,7 @@ from connectors.telegram.parse import (
 from connectors.telegram.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
     from datetime import datetime
 
     import aiohttp
@@ -140,15 +141,14 @@ class Telegram(Connector):
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """One update, or an answer of getUpdates; of several updates an unreadable one becomes Unknown."""
-        context = Context(tools.now(), tools.pseudonym, livestreams, {}, Written())
-        document = decode(raw)
-        if "result" not in document:
-            return update_events(document, context)
-        events: dict[str, Event] = {}
-        for update in _result(document):
-            for event in _read(update, context):
-                events.setdefault(event.id, event)
-        return list(events.values())
+        return _parse(raw, Context(tools.now(), tools.pseudonym, livestreams, {}, Written()))
+
+    @classmethod
+    def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
+        """Totals rise from one update to the next, and a ban takes back what came before it."""
+        totals: dict[str, Totals] = {}
+        written = Written()
+        return lambda raw: _parse(raw, Context(tools.now(), tools.pseudonym, None, totals, written))
 
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         """Until the poll fails; see the contract."""
@@ -312,7 +312,7 @@ class Telegram(Connector):
             self._offset = max(self._offset, number + 1)
             self._heard_at = now
         if not isinstance(update, dict):
-            return [unreadable_event("not_an_object", orjson.dumps(update), now)]
+            return [unreadable_event("not_an_object", content_of(update), now)]
         chat = chat_of(update)
         if chat is not None and livestream_of(chat, self._livestreams) is None:
             return list(self._stranger(update, chat[0]))
@@ -401,7 +401,18 @@ def _read(update: Any, context: Context) -> list[Event]:
             raise Unreadable("not_an_object")  # noqa: TRY301
         return update_events(update, context)
     except Unreadable as error:
-        return [unreadable_event(error.reason, orjson.dumps(update), context.received_at)]
+        return [unreadable_event(error.reason, content_of(update), context.received_at)]
+
+
+def _parse(raw: bytes, context: Context) -> list[Event]:
+    document = decode(raw)
+    if "result" not in document:
+        return update_events(document, context)
+    events: dict[str, Event] = {}
+    for update in _result(document):
+        for event in _read(update, context):
+            events.setdefault(event.id, event)
+    return list(events.values())
 
 
 def _result(document: Mapping[str, Any]) -> list[Any]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from connectors.connector import Unreadable
+from connectors.digests import content_of
 from connectors.event import Gift, Join, Message, Reaction, Removed, Status, Unknown
 from connectors.telegram.totals import Totals
 
@@ -140,13 +141,17 @@ def livestream_of(chat: tuple[str, str], livestreams: Mapping[str, str] | None) 
 
 def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
     """What one update means; nothing when its chat is not one of ours. Raises Unreadable and nothing else."""
-    found = next(((kind, body) for kind in update if kind != "update_id" and isinstance(body := update[kind], dict)), None)
-    if found is None:
+    if "message_id" in update and isinstance(update.get("chat"), dict):  # a message without its update around it
+        update = {"message": update}
+    kind = next((kind for kind in update if kind != "update_id" and update[kind] is not None), None)
+    if kind is None or ("update_id" not in update and not isinstance(update[kind], dict)):
         raise Unreadable("missing_update")
-    kind, body = found
+    body = update[kind]
     chat = chat_of(update)
-    if chat is None:
-        raise Unreadable("missing_chat")
+    if chat is None or not isinstance(body, dict):
+        if kind in WANTED or kind in OUR_OWN:
+            raise Unreadable("missing_chat")
+        return [_unknown(kind, update, None, context)]  # a poll and what is asked inline belong to no chat
     livestream = livestream_of(chat, context.livestreams)
     if livestream is None or is_private(update) or kind in OUR_OWN:
         return []
@@ -161,12 +166,14 @@ def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
             return _counts(body, chat[0], livestream, context)
         case "chat_member":
             return _ban(body, chat[0], livestream, context)
-    return [
-        Unknown(
-            id=f"telegram:unknown:{_digest(orjson.dumps(update))}", platform="telegram", livestream=livestream, at=context.received_at,
-            received_at=context.received_at, name=kind[:60],
-        )
-    ]  # fmt: skip
+    return [_unknown(kind, update, livestream, context)]
+
+
+def _unknown(kind: str, update: Mapping[str, Any], livestream: str | None, context: Context) -> Unknown:
+    return Unknown(
+        id=f"telegram:unknown:{_digest(content_of(update))}", platform="telegram", livestream=livestream, at=context.received_at,
+        received_at=context.received_at, name=kind[:60],
+    )  # fmt: skip
 
 
 def unreadable_event(reason: str, raw: bytes, now: datetime) -> Unknown:
@@ -250,7 +257,7 @@ def _parent(body: Mapping[str, Any], chat: str) -> str | None:
     """In a forum every message answers its topic's first one: that is no answer."""
     parent = body.get("reply_to_message")
     number = _integer(parent.get("message_id")) if isinstance(parent, dict) else None
-    if number is None or (body.get("is_topic_message") is True and number == body.get("message_thread_id")):
+    if number is None or (body.get("is_topic_message") is True and number == _integer(body.get("message_thread_id"))):
         return None
     return message_id(chat, number)
 
@@ -258,8 +265,8 @@ def _parent(body: Mapping[str, Any], chat: str) -> str | None:
 def _url(body: Mapping[str, Any], chat: str) -> str | None:
     username = body["chat"].get("username")
     if isinstance(username, str) and username.isascii() and username.isidentifier():
-        return f"https://t.me/{username}/{body['message_id']}"
-    return f"https://t.me/c/{chat.removeprefix('-100')}/{body['message_id']}" if chat.startswith("-100") else None
+        return f"https://t.me/{username}/{_id(body)}"
+    return f"https://t.me/c/{chat.removeprefix('-100')}/{_id(body)}" if chat.startswith("-100") else None
 
 
 # --- reactions and bans -------------------------------------------------------------------------------------------------
@@ -307,6 +314,8 @@ def _counts(body: Mapping[str, Any], chat: str, livestream: str, context: Contex
 
 
 def _emojis(rows: Any) -> list[str]:
+    if rows is None:  # nothing before, or nothing after
+        return []
     if not isinstance(rows, list):
         raise Unreadable("missing_reactions")
     return [emoji for row in rows if (emoji := _emoji(row))]
@@ -358,6 +367,9 @@ def _time(body: Mapping[str, Any]) -> datetime:
 
 
 def _integer(value: Any) -> int | None:
+    """A whole number, also one that a library wrote as text."""
+    if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.removeprefix("-").isdigit():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and -(2**62) < value < 2**62 else None
 
 

@@ -16,7 +16,26 @@ if TYPE_CHECKING:
 def parse_answer(raw: bytes, context: Context) -> list[Event]:
     """A batch of a chat, an answer of ``videos``, a single item of either, or an array of these; raises Unreadable and nothing else."""
     content = decode(raw)
+    if any(name in raw for name in _SNAKES):
+        content = _camels(content, 12)
     return [event for part in (content if isinstance(content, list) else [content]) for event in _events_of(part, context)]
+
+
+_SNAKES = (b'"author_details"', b'"live_chat_id"', b'"published_at"', b'"display_message"')
+
+
+def _camels(found: Any, levels: int) -> Any:
+    """Names as gRPC's tools write them when told to keep the proto's, as the Data API writes them."""
+    if levels == 0 or not isinstance(found, dict | list):
+        return found
+    if isinstance(found, list):
+        return [_camels(one, levels - 1) for one in found]
+    return {_camel(name): _camels(value, levels - 1) for name, value in found.items()}
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
 def _events_of(part: Any, context: Context) -> list[Event]:

@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from connectors.connector import Unreadable
+from connectors.digests import content_of
 from connectors.event import Gift, Message, Removed, Status, Unknown
+from connectors.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -182,10 +184,7 @@ def unreadable(problem: Unreadable, item: Any, context: Context) -> Unknown:
 
 def made_id(item: Any) -> str:
     """For what has no id of its own: the same content is the same event."""
-    try:
-        content = item if isinstance(item, bytes) else orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # nested deeper than orjson writes, though it reads it
-        content = repr(item).encode("utf-8", "replace")
+    content = item if isinstance(item, bytes) else content_of(item)
     return f"youtube:made:{hashlib.blake2b(content, digest_size=16).hexdigest()}"
 
 
@@ -368,8 +367,9 @@ def number_of(value: Any) -> int:
         return 0
     if isinstance(value, str):
         text = value.strip()
-        if text.isascii() and text.isdigit() and len(text) <= 18:
-            return int(text)
+        whole, _, fraction = text.partition(".")
+        if whole.isascii() and whole.isdigit() and len(whole) <= 18 and not fraction.strip("0"):
+            return int(whole)
     elif isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
         return value
     elif isinstance(value, float) and value.is_integer() and 0 <= value < 2**53:
@@ -378,17 +378,18 @@ def number_of(value: Any) -> int:
 
 
 def read_time(value: Any) -> datetime | None:
-    """RFC 3339 with any number of digits, ``Z`` or an offset; None when there is none; raises Unreadable("bad_time")."""
+    """RFC 3339 with any number of digits, ``Z`` or an offset, or Unix time; None when there is none; raises Unreadable("bad_time")."""
     if value is None or value == "":
         return None
-    if not isinstance(value, str):
-        raise Unreadable("bad_time")
     try:
-        at = datetime.fromisoformat(value)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        at: datetime | None = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        at = moment(value)  # slower, and understands nearly everything
+    try:
+        at = at and (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC))
+    except OverflowError as error:
         raise Unreadable("bad_time") from error
-    if not _OLDEST < at < _NEWEST:
+    if at is None or not _OLDEST < at < _NEWEST:
         raise Unreadable("bad_time")
     return at
 

@@ -101,6 +101,8 @@ def video_of(item: Any) -> Video | None:
         state = "live"
     elif said == "upcoming" or scheduled:
         state = "upcoming"
+    elif said is None and live.get("concurrentViewers") is not None:  # asked for nothing else
+        state = "live"
     return Video(
         id=item["id"][:64],
         channel=_text(snippet.get("channelId")),

@@ -177,6 +177,54 @@ def mangle(raw: bytes, dice: random.Random) -> bytes:
     return bytes(data)
 
 
+STRANGE = (
+    None, True, False, 0, -1, 7, 2**63, 1e300, 0.5, "", " ", "7", "-7", "x" * 5000, "null", "2026-13-45T99:00:00Z", "\ud83d\ude97",
+    [], [None], [[]], {}, {"": None}, {"id": {}},
+)  # fmt: skip
+"""What stands where something else is expected."""
+
+
+def retype(value: object, dice: random.Random) -> object:
+    """The same document with one field missing, doubled, of another type, or very deep; JSON inside a text is opened as well."""
+    if isinstance(value, str) and value[:1] in "{[" and dice.random() < 0.9:
+        try:
+            return json.dumps(retype(json.loads(value), dice))
+        except ValueError:
+            return dice.choice(STRANGE)
+    if isinstance(value, dict) and value and dice.random() < 0.85:
+        key = dice.choice(list(value))
+        match dice.randrange(8):
+            case 0:
+                return {name: one for name, one in value.items() if name != key}
+            case 1:
+                return {**value, key[::-1]: value[key], f"{key}s": [value[key]]}
+        return {**value, key: retype(value[key], dice)}
+    if isinstance(value, list) and value and dice.random() < 0.85:
+        at = dice.randrange(len(value))
+        return [*value[:at], retype(value[at], dice), *value[at:]]
+    if isinstance(value, int | float) and not isinstance(value, bool) and dice.random() < 0.3:
+        return str(value)
+    return deep(dice.choice((50, 300, 900))) if dice.random() < 0.05 else dice.choice(STRANGE)
+
+
+def deep(levels: int) -> object:
+    value: object = "bottom"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def retyped(raw: bytes, dice: random.Random) -> bytes:
+    """A frame in which a platform changed its mind; one that is no JSON is mangled instead."""
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        return mangle(raw, dice)
+    for _ in range(dice.randint(1, 3)):
+        document = retype(document, dice)
+    return json.dumps(document, ensure_ascii=dice.random() < 0.5).encode("utf-8", "replace")
+
+
 def survives(platform: str, raw: bytes) -> None:
     try:
         events = parse(platform, raw)
@@ -197,6 +245,12 @@ def test_mangled_captures_are_unreadable_at_worst(platform, data):
     survives(platform, mangle(raw, random.Random(data.draw(st.integers(0, 2**32)))))
 
 
+@given(data=st.data())
+def test_retyped_captures_are_unreadable_at_worst(platform, data):
+    raw = data.draw(st.sampled_from(captures(platform)))
+    survives(platform, retyped(raw, random.Random(data.draw(st.integers(0, 2**32)))))
+
+
 @given(raw=st.binary(max_size=200))
 def test_noise_is_unreadable_at_worst(platform, raw):
     survives(platform, raw)
@@ -206,8 +260,8 @@ def test_noise_is_unreadable_at_worst(platform, raw):
 def test_a_hundred_thousand_accidents(platform):
     dice = random.Random(7)
     frames = captures(platform)
-    for _ in range(100_000):
-        survives(platform, mangle(dice.choice(frames), dice))
+    for number in range(100_000):
+        survives(platform, (mangle if number % 2 else retyped)(dice.choice(frames), dice))
 
 
 # --- running against the platform's fake server -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from fake_webhook import SENDERS
 from hypothesis import given
 from hypothesis import strategies as st
-from test_contract import mangle
+from test_contract import mangle, retyped
 
 import connectors
 from connectors.connector import Answer, Hint, Receiver, Request, Secret, Tools, make_pseudonym
@@ -144,6 +144,21 @@ def test_a_mangled_body_that_is_signed_is_an_answer(name, seed):
     _, sender = made(name)
     dice = random.Random(seed)
     survives(name, sender.request(mangle(dice.choice(sender.bodies()), dice), at=NOW))
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_retyped_body_that_is_signed_is_an_answer(name, seed):
+    _, sender = made(name)
+    dice = random.Random(seed)
+    survives(name, sender.request(retyped(dice.choice(sender.bodies()), dice), at=NOW))
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_accidents_are_answers(name):
+    _, sender = made(name)
+    dice, bodies = random.Random(7), sender.bodies()
+    for number in range(100_000):
+        survives(name, sender.request((mangle if number % 2 else retyped)(dice.choice(bodies), dice), at=NOW))
 
 
 @given(data=st.data())

@@ -1,0 +1,130 @@
+"""What a person captured is cut into payloads by its shape, and `monitor parse` reads it however it was saved."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.__main__ import main
+from monitor.captured import Payload, lines_of, payloads
+
+CONFIG = '[event]\nname = "Test"\ntimezone = "UTC"\n'
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+DOCUMENTS = st.dictionaries(st.text(max_size=6), VALUES, max_size=4)
+
+
+def cut(text: str | bytes) -> list[Payload]:
+    raw = text.encode() if isinstance(text, str) else text
+    return list(payloads((n, line.rstrip(b"\r")) for n, line in enumerate(lines_of(raw), 1)))
+
+
+@given(st.lists(st.tuples(DOCUMENTS, st.sampled_from((None, 1, 2, 4, "\t")), st.sampled_from(("\n", "\n\n", "\r\n", "\n \n")))))
+def test_documents_come_out_as_they_went_in_however_they_were_printed(written):
+    text = "".join(json.dumps(document, indent=indent) + end for document, indent, end in written)
+    assert [json.loads(found.raw) for found in cut(text)] == [document for document, _, _ in written]
+
+
+@given(st.binary(max_size=300))
+def test_no_line_is_lost_whatever_it_is(raw):
+    found = b"\n".join(payload.raw for payload in cut(b"x" + raw))
+    nothing = b"\t\n\x0b\x0c\r ,\xef\xbb\xbf"
+    assert found.translate(None, nothing) == (b"x" + raw).translate(None, nothing)
+
+
+def test_what_was_cut_off_does_not_take_the_lines_behind_it_with_it():
+    found = cut('{"a": {\n{"b": 1}\n{"c": [1,\n{"d": 2}\n')
+    assert [payload for payload in found if payload.raw == b'{"b": 1}'] == [Payload(2, b'{"b": 1}')]
+    assert Payload(4, b'{"d": 2}') in found
+    assert len(found) == 4
+
+
+def test_a_list_over_several_lines_is_one_payload_with_its_items():
+    (found,) = cut('[\n{"a": 1},\n{"b": "]"}\n]\n')
+    assert found.number == 1
+    assert [json.loads(part) for part in found.parts()] == [{"a": 1}, {"b": "]"}]
+
+
+def test_the_lines_of_a_server_sent_event_are_one_payload():
+    found = cut(':hi\nevent: update\ndata: {"a":\ndata: 1}\n\nid: 5\ndata: {"b": 2}')
+    assert [payload.raw for payload in found] == [b":hi", b'event: update\ndata: {"a":\ndata: 1}', b'id: 5\ndata: {"b": 2}']
+    assert found[1].parts() == [b'{"a":\n1}']
+
+
+def test_chat_lines_that_begin_with_a_colon_or_a_bracket_are_payloads_each():
+    lines = [":a!a@a PRIVMSG #b :{", "PING :x", "[12:00] <a> hi"]
+    assert [payload.raw.decode() for payload in cut("\n".join(lines))] == lines
+
+
+@pytest.fixture
+def parse(tmp_path, capsysbinary):
+    (tmp_path / "config.toml").write_text(CONFIG)
+
+    def typed(platform: str, given: bytes):
+        (tmp_path / "given").write_bytes(given)
+        code = main(["parse", platform, str(tmp_path / "given"), "--config", str(tmp_path / "config.toml")])
+        said = capsysbinary.readouterr()
+        return code, [json.loads(line) for line in said.out.splitlines()], said.err.decode().splitlines()
+
+    return typed
+
+
+UPDATE = {
+    "update_id": 1,
+    "message": {"message_id": 5, "from": {"id": 7, "first_name": "Ana"}, "chat": {"id": -1001, "type": "group"}, "date": 1795151369, "text": "olá 奇瑞"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps(UPDATE).encode(),
+        json.dumps(UPDATE, indent=2).encode(),
+        json.dumps(UPDATE, indent=2).replace("\n", "\r\n").encode(),
+        b"\xef\xbb\xbf" + json.dumps(UPDATE, ensure_ascii=False).encode(),
+        json.dumps(UPDATE, ensure_ascii=False, indent=1).encode("utf-16"),
+        json.dumps([UPDATE]).encode(),
+        b"\n\n" + json.dumps([UPDATE], indent=4).encode() + b"\n\n",
+        json.dumps({"ok": True, "result": [UPDATE]}, indent=2).encode(),
+        b"data: " + json.dumps(UPDATE).encode() + b"\n\n",
+        json.dumps(json.dumps(UPDATE)).encode(),
+        json.dumps(UPDATE["message"]).encode(),
+    ],
+    ids=["line", "pretty", "crlf", "bom", "utf-16", "list", "pretty list", "answer", "sse", "quoted", "bare message"],
+)
+def test_a_payload_is_read_however_it_was_saved(parse, written):
+    code, (event,), complaints = parse("telegram", written)
+    assert (code, complaints) == (0, [])
+    assert (event["text"], event["id"]) == ("olá 奇瑞", "telegram:-1001:5")
+
+
+def test_the_item_of_a_list_that_cannot_be_read_is_named(parse):
+    code, events, complaints = parse("telegram", b"\n" + json.dumps([UPDATE, 5]).encode())
+    assert (code, len(events)) == (1, 1)
+    assert complaints == ["line 2, item 2: unreadable: not_an_object"]
+
+
+def test_a_deletion_finds_the_post_that_came_before_it(parse):
+    status = {
+        "id": "9", "uri": "https://x.example/9", "created_at": "2026-10-17T12:00:00Z", "content": "<p>hi</p>", "account": {"acct": "ana"},
+    }  # fmt: skip
+    lines = [{"event": "update", "payload": json.dumps(status)}, {"event": "delete", "payload": "9"}]
+    code, events, _ = parse("mastodon", b"\n".join(json.dumps(line).encode() for line in lines))
+    assert (code, [event["kind"] for event in events]) == (0, ["message", "removed"])
+    assert events[1]["target"] == events[0]["id"]
+
+
+def test_anonymous_reactions_are_counted_from_one_total_to_the_next(parse):
+    def total(count):
+        about = {"chat": {"id": -1001, "type": "channel"}, "message_id": 5, "date": 1795151369}
+        return {"update_id": count, "message_reaction_count": {**about, "reactions": [{"type": {"type": "emoji", "emoji": "🔥"}, "total_count": count}]}}  # fmt: skip
+
+    code, events, _ = parse("telegram", b"\n".join(json.dumps(line).encode() for line in (UPDATE, total(2), total(5))))
+    assert code == 0
+    assert [event.get("count", 1) for event in events if event["kind"] == "reaction"] == [2, 3]
