@@ -281,7 +281,7 @@ async def test_old_frames_are_called_behind(opened: Any) -> None:
     async with opened(make) as wall:
         await wall.truth("behind")
         assert re.search(r"behind by [89]", await text(wall.part("truth")))
-        assert await wall.page.locator(".slow svg").count() == 1
+        assert await wall.part("latency").locator("svg").count() == 1
 
 
 async def test_hostile_names_stay_text_and_in_their_place(opened: Any) -> None:
