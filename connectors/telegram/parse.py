@@ -147,7 +147,7 @@ def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
     if kind is None or ("update_id" not in update and not isinstance(update[kind], dict)):
         raise Unreadable("missing_update")
     body = update[kind]
-    chat = chat_of(update)
+    chat = chat_of({kind: body})  # its own: another field of the update may hold one too
     if chat is None or not isinstance(body, dict):
         if kind in WANTED or kind in OUR_OWN:
             raise Unreadable("missing_chat")
