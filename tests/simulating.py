@@ -22,6 +22,16 @@ NOON = 1_792_238_400.0
 KINDS = {Message: None, Gift: "gift", Share: "share", Reaction: "reaction"}
 
 
+class Clock:
+    """Unix seconds that a test moves."""
+
+    def __init__(self, start):
+        self.now = start
+
+    def __call__(self):
+        return self.now
+
+
 class World:
     """One platform and its clock."""
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import random
-import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
 from fake_bluesky import FakeBluesky, did_of
 from fakes import Faults
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import Heard, texts
 
 from connectors.bluesky import Bluesky, Options, microseconds
 from connectors.bluesky.passed import FAST_CLOCK_US, Passed, written_us
@@ -274,32 +270,6 @@ def test_without_any_memory_every_deletion_concerns_us():
 # --- the connection ---------------------------------------------------------------------------------------------------
 
 
-class Heard:
-    """Runs a connector in the background and keeps what it yields."""
-
-    def __init__(self, connector):
-        self.items = []
-        self._more = asyncio.Condition()
-        self._connector = connector
-
-    async def run(self):
-        async for item in self._connector.events():
-            async with self._more:
-                self.items.append(item)
-                self._more.notify_all()
-
-    def of(self, kind):
-        return [item for item in self.items if isinstance(item, kind)]
-
-    @property
-    def texts(self):
-        return [item.text for item in self.of(Message)]
-
-    async def until(self, true):
-        async with asyncio.timeout(5), self._more:
-            await self._more.wait_for(lambda: true(self))
-
-
 FRESH = Resume()
 
 
@@ -316,22 +286,11 @@ async def listening(options, *targets, directory=None, connector=None):
     tools = Tools(pseudonym=PSEUDONYM, dice=random.Random(1))
     heard = Heard(connector or Bluesky(options, watch, tools))
     heard.watch = watch
-    task = asyncio.create_task(heard.run())
     try:
         yield heard
-        assert not task.done(), task.exception()
+        assert not heard.task.done(), heard.task.exception()
     finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def failure_of(connector):
-    """(everything that was yielded, how it ended)"""
-    heard = Heard(connector)
-    with pytest.raises((Dropped, Refused, Throttled)) as caught:
-        async with asyncio.timeout(5):
-            await heard.run()
-    return heard, caught.value
+        await heard.stop()
 
 
 def made(options, *targets):
@@ -343,7 +302,7 @@ async def test_posts_of_watched_authors_arrive_with_handle_and_livestream():
         await server.heard("ana.example")
         await server.say("bo.example", "not asked for")
         said = await server.say("ana.example", "hello")
-        await heard.until(lambda heard: heard.texts)
+        await heard.until(texts)
         [event] = heard.of(Message)
         assert (event.id, event.at, event.text) == (said.id, said.at, "hello")
         assert (event.livestream, event.author_name) == ("bluesky:ana.example", "ana.example")
@@ -361,7 +320,7 @@ async def test_a_hashtag_is_read_from_all_posts_and_directory_authors_keep_their
         await server.say("bo.example", "yes #summit")
         await server.say("cy.example", "mine too #SUMMIT")
         await server.say("cy.example", "private")
-        await heard.until(lambda heard: len(heard.texts) == 2)
+        await heard.until(lambda heard: len(texts(heard)) == 2)
         assert [(event.livestream, event.text) for event in heard.of(Message)] == [
             (None, "yes #summit"),
             ("cy's channel", "mine too #SUMMIT"),
@@ -380,8 +339,8 @@ async def test_after_a_cut_reading_goes_on_from_the_last_mark():
         await server.say("ana.example", "two")
         resume = Resume(cursor=mark.cursor, covered_until=mark.covered_until)
         async with listening(options, target("ana.example", resume)) as heard:
-            await heard.until(lambda heard: "two" in heard.texts)
-            assert heard.texts == ["one", "two"]
+            await heard.until(lambda heard: "two" in texts(heard))
+            assert texts(heard) == ["one", "two"]
             assert server.asked[-1]["cursor"] == [mark.cursor]
             assert heard.of(Gap) == []
 
@@ -395,7 +354,7 @@ async def test_a_silent_author_has_a_mark_from_the_start():
         [mark] = heard.of(Mark)
         await server.say("ana.example", "while away")
         async with listening(server.options(), target("ana.example", Resume(cursor=mark.cursor))) as heard:
-            await heard.until(lambda heard: heard.texts == ["while away"])
+            await heard.until(lambda heard: texts(heard) == ["while away"])
         assert before <= int(server.asked[-1]["cursor"][0]) < server.log[0]["time_us"]
 
 
@@ -403,13 +362,11 @@ async def test_a_dropped_connection_marks_what_it_delivered_before_it_fails():
     async with FakeBluesky() as server:
         connector = made(Options(url=server.url, mark_seconds=60.0, overlap_seconds=0.0), target("ana.example"))
         heard = Heard(connector)
-        task = asyncio.create_task(heard.run())
         await server.heard("ana.example")
         await server.say("ana.example", "one")
-        await heard.until(lambda heard: heard.texts)
+        await heard.until(texts)
         await server.cut()
-        with pytest.raises(Dropped):
-            await task
+        assert isinstance(await heard.failure(), Dropped)
         assert heard.of(Mark)[-1].cursor == str(server.log[0]["time_us"])
 
 
@@ -435,7 +392,7 @@ async def test_a_new_target_without_cursor_is_added_in_flight():
         heard.watch.update([target("ana.example"), target("bo.example")])
         await server.heard("bo.example")
         await server.say("bo.example", "hello")
-        await heard.until(lambda heard: heard.texts)
+        await heard.until(texts)
         assert (len(server.asked), server.updates[0]["wantedDids"]) == (1, [did_of("ana.example"), did_of("bo.example")])
 
 
@@ -447,9 +404,9 @@ async def test_a_new_target_with_an_older_cursor_is_read_from_there_before_it_is
         await server.say("ana.example", "one")
         await heard.until(lambda heard: heard.of(Mark))
         heard.watch.update([target("ana.example"), target("bo.example", Resume(cursor=cursor))])
-        await heard.until(lambda heard: "before the hand-over" in heard.texts)
+        await heard.until(lambda heard: "before the hand-over" in texts(heard))
         seen = False
-        for item in heard.items:
+        for item in heard:
             seen |= isinstance(item, Message) and item.text == "before the hand-over"
             assert seen or not isinstance(item, Mark) or "bluesky:bo.example" not in item.livestreams
 
@@ -458,7 +415,7 @@ async def test_with_no_targets_left_nothing_is_asked_for():
     async with FakeBluesky() as server, listening(server.options(), target("ana.example")) as heard:
         await server.heard("ana.example")
         heard.watch.update([])
-        await server._until(lambda: server.connections == 0)
+        await server.until(lambda: server.connections == 0)
         heard.watch.update([target("bo.example")])
         await server.heard("bo.example")
         assert server.asked[-1]["wantedDids"] == [did_of("bo.example")]
@@ -470,7 +427,7 @@ async def test_many_authors_are_asked_for_in_the_first_frame():
         async with listening(server.options(), *targets) as heard:
             await server.heard("author299.example")
             await server.say("author299.example", "hello")
-            await heard.until(lambda heard: heard.texts)
+            await heard.until(texts)
             assert "wantedDids" not in server.asked[0]
             assert len(server.updates[0]["wantedDids"]) == 300
 
@@ -479,7 +436,7 @@ async def test_an_unresolved_handle_is_named_and_never_asked_for():
     async with FakeBluesky() as server:
         unresolved = Target(livestream="bluesky:dee", handle="dee.example")
         async with listening(server.options(), unresolved) as heard:
-            await heard.until(lambda heard: heard.items)
+            await heard.until(lambda heard: heard)
             [health] = heard.of(Health)
             assert (health.state, health.reason) == (
                 "refused",
@@ -502,7 +459,7 @@ async def test_an_identity_frame_resolves_a_handle():
             )
             await heard.until(lambda heard: [h.state for h in heard.of(Health) if h.livestream == "dee's channel"][-1] == "live")
             await server.say("dee.example", "hello")
-            await heard.until(lambda heard: heard.texts)
+            await heard.until(texts)
             assert heard.of(Message)[0].livestream == "dee's channel"
 
 
@@ -592,7 +549,7 @@ async def test_a_cursor_that_is_none_falls_back_to_the_covered_time(cursor):
 
 async def test_a_silent_host_is_dropped_when_all_posts_are_read():
     async with FakeBluesky() as server:
-        _, failure = await failure_of(made(Options(url=server.url, silence_seconds=0.2), target("#tag")))
+        failure = await Heard(made(Options(url=server.url, silence_seconds=0.2), target("#tag"))).failure()
         assert isinstance(failure, Dropped)
         assert failure.reason == "Bluesky sent nothing for 0.2 seconds"
 
@@ -609,7 +566,7 @@ async def test_quiet_authors_are_not_a_failure_but_the_socket_is_renewed_at_the_
 async def test_each_attempt_goes_to_the_next_host():
     async with FakeBluesky(Faults(refuse=True)) as one, FakeBluesky(Faults(throttle_seconds=7)) as two:
         connector = made(Options(url=(one.url, two.url)), target("ana.example"))
-        failures = {type((await failure_of(connector))[1]) for _ in range(2)}
+        failures = {type(await Heard(connector).failure()) for _ in range(2)}
         assert failures == {Refused, Throttled}
 
 
@@ -621,5 +578,5 @@ async def test_a_time_far_in_the_future_is_not_stored_as_a_cursor():
             await server.post(did_of("ana.example"), "r1", server.tick() + 3_600_000_000, {"text": "future"})
             said = await server.say("ana.example", "now")
             await heard.until(lambda heard: len(heard.of(Mark)) == 2)
-            assert heard.texts == ["future", "now"]
+            assert texts(heard) == ["future", "now"]
             assert heard.of(Mark)[-1].cursor == str(microseconds(said.at))

@@ -11,8 +11,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
 from fakes import Faults, fake
 
 import connectors

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from fake_twitch import FakeTwitch
+from fakes import Faults
 from faulty import FaultProxy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,9 +42,8 @@ from monitor.reload import Setup
 from monitor.roster import Channel, Roster
 from monitor.simulated import addresses_of
 
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-from fake_twitch import FakeTwitch
-from fakes import Faults
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 NAMES = ("ana", "bo", "cy")

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-import sys
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
 from fake_kick import FakeKick, public_pem, signed
 from fakes import Faults
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import read
 
 from connectors.connector import (
     Dropped,
@@ -490,9 +487,9 @@ def test_an_offline_channel_has_no_viewers_and_no_start():
 
 @given(st.binary(max_size=80))
 def test_answers_are_unreadable_at_worst(body):
-    for read in (api.read_channels, api.read_subscriptions, api.read_refusals, api.read_public_key):
+    for reader in (api.read_channels, api.read_subscriptions, api.read_refusals, api.read_public_key):
         with pytest.raises(Unreadable):
-            read(body)
+            reader(body)
 
 
 # --- against the fake -------------------------------------------------------------------------------------------------
@@ -501,16 +498,6 @@ def test_answers_are_unreadable_at_worst(body):
 def made(server, options, **resumes):
     targets = [server.target(handle, resumes.get(handle, Resume())) for handle in server.handles]
     return Kick(options, Watch(targets), Tools(pseudonym=PSEUDONYM, dice=random.Random(1)))
-
-
-async def read(connector, until):
-    items = []
-    async with asyncio.timeout(15), aclosing(connector.events()) as stream:
-        async for item in stream:
-            items.append(item)
-            if until(items):
-                break
-    return items
 
 
 def healthy(items):

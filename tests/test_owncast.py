@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import aclosing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import orjson
 import pytest
+from fake_owncast import FakeOwncast
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,10 +18,6 @@ from connectors.event import Follow, Join, Message, Reaction, Removed, Share, St
 from connectors.owncast import Options, Owncast, OwncastHook, base_of
 from connectors.safehost import NOT_PUBLIC, is_public, resolve
 from monitor.handles import BadHandle, normalise
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
-from fake_owncast import FakeOwncast
 
 NOW = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)
 TOOLS = Tools(pseudonym=make_pseudonym(b"key of these tests"), now=lambda: NOW)

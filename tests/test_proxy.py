@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
 from tunnel import tunnel
 
 import connectors

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulating import Clock
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -37,17 +38,9 @@ MEMBER = make_member(random.Random(3), 5, "en", 1)
 LOGIN = "CAP REQ :twitch.tv/tags twitch.tv/commands\r\nPASS oauth:x\r\nNICK justinfan77\r\nJOIN #t\r\n"
 
 
-class Clock:
-    def __init__(self):
-        self.now = NOON
-
-    def __call__(self):
-        return self.now
-
-
 @asynccontextmanager
 async def playing(**more):
-    clock = Clock()
+    clock = Clock(NOON)
     simulator = Simulator(CHANNELS, rate=0.0, seed=6, clock=clock, **more)
     simulator.told = await simulator.start()
     try:
@@ -415,8 +408,8 @@ async def test_a_mistake_about_a_channel_is_named(path):
 
 def test_in_a_lively_crowd_a_few_handles_are_nobodys_and_never_in_one_that_is_compared(tmp_path):
     many = [SimChannel(livestream=f"twitch:c{n}", platform="twitch", handle=f"c{n}") for n in range(3 * WRONG_ONE_IN)]
-    lively = Simulator(many, rate=1.0, lively=True, clock=Clock())
-    compared = Simulator(many, rate=1.0, ledger_dir=tmp_path, clock=Clock())
+    lively = Simulator(many, rate=1.0, lively=True, clock=Clock(NOON))
+    compared = Simulator(many, rate=1.0, ledger_dir=tmp_path, clock=Clock(NOON))
     assert sum(not place.login for place in lively.platforms["twitch"].chat.places) == 3
     assert all(place.login for place in compared.platforms["twitch"].chat.places)
     compared.ledger.close()

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulating import Clock
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
@@ -46,17 +47,9 @@ START = 1_800_000_000.0
 POST = "app.bsky.feed.post"
 
 
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        return self.now
-
-
 @asynccontextmanager
 async def serving(**options):
-    clock = Clock()
+    clock = Clock(START)
     server = JetstreamServer(CHANNELS, dice=random.Random(1), clock=clock, **options)
     server.url = f"ws://127.0.0.1:{await server.start()}/subscribe"
     server.now = clock
@@ -313,7 +306,7 @@ def test_record_keys_sort_by_time_and_dids_are_stable():
 
 def test_every_frame_is_read_by_the_connector_as_the_ledger_says(tmp_path):
     """Roster authors and the event's hashtags, deletions obeyed: the same posts, times and texts as in the ledger."""
-    clock = Clock()
+    clock = Clock(START)
     simulator = Simulator(CHANNELS, rate=20, seed=3, ledger_dir=tmp_path, hashtags=TAGS, clock=clock)
     simulator.crowd.strangers = 5.0
     simulator.platforms["bluesky"].server._asked_all = True

@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
+from simulating import Clock
 
 from connectors.connector import Refused, Request, Secret, Target, Tools, Watch
 from connectors.event import Gift, Message, Removed, Status
@@ -38,14 +39,6 @@ CHANNELS = [
 ]
 MEMBER = make_member(random.Random(1), 7, "en", 1)
 KINDS = ("message", "bits", "sub", "resub", "subgift", "mystery", "raid", "ban")
-
-
-class Clock:
-    def __init__(self):
-        self.now = NOON
-
-    def __call__(self):
-        return self.now
 
 
 class House:
@@ -88,7 +81,7 @@ class House:
 @asynccontextmanager
 async def playing(tmp_path=None, *, rate=0.0, faults=None, channels=CHANNELS):
     """A simulator with our house at the end of its webhooks."""
-    clock = Clock()
+    clock = Clock(NOON)
     house = House(clock)
     app = web.Application()
     app.router.add_post("/hooks/kick", house.take)

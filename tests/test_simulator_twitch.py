@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
+from simulating import Clock
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
@@ -31,14 +32,6 @@ CHANNELS = [
 ]
 LOGIN = "CAP REQ :twitch.tv/tags twitch.tv/commands\r\nNICK justinfan77\r\n"
 START = 1_800_000_000.0
-
-
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        return self.now
 
 
 class Reader:
@@ -81,7 +74,7 @@ class Reader:
 
 @asynccontextmanager
 async def serving(**options):
-    clock = Clock()
+    clock = Clock(START)
     server = TwitchServer(CHANNELS, dice=random.Random(1), clock=clock, **options)
     server.url = f"ws://127.0.0.1:{await server.start()}"
     server.now = clock
@@ -398,7 +391,7 @@ def test_a_ledger_is_read_up_to_its_last_whole_line(tmp_path):
 
 
 async def test_the_whole_simulator_counts_what_a_client_receives(tmp_path):
-    clock = Clock()
+    clock = Clock(START)
     simulator = Simulator(CHANNELS[:10], rate=50, seed=2, ledger_dir=tmp_path, clock=clock)
     urls = await simulator.start()
     try:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import sys
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from fake_sse import FakeSse
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read, texts
 
 from connectors.connector import (
     Dropped,
@@ -30,10 +30,6 @@ from connectors.connector import (
 )
 from connectors.event import Gap, Message, Unknown
 from connectors.sse import EventStream, Options, ServerSent, Sse
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
-from fake_sse import FakeSse
 
 # --- the wire ---------------------------------------------------------------------------------------------------------
 
@@ -138,20 +134,6 @@ def made(server, *targets, **options):
 
 def target(handle, cursor=None, covered=None, **more):
     return Target(livestream=f"sse:{handle}", handle=handle, resume=Resume(cursor=cursor, covered_until=covered), **more)
-
-
-async def read(connector, until=lambda _: False):
-    items = []
-    async with asyncio.timeout(10), aclosing(connector.events()) as found:
-        async for item in found:
-            items.append(item)
-            if until(items):
-                break
-    return items
-
-
-def texts(items):
-    return [item.text for item in items if isinstance(item, Message)]
 
 
 def has(*wanted):

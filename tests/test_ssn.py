@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import orjson
 import pytest
+from fake_ssn import SESSION, FakeSsn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +17,6 @@ from connectors.event import Follow, Gift, Join, Level, Message, Reaction, Remov
 from connectors.ssn import Options, Ssn
 from monitor.handles import BadHandle, normalise, seal
 from monitor.roster import parse_roster
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
-from fake_ssn import SESSION, FakeSsn
 
 NOW = datetime(2026, 10, 16, 12, 0, 2, tzinfo=UTC)
 PSEUDONYM = make_pseudonym(b"key of these tests")

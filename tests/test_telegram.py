@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import logging
 import random
-import sys
 import traceback
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
 from fake_telegram import TOKEN, FakeTelegram
 from fakes import Faults
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import read, texts
 
 from connectors.connector import (
     Dropped,
@@ -273,20 +270,6 @@ def made(server, *, resume=Resume(), memory=None, handles=None, **options):  # n
     targets = [server.target(handle, resume) for handle in handles or server.handles]
     tools = Tools(pseudonym=PSEUDONYM, dice=random.Random(1), memory=memory or ProcessMemory())
     return Telegram(dataclasses.replace(server.options(), **options), Watch(targets), tools)
-
-
-async def read(connector, until):
-    items = []
-    async with asyncio.timeout(15), aclosing(connector.events()) as stream:
-        async for item in stream:
-            items.append(item)
-            if until(items):
-                break
-    return items
-
-
-def texts(items):
-    return [item.text for item in items if isinstance(item, Message)]
 
 
 def polls(server):

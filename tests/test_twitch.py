@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-import sys
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fake_twitch import FakeTwitch
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import of, read, texts
 
 from connectors.connector import Dropped, Health, Mark, Refused, Resume, Target, Tools, Unreadable, Watch, make_pseudonym
 from connectors.event import Event, Gap, Gift, Message, Removed, Share, Unknown, from_milliseconds
 from connectors.twitch import Options, Twitch
 from connectors.twitch.parse import REASONS, Context, parse_line, parse_tags, unescape
 from connectors.twitch.session import Rooms, Session
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-from fake_twitch import FakeTwitch
 
 NOW = datetime(2026, 10, 16, 12, 0, 0, 500_000, tzinfo=UTC)
 PSEUDONYM = make_pseudonym(b"a key")
@@ -332,10 +329,6 @@ class Table:
 
 def target(login: str, covered: datetime | None = None) -> Target:
     return Target(livestream=f"L-{login}", handle=login, resume=Resume(covered_until=covered))
-
-
-def of(kind: type, items: list) -> list:
-    return [item for item in items if isinstance(item, kind)]
 
 
 def test_login_is_anonymous_and_asks_for_tags_and_commands_only():
@@ -649,19 +642,11 @@ def connector(server: FakeTwitch, *handles: str, **options) -> Twitch:
     return Twitch(dataclasses.replace(server.options(), **options), watch, tools)
 
 
-async def read(source: Twitch, items: list, done) -> None:
-    async with asyncio.timeout(15), aclosing(source.events()) as found:
-        async for item in found:
-            items.append(item)
-            if done():
-                return
-
-
 async def test_announced_restart_loses_nothing_and_leaves_no_gap():
     async with FakeTwitch() as server:
         items: list = []
         said = []
-        reader = asyncio.create_task(read(connector(server), items, lambda: any(m.text == "end" for m in of(Message, items))))
+        reader = asyncio.create_task(read(connector(server), lambda items: "end" in texts(items), items))
         for handle in server.handles:
             await server.heard(handle)
         said.append(await server.say("ana", "before"))
@@ -681,9 +666,8 @@ async def test_old_connection_is_read_for_a_while_after_the_new_one_has_all():
     """What was on its way there would be lost otherwise; no Gap would own up to it."""
     async with FakeTwitch() as server:
         items: list = []
-        texts: list[str] = []
         source = connector(server, "ana", overlap_seconds=0.5)
-        reader = asyncio.create_task(read(source, items, lambda: any(m.text == "late" for m in of(Message, items))))
+        reader = asyncio.create_task(read(source, lambda items: "late" in texts(items), items))
         await server.heard("ana")
         [old] = server.sockets
         await server.reconnect()
@@ -691,9 +675,8 @@ async def test_old_connection_is_read_for_a_while_after_the_new_one_has_all():
         new = server.sockets[-1]
         await server.send("ana", "@id=n;user-id=1 :a!a@a PRIVMSG #ana :new has all", only=new)
         async with asyncio.timeout(5):
-            while "new has all" not in texts:
+            while "new has all" not in texts(items):
                 await asyncio.sleep(0)
-                texts = [message.text for message in of(Message, items)]
         await server.send("ana", "@id=o;user-id=1 :a!a@a PRIVMSG #ana :late", only=old)
         await reader
 
@@ -702,7 +685,7 @@ async def test_targets_change_while_it_runs():
     async with FakeTwitch() as server:
         items: list = []
         source = connector(server, "ana", "bo")
-        reader = asyncio.create_task(read(source, items, lambda: any(m.text == "end" for m in of(Message, items))))
+        reader = asyncio.create_task(read(source, lambda items: "end" in texts(items), items))
         await server.heard("ana")
         await server.heard("bo")
         source.watch.update([server.target("bo", Resume()), server.target("cy", Resume())])
@@ -712,14 +695,14 @@ async def test_targets_change_while_it_runs():
         await server.say("cy", "ours now")
         await server.say("bo", "end")
         await reader
-    assert [message.text for message in of(Message, items)] == ["ours now", "end"]
+    assert texts(items) == ["ours now", "end"]
     assert {"PART #ana", "JOIN #cy"} <= set(server.heard_lines)
 
 
 async def test_it_ends_when_nothing_is_left_to_watch():
     async with FakeTwitch() as server:
         source = connector(server, "ana")
-        reader = asyncio.create_task(read(source, [], lambda: False))
+        reader = asyncio.create_task(read(source))
         await server.heard("ana")
         source.watch.update([])
         await reader
@@ -729,8 +712,7 @@ async def test_server_that_limits_joins_never_closes_on_us():
     """The fake closes at the 21st join within ten seconds, as Twitch does; here all 45 are wanted at once."""
     async with FakeTwitch() as server:
         server.handles = tuple(f"c{n}" for n in range(45))
-        items: list = []
-        await read(connector(server), items, lambda: sum(h.state == "live" for h in of(Health, items)) == 18)
+        await read(connector(server), lambda items: sum(h.state == "live" for h in of(Health, items)) == 18)
     assert server.connections == 0
 
 
@@ -738,7 +720,7 @@ async def test_last_mark_before_a_drop_is_not_lost():
     """What was read before the cut is marked, so that the next owner's gap is not longer than needed."""
     async with FakeTwitch() as server:
         items: list = []
-        reader = asyncio.create_task(read(connector(server, "ana", mark_every_seconds=3600), items, lambda: False))
+        reader = asyncio.create_task(read(connector(server, "ana", mark_every_seconds=3600), items=items))
         await server.heard("ana")
         said = await server.say("ana", "x")
         await server.cut()

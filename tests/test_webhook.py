@@ -407,10 +407,8 @@ def test_a_genuine_body_of_any_bytes_is_an_answer(content, body):
 @pytest.mark.slow
 def test_a_hundred_thousand_accidents_of_genuine_bodies():
     import random
-    import sys
     from pathlib import Path
 
-    sys.path.insert(0, str(Path(__file__).parent / "contract"))
     from test_contract import mangle
 
     dice = random.Random(7)

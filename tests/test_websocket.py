@@ -6,23 +6,18 @@ import asyncio
 import json
 import math
 import random
-import sys
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from fake_websocket import FakeWebsocket
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read, texts
 
 from connectors.connector import Dropped, Mark, Refused, Resume, Secret, Target, Tools, Watch, make_pseudonym
-from connectors.event import Gap, Message
+from connectors.event import Gap
 from connectors.talk import Talk, cut, resumed
 from connectors.websocket import Options, Websocket
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
-from fake_websocket import FakeWebsocket
 
 ANA = Target(livestream="websocket:ana", handle="ana", native_id="7")
 BO = Target(livestream="websocket:bo", handle='b"o')
@@ -150,20 +145,6 @@ def test_a_mistake_in_the_templates_is_one_sentence(options, says):
 def made(server, *targets, **options):
     tools = Tools(pseudonym=make_pseudonym(b"key of these tests"), dice=random.Random(1))
     return Websocket(Options(**{"url": server.url, "mark_every_seconds": 0.02, **options}), Watch(targets or [ANA]), tools)
-
-
-async def read(connector, until=lambda _: False):
-    items = []
-    async with asyncio.timeout(10), aclosing(connector.events()) as found:
-        async for item in found:
-            items.append(item)
-            if until(items):
-                break
-    return items
-
-
-def texts(items):
-    return [item.text for item in items if isinstance(item, Message)]
 
 
 RESUME = {"query": "since", "from": "/seq", "minus": 1}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-import sys
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from fake_youtube import FakeYouTube, refusal
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import Heard, texts
 
 from connectors.connector import (
     Broadcast,
@@ -45,9 +44,6 @@ from connectors.youtube.quota import Ledger, cost_of, midnight_after, pacific_da
 from connectors.youtube.stream import Scanner
 from connectors.youtube.videos import Video, read_videos, video_id
 from monitor.watch import config_from_watch
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-from fake_youtube import FakeYouTube, refusal
 
 NOW = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)
 PSEUDONYM = make_pseudonym(b"key of this test")
@@ -595,50 +591,6 @@ def test_a_cursor_that_cannot_be_read_is_none(cursor):
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
-
-
-class Heard(list):
-    """What a connector yields, and waiting for it."""
-
-    def __init__(self, connector: YouTube) -> None:
-        super().__init__()
-        self._changed = asyncio.Condition()
-        self._task = asyncio.create_task(self._read(connector))
-
-    async def _read(self, connector: YouTube) -> None:
-        try:
-            async with aclosing(connector.events()) as items:
-                async for one in items:
-                    self.append(one)
-                    async with self._changed:
-                        self._changed.notify_all()
-        finally:
-            async with self._changed:
-                self._changed.notify_all()
-
-    def of(self, kind):
-        return [one for one in self if isinstance(one, kind)]
-
-    async def until(self, true) -> None:
-        async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(lambda: true(self) or self._task.done())
-        if self._task.done() and not true(self):
-            await self._task
-            raise AssertionError("ended before its time")
-
-    async def failure(self):
-        async with asyncio.timeout(10):
-            with pytest.raises((Dropped, Throttled, Refused)) as raised:
-                await self._task
-        return raised.value
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-
-def texts(heard) -> list[str]:
-    return [one.text for one in heard.of(Message)]
 
 
 def tools(**more) -> Tools:

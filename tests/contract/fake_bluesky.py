@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import itertools
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
-from fakes import Faults, Said
-from websockets.asyncio.server import Server, ServerConnection, serve
+from fakes import NO_FAULTS, Faults, OverSockets, Said
 from websockets.exceptions import ConnectionClosed
 
 from connectors.bluesky import Options
 from connectors.connector import Target
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from websockets.http11 import Request, Response
+    from websockets.asyncio.server import ServerConnection
 
     from connectors.connector import Resume
 
-NO_FAULTS = Faults()
 POSTS = "app.bsky.feed.post"
 
 
@@ -33,34 +25,21 @@ def did_of(handle: str) -> str:
     return f"did:plc:{handle.partition('.')[0]}"
 
 
-class FakeBluesky:
+class FakeBluesky(OverSockets):
     """Keeps every frame, so that a cursor finds it again; ``lookback_us`` forgets what is older, silently, as the real one does."""
 
     handles = ("ana.example", "bo.example", "cy.example")
+    path = "/subscribe"
+    garbage = ('{"did":"did:plc:x","time_us":', b"\xff\x00\xfe")
 
     def __init__(self, faults: Faults = NO_FAULTS) -> None:
-        self.faults = faults
+        super().__init__(faults)  # of a connection: the DIDs that it wants (empty: all), None before hello
         self.log: list[dict[str, Any]] = []
         self.asked: list[dict[str, list[str]]] = []
         """The query of each connection."""
         self.updates: list[dict[str, Any]] = []
         self.lookback_us = 36 * 3_600_000_000
         self.clock_us = int(datetime.now(UTC).timestamp() * 1e6)
-        self._numbers = itertools.count()
-        self._sockets: dict[ServerConnection, set[str] | None] = {}
-        """Connection → DIDs it wants (empty: all), None before hello."""
-        self._changed = asyncio.Condition()
-
-    async def __aenter__(self) -> Self:
-        self._server: Server = await serve(
-            self._serve, "127.0.0.1", 0, process_request=self._refuse, compression=None, ping_interval=None, close_timeout=0.1
-        )
-        self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}/subscribe"
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.close()
-        await self._server.wait_closed()
 
     def options(self) -> Options:
         return Options(url=self.url, silence_seconds=0.5, ping_seconds=0.3, renew_seconds=5.0, mark_seconds=0.05)
@@ -91,39 +70,16 @@ class FakeBluesky:
     async def emit(self, frame: dict[str, Any]) -> None:
         """Any frame, to all who want it, and into the log."""
         self.log.append(frame)
-        for socket, dids in list(self._sockets.items()):
-            if dids is not None and (not dids or frame["did"] in dids):
-                with contextlib.suppress(ConnectionClosed):
-                    await self._send(socket, frame)
-
-    async def cut(self) -> None:
-        for socket in list(self._sockets):
-            socket.transport.abort()
-        await self._until(lambda: not self._sockets)
+        for socket in self.sockets:
+            if self._is_wanted(socket, frame["did"]):
+                await self._send(socket, orjson.dumps(frame))
 
     async def heard(self, handle: str) -> None:
-        await self._until(lambda: any(d is not None and (not d or did_of(handle) in d) for d in self._sockets.values()))
+        await self.until(lambda: any(self._is_wanted(socket, did_of(handle)) for socket in self.sockets))
 
-    @property
-    def connections(self) -> int:
-        return len(self._sockets)
-
-    async def _until(self, true: Any) -> None:
-        async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(true)
-
-    async def _note(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def _refuse(self, socket: ServerConnection, request: Request) -> Response | None:
-        if self.faults.refuse:
-            return socket.respond(HTTPStatus.FORBIDDEN, "no\n")
-        if self.faults.throttle_seconds is not None:
-            response = socket.respond(HTTPStatus.TOO_MANY_REQUESTS, "slow down\n")
-            response.headers["Retry-After"] = str(self.faults.throttle_seconds)
-            return response
-        return None
+    def _is_wanted(self, socket: ServerConnection, did: str) -> bool:
+        dids = self._wants.get(socket)
+        return dids is not None and (not dids or did in dids)
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -131,43 +87,30 @@ class FakeBluesky:
         self.asked.append(query)
         if self.faults.silent:
             socket.transport.pause_reading()
-        self._sockets[socket] = None if "requireHello" in query else set(query.get("wantedDids", ()))
+        self._wants[socket] = None if "requireHello" in query else set(query.get("wantedDids", ()))
         try:
             if "requireHello" in query:
                 self._update(socket, await socket.recv())
             if "cursor" in query:
                 await self._catch_up(socket, int(query["cursor"][0]))
-            await self._note()
+            await self.note()
             async for text in socket:
                 self._update(socket, text)
-                await self._note()
+                await self.note()
         except ConnectionClosed:
             pass
         finally:
-            del self._sockets[socket]
-            await self._note()
+            del self._wants[socket]
+            await self.note()
 
     def _update(self, socket: ServerConnection, text: str | bytes) -> None:
         update = orjson.loads(text)
         assert update["type"] == "options_update"
         self.updates.append(update["payload"])
-        self._sockets[socket] = set(update["payload"]["wantedDids"])
+        self._wants[socket] = set(update["payload"]["wantedDids"])
 
     async def _catch_up(self, socket: ServerConnection, cursor: int) -> None:
         oldest = self.clock_us - self.lookback_us
         for frame in list(self.log):
-            dids = self._sockets[socket]
-            if frame["time_us"] >= max(cursor, oldest) and dids is not None and (not dids or frame["did"] in dids):
-                await self._send(socket, frame)
-
-    async def _send(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
-        if self.faults.silent:
-            return
-        if self.faults.garbage:
-            await socket.send('{"did":"did:plc:x","time_us":')
-            await socket.send(b"\xff\x00\xfe")
-        if self.faults.half_frame:
-            socket.transport.write(b"\x81\x7e\x02\x00" + orjson.dumps(frame)[:40])
-            socket.transport.close()
-            return
-        await socket.send(orjson.dumps(frame).decode())
+            if frame["time_us"] >= max(cursor, oldest) and self._is_wanted(socket, frame["did"]):
+                await self._send(socket, orjson.dumps(frame))

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import functools
-import itertools
-from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -18,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fakes import Faults, Said
-from websockets.asyncio.server import Server, ServerConnection, serve
+from fakes import NO_FAULTS, Faults, OverSockets, Said
 from websockets.exceptions import ConnectionClosed
 
 from connectors.connector import Request, Secret, Target
@@ -28,12 +23,10 @@ from connectors.kick import Options
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from websockets.http11 import Request as Opening
-    from websockets.http11 import Response
+    from websockets.asyncio.server import ServerConnection
 
     from connectors.connector import Resume
 
-NO_FAULTS = Faults()
 CLIENT_ID, CLIENT_SECRET = "kick-app", "kick-app-secret"
 
 
@@ -61,13 +54,15 @@ def signed(kind: str, body: bytes, *, at: datetime, message_id: str = "01JQR5KV0
     return Request(body=body, headers=headers)
 
 
-class FakeKick:
+class FakeKick(OverSockets):
     """Channels by slug; broadcaster 7000n has chatroom 66n."""
 
-    handles = ("ana", "bo", "cy")
+    path = "/app/key?protocol=7"
+    refuses_opening = False
+    garbage = (b'{"event":', b"\xff\x00", b"[]", b'{"event":"App\\\\Events\\\\ChatMessageEvent","data":"{"}')
 
     def __init__(self, faults: Faults = NO_FAULTS) -> None:
-        self.faults = faults
+        super().__init__(faults)  # of a connection: the channels that it subscribed to
         self.said: list[dict[str, Any]] = []
         """All frames that clients sent."""
         self.activity_timeout = 120
@@ -80,26 +75,17 @@ class FakeKick:
         self.answer_next: list[tuple[int, dict[str, str]]] = []
         """Statuses (with headers) that the API answers instead, first come first served."""
         self.tokens = 0
-        self._last = datetime.now(UTC)
-        self._numbers = itertools.count(1)
-        self._rooms: dict[ServerConnection, set[str]] = {}
-        self._changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
-        self._server: Server = await serve(
-            self._serve, "127.0.0.1", 0, process_request=self._throttle, compression=None, ping_interval=None, close_timeout=0.1
-        )
-        self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}/app/key?protocol=7"
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._api)
         self._rest = TestServer(application)
         await self._rest.start_server()
         self.api = str(self._rest.make_url("")).rstrip("/")
-        return self
+        return await super().__aenter__()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.close()
-        await self._server.wait_closed()
+        await super().__aexit__(kind, error, trace)
         await self._rest.close()
 
     def options(self) -> Options:
@@ -127,22 +113,9 @@ class FakeKick:
     def room(self, handle: str) -> int:
         return 661 + self.handles.index(handle)
 
-    @property
-    def connections(self) -> int:
-        return len(self._rooms)
-
     async def heard(self, handle: str) -> None:
         channel = f"chatrooms.{self.room(handle)}.v2"
-        await self.until(lambda: any(channel in rooms for rooms in self._rooms.values()))
-
-    async def until(self, true) -> None:
-        async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(true)
-
-    def stamp(self) -> datetime:
-        self._last = max(self._last + timedelta(milliseconds=1), datetime.now(UTC))
-        self._last = self._last.replace(microsecond=self._last.microsecond // 1000 * 1000)
-        return self._last
+        await self.until(lambda: any(channel in rooms for rooms in self._wants.values()))
 
     async def say(self, handle: str, text: str) -> Said:
         number = next(self._numbers)
@@ -162,45 +135,13 @@ class FakeKick:
     async def emit(self, handle: str, event: str, data: dict[str, Any]) -> None:
         channel = f"chatrooms.{self.room(handle)}.v2"
         frame = orjson.dumps({"event": event, "data": orjson.dumps(data).decode(), "channel": channel})
-        for socket in [socket for socket, rooms in self._rooms.items() if channel in rooms]:
-            with contextlib.suppress(ConnectionClosed):
-                await self.send(socket, frame)
-
-    async def send(self, socket: ServerConnection, frame: bytes) -> None:
-        if self.faults.garbage:
-            for garbage in (
-                b'{"event":',
-                b"\xff\x00",
-                b"[]",
-                b'{"event":"App\\\\Events\\\\ChatMessageEvent","data":"{"}',
-            ):
-                await socket.send(garbage, text=True)
-        if self.faults.half_frame:
-            socket.transport.write(bytes([0x81, 126]) + len(frame).to_bytes(2, "big") + frame[: len(frame) // 2])
-            socket.transport.close()
-            return
-        await socket.send(frame, text=True)
-
-    @property
-    def sockets(self) -> list[ServerConnection]:
-        return list(self._rooms)
-
-    async def cut(self) -> None:
-        for socket in self.sockets:
-            socket.transport.abort()
-        await self.until(lambda: not self._rooms)
+        for socket in [socket for socket, rooms in self._wants.items() if channel in rooms]:
+            await self._send(socket, frame)
 
     # --- the socket ---------------------------------------------------------------------------------------------------
 
-    def _throttle(self, socket: ServerConnection, request: Opening) -> Response | None:
-        if self.faults.throttle_seconds is None:
-            return None
-        response = socket.respond(HTTPStatus.TOO_MANY_REQUESTS, "slow down\n")
-        response.headers["Retry-After"] = str(self.faults.throttle_seconds)
-        return response
-
     async def _serve(self, socket: ServerConnection) -> None:
-        self._rooms[socket] = set()
+        self._wants[socket] = set()
         try:
             if self.faults.refuse:
                 error = {"event": "pusher:error", "data": {"code": 4001, "message": "App key key not in this cluster"}}
@@ -215,37 +156,33 @@ class FakeKick:
         except ConnectionClosed:
             pass
         finally:
-            del self._rooms[socket]
-            await self._note()
+            del self._wants[socket]
+            await self.note()
 
     async def _heard(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
         self.said.append(frame)
         channel = frame["data"].get("channel")
         match frame["event"]:
             case "pusher:subscribe":
-                self._rooms[socket].add(channel)
+                self._wants[socket].add(channel)
                 await self._protocol(socket, "pusher_internal:subscription_succeeded", {}, channel)
             case "pusher:unsubscribe":
-                self._rooms[socket].discard(channel)
+                self._wants[socket].discard(channel)
             case "pusher:ping" if not self.faults.silent:
                 await self._protocol(socket, "pusher:pong", {})
             case _:
                 pass
-        await self._note()
+        await self.note()
 
     async def _protocol(self, socket: ServerConnection, event: str, data: dict[str, Any], channel: str | None = None) -> None:
         frame = {"event": event, "data": orjson.dumps(data).decode()} | ({"channel": channel} if channel else {})
         await socket.send(orjson.dumps(frame).decode())
 
-    async def _note(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
     # --- the API ------------------------------------------------------------------------------------------------------
 
     async def _api(self, request: web.Request) -> web.Response:
         self.asked.append(f"{request.method} {request.path_qs}")
-        await self._note()
+        await self.note()
         if self.answer_next:
             status, headers = self.answer_next.pop(0)
             return web.Response(status=status, headers=headers)

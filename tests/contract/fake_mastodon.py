@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import WSMsgType, web
-from fakes import Faults, Said
+from fakes import NO_FAULTS, Faults, OverHttp, Said, half_a_frame, half_an_answer
 
 from connectors.connector import Secret, Target
 from connectors.mastodon import Options
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from connectors.connector import Resume
 
-NO_FAULTS = Faults()
 TOKEN = "user-token-of-the-fake"
 GARBAGE = ('{"stream":', "[]", '{"event":"update","payload":"{"}', '{"event":"update","payload":"{\\"id\\":1}"}', '{"event":5}')
 
 
-class FakeMastodon:
+class FakeMastodon(OverHttp):
     """Keeps all posts; ids hold the time of writing, as Mastodon's do."""
 
     handles = ("#ana", "#bo", "#cy")
 
     def __init__(self, faults: Faults = NO_FAULTS, *, domain: str = "fake.example") -> None:
-        self.faults = faults
+        super().__init__(faults)
         self.domain = domain
         self.posts: list[tuple[str, dict[str, Any]]] = []
         """(tag, status), in the order of their ids."""
@@ -48,27 +44,13 @@ class FakeMastodon:
         self.subscribed: list[dict[str, Any]] = []
         """All frames that clients sent."""
         self.page = 40
-        self._last = datetime.now(UTC)
-        self._numbers = itertools.count(1)
         self._sockets: dict[int, tuple[web.WebSocketResponse, web.Request, set[str]]] = {}
-        self._changed = asyncio.Condition()
 
-    async def __aenter__(self) -> Self:
-        application = web.Application()
-        application.router.add_get("/api/v2/instance", self._instance)
-        application.router.add_get("/api/v1/timelines/tag/{tag}", self._timeline)
-        application.router.add_get("/api/v1/accounts/verify_credentials", self._account)
-        application.router.add_get("/api/v1/streaming", self._streaming)
-        self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.cut()
-        await self._runner.cleanup()
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/api/v2/instance", self._instance)
+        router.add_get("/api/v1/timelines/tag/{tag}", self._timeline)
+        router.add_get("/api/v1/accounts/verify_credentials", self._account)
+        router.add_get("/api/v1/streaming", self._streaming)
 
     def options(self) -> Options:
         return Options(
@@ -90,14 +72,8 @@ class FakeMastodon:
     async def heard(self, handle: str) -> None:
         await self.until(lambda: any(handle[1:] in tags for _, _, tags in self._sockets.values()))
 
-    async def until(self, true) -> None:
-        async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(true)
-
     async def say(self, handle: str, text: str, *, written: datetime | None = None, **more: Any) -> Said:
-        self._last = max(self._last + timedelta(milliseconds=1), datetime.now(UTC))
-        self._last = self._last.replace(microsecond=self._last.microsecond // 1000 * 1000)
-        at = written or self._last
+        at = written or self.stamp()
         number = next(self._numbers)
         local_id = (round(at.timestamp() * 1000) << 16) | number
         uri = more.pop("uri", f"https://{self.domain}/users/zoe/statuses/{local_id}")
@@ -110,7 +86,7 @@ class FakeMastodon:
         self.posts.sort(key=lambda post: int(post[1]["id"]))
         if self.streams_posts:
             await self.emit(handle, "update", orjson.dumps(status).decode())
-        await self._note()
+        await self.note()
         return Said(f"mastodon:{uri}", at, text)
 
     async def remove(self, said: Said) -> None:
@@ -136,10 +112,8 @@ class FakeMastodon:
             for garbage in GARBAGE:
                 await socket.send_str(garbage)
         if self.faults.half_frame:
-            data = frame.encode()
             assert request.transport is not None
-            request.transport.write(bytes([0x81, 126]) + len(data).to_bytes(2, "big") + data[: len(data) // 2])
-            request.transport.close()
+            half_a_frame(request.transport, frame.encode())
             return
         await socket.send_str(frame)
 
@@ -148,7 +122,7 @@ class FakeMastodon:
     async def _fault(self, request: web.Request) -> web.Response | None:
         self.asked.append(request.path_qs)
         self.tokens.add(request.headers.get("Authorization"))
-        await self._note()
+        await self.note()
         if self.faults.silent:
             await asyncio.Event().wait()
         if self.faults.throttle_seconds is not None:
@@ -195,12 +169,7 @@ class FakeMastodon:
             rows = [row for real in rows for row in (real, {"id": "x"}, 5, None)]
         body = orjson.dumps(rows)
         if self.faults.half_frame and rows:
-            response = web.StreamResponse(headers={"Content-Length": str(len(body))})
-            await response.prepare(request)
-            await response.write(body[: len(body) // 2])
-            assert request.transport is not None
-            request.transport.close()
-            return response
+            return await half_an_answer(request, body)
         return web.Response(body=body, headers=headers, content_type="application/json")
 
     async def _streaming(self, request: web.Request) -> web.StreamResponse:
@@ -219,12 +188,8 @@ class FakeMastodon:
                     frame = orjson.loads(message.data)
                     self.subscribed.append(frame)
                     (tags.add if frame["type"] == "subscribe" else tags.discard)(frame["tag"])
-                    await self._note()
+                    await self.note()
         finally:
             del self._sockets[number]
-            await self._note()
+            await self.note()
         return socket
-
-    async def _note(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import orjson
 from fake_websocket import FakeWebsocket
 from fakes import Said
 
 from connectors.connector import Secret
 from connectors.restream import Options
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class FakeRestream(FakeWebsocket):
@@ -21,9 +16,6 @@ class FakeRestream(FakeWebsocket):
 
     def options(self) -> Options:
         return Options(url=self.url + "?accessToken={token}", token=Secret("t0ken"), ping_seconds=0.3, mark_every_seconds=0.05)
-
-    def stamp(self) -> datetime:
-        return super().stamp()
 
     async def say(self, handle: str, text: str) -> Said:
         number, at = next(self._numbers), self.stamp()

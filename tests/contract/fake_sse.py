@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
-from fakes import Faults, Said
+from fakes import NO_FAULTS, Faults, OverHttp, Said
 
 from connectors.connector import Target
 from connectors.sse import Options
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from connectors.connector import Resume
 
-NO_FAULTS = Faults()
 GARBAGE = b'data: {"type":"comment","id":\n\ndata: \xff\xfe\n\nevent: ping\n\n:\xe5\n: thump\n\nnonsense\nid\n\ndata\n\n'
 
 
-class FakeSse:
+class FakeSse(OverHttp):
     """Keeps all it sent, so that an id finds it again; ``gives_ids`` off makes it a server that cannot."""
 
-    handles = ("ana", "bo", "cy")
+    path = "/events"
 
     def __init__(self, faults: Faults = NO_FAULTS) -> None:
-        self.faults = faults
+        super().__init__(faults)
         self.gives_ids = True
         self.status = 200
         self.content_type = "text/event-stream"
@@ -40,25 +35,11 @@ class FakeSse:
         """The headers of each request."""
         self.paths: list[str] = []
         self.log: list[tuple[int, bytes]] = []
-        self._numbers = itertools.count(1)
-        self._last = datetime.now(UTC)
         self._open: set[web.StreamResponse] = set()
         self._transports: set[asyncio.Transport] = set()
-        self._changed = asyncio.Condition()
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/events"
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for transport in list(self._transports):
-            transport.abort()
-        await self._runner.cleanup()
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/{path:.*}", self._serve)
 
     def options(self) -> Options:
         return Options(url=self.url, open_seconds=0.4 if self.faults.silent else 5.0, idle_seconds=5.0, mark_every_seconds=0.05)
@@ -73,14 +54,8 @@ class FakeSse:
     async def heard(self, handle: str) -> None:
         await self.until(lambda: bool(self._open))
 
-    async def until(self, true: Any) -> None:
-        async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(true)
-
     async def say(self, handle: str, text: str) -> Said:
-        number = next(self._numbers)
-        self._last = max(datetime.now(UTC), self._last + timedelta(milliseconds=1))
-        at = self._last.replace(microsecond=self._last.microsecond // 1000 * 1000)
+        number, at = next(self._numbers), self.stamp()
         document = {"type": "comment", "id": f"c{number}", "at": at.isoformat(), "channel": handle, "text": text}
         await self.emit(orjson.dumps({**document, "author": {"id": f"u{number % 7}", "name": "Zoë"}}))
         return Said(id=f"sse:c{number}", at=at, text=text)
@@ -121,11 +96,9 @@ class FakeSse:
         self._transports.add(transport)
         response = web.StreamResponse(status=self.status, headers={"Content-Type": self.content_type})
         try:
-            await self._note()
-            if self.faults.refuse:
-                return web.Response(status=403)
-            if self.faults.throttle_seconds is not None:
-                return web.Response(status=429, headers={"Retry-After": str(self.faults.throttle_seconds)})
+            await self.note()
+            if (answer := self.turned_away()) is not None:
+                return answer
             if self.status != 200:
                 return web.Response(status=self.status)
             if not self.faults.silent:
@@ -135,7 +108,7 @@ class FakeSse:
                 for number, data in self.log[int(last) :] if last.isdigit() else ():
                     await self._send(response, number, data)
                 self._open.add(response)
-                await self._note()
+                await self.note()
             while not transport.is_closing():
                 await asyncio.sleep(0.01)
         except ConnectionError:
@@ -143,12 +116,8 @@ class FakeSse:
         finally:
             self._open.discard(response)
             self._transports.discard(transport)
-            await self._note()
+            await self.note()
         return response
-
-    async def _note(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
 
     async def _send(self, response: web.StreamResponse, number: int, data: bytes) -> None:
         if self.faults.garbage:

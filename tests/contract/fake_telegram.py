@@ -10,29 +10,24 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 from aiohttp import web
-from fakes import Faults, Said
+from fakes import NO_FAULTS, Faults, OverHttp, Said, half_an_answer
 
 from connectors.connector import Secret, Target
 from connectors.telegram import Options
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from connectors.connector import Resume
 
-NO_FAULTS = Faults()
 TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 UNASKED = frozenset(("message_reaction", "message_reaction_count", "chat_member"))
 """Kinds that nobody gets who does not name them."""
 
 
-class FakeTelegram:
+class FakeTelegram(OverHttp):
     """A bot that is in three groups; group n has the id -100100n."""
 
-    handles = ("ana", "bo", "cy")
-
     def __init__(self, faults: Faults = NO_FAULTS) -> None:
-        self.faults = faults
+        super().__init__(faults)
         self.updates: list[dict[str, Any]] = []
         """Not confirmed yet."""
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -46,25 +41,15 @@ class FakeTelegram:
         self.unreadable = False
         """The next answer is not JSON."""
         self._ids = itertools.count(500)
-        self._numbers = itertools.count(1)
         self._authors: dict[str, int] = {}
         self._polls: list[web.Request] = []
-        self._changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
         self.statuses |= {self.chat(handle): "administrator" for handle in self.handles}
-        application = web.Application()
-        application.router.add_post("/bot{token}/{method}", self._serve)
-        self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
+        return await super().__aenter__()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.cut()
-        await self._runner.cleanup()
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_post("/bot{token}/{method}", self._serve)
 
     def options(self) -> Options:
         return Options(
@@ -85,10 +70,6 @@ class FakeTelegram:
 
     async def heard(self, handle: str) -> None:
         await self.until(lambda: bool(self._polls))
-
-    async def until(self, true) -> None:
-        async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(true)
 
     async def say(self, handle: str, text: str) -> Said:
         number = next(self._numbers)
@@ -115,7 +96,7 @@ class FakeTelegram:
             for garbage in ({"message": 5}, {"message": {"message_id": "x"}}, {"odd": {"chat": {"id": -1001001}}}, {}):
                 self.updates.append({"update_id": next(self._ids)} | garbage)
         self.updates.append({"update_id": next(self._ids), kind: body})
-        await self._note()
+        await self.note()
 
     async def cut(self) -> None:
         for poll in list(self._polls):
@@ -132,7 +113,7 @@ class FakeTelegram:
         method = request.match_info["method"]
         wanted = orjson.loads(await request.read() or b"{}")
         self.asked.append((method, wanted))
-        await self._note()
+        await self.note()
         if self.faults.silent:
             await asyncio.Event().wait()
         if self.faults.throttle_seconds is not None:
@@ -162,36 +143,24 @@ class FakeTelegram:
             return _no(409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running")
         self.updates = [update for update in self.updates if update["update_id"] >= wanted.get("offset", 0)]
         self._polls.append(request)
-        await self._note()
+        await self.note()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wanted["timeout"]), self._changed:
                     await self._changed.wait_for(lambda: self._told(wanted))
             if self.faults.half_frame and self._told(wanted):
-                return await self._half(request, orjson.dumps({"ok": True, "result": self._told(wanted)}))
+                return await half_an_answer(request, orjson.dumps({"ok": True, "result": self._told(wanted)}))
             if self.unreadable:
                 self.unreadable = False
                 return web.Response(body=b'{"ok":true,"result":[{"update_id":')
             return _yes(self._told(wanted)[: wanted["limit"]])
         finally:
             self._polls.remove(request)
-            await self._note()
+            await self.note()
 
     def _told(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
         hidden = UNASKED - set(wanted.get("allowed_updates", ()))
         return [update for update in self.updates if hidden.isdisjoint(update)]
-
-    async def _half(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
-        await response.prepare(request)
-        await response.write(body[: len(body) // 2])
-        assert request.transport is not None
-        request.transport.close()
-        return response
-
-    async def _note(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
 
 
 def _yes(result: Any) -> web.Response:

@@ -9,25 +9,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import itertools
 import json
 import random
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from fakes import Faults, Said
+from fakes import NO_FAULTS, Faults, OverHttp, Said
 
 from connectors.connector import Broadcast, Secret, Target
 from connectors.youtube import Options
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from datetime import datetime
 
     from connectors.connector import Resume
 
-NO_FAULTS = Faults()
 COSTS = {
     "/youtube/v3/videos": 1,
     "/youtube/v3/channels": 1,
@@ -74,13 +71,13 @@ class Reader:
     """How much of the chat's log was written to it."""
 
 
-class FakeYouTube:
+class FakeYouTube(OverHttp):
     """Three channels with one live broadcast each; add rooms for more."""
 
-    handles = ("ana", "bo", "cy")
+    path = "/youtube/v3"
 
     def __init__(self, faults: Faults = NO_FAULTS) -> None:
-        self.faults = faults
+        super().__init__(faults)
         self.rooms = {handle: Room(video=f"{handle:_<11}", channel=f"UC{handle:_<22}") for handle in self.handles}
         self.key = "key-of-the-test"
         self.units = 10_000
@@ -94,26 +91,13 @@ class FakeYouTube:
         self.bare = False
         """Objects without the array around them."""
         self.dice = random.Random(5)
-        self.last_stamp = datetime.now(UTC)
-        self._numbers = itertools.count(1)
         self._listening: dict[web.StreamResponse, Reader] = {}
-        self._changed = asyncio.Condition()
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_get("/youtube/v3/videos", self._videos)
-        app.router.add_get("/youtube/v3/channels", self._channels)
-        app.router.add_get("/youtube/v3/liveChat/messages", self._list)
-        app.router.add_get("/youtube/v3/liveChat/messages/stream", self._stream)
-        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/youtube/v3"
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._runner.cleanup()
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/youtube/v3/videos", self._videos)
+        router.add_get("/youtube/v3/channels", self._channels)
+        router.add_get("/youtube/v3/liveChat/messages", self._list)
+        router.add_get("/youtube/v3/liveChat/messages/stream", self._stream)
 
     def options(self) -> Options:
         return Options(
@@ -142,7 +126,7 @@ class FakeYouTube:
 
     async def say(self, handle: str, text: str) -> Said:
         number = next(self._numbers)
-        at = self._stamp()
+        at = self.stamp(digits=6)
         item = self.item(handle, "textMessageEvent", at, number, displayMessage=text, textMessageDetails={"messageText": text})
         await self.emit(handle, item)
         return Said(f"youtube:{item['id']}", at, text)
@@ -151,7 +135,9 @@ class FakeYouTube:
         for handle, room in self.rooms.items():
             if any(item["id"] == said.id[8:] for item in room.log):
                 details = {"deletedMessageId": said.id[8:]}
-                item = self.item(handle, "messageDeletedEvent", self._stamp(), next(self._numbers), messageDeletedDetails=details)
+                item = self.item(
+                    handle, "messageDeletedEvent", self.stamp(digits=6), next(self._numbers), messageDeletedDetails=details
+                )
                 await self.emit(handle, item)
 
     def item(self, handle: str, kind: str, at: datetime, number: int, **snippet: Any) -> dict[str, Any]:
@@ -183,9 +169,9 @@ class FakeYouTube:
         room = self.rooms[handle]
         room.state = "ended"
         if by == "item":
-            room.log.append(self.item(handle, "chatEndedEvent", self._stamp(), next(self._numbers)))
+            room.log.append(self.item(handle, "chatEndedEvent", self.stamp(digits=6), next(self._numbers)))
         elif by == "offlineAt":
-            room.offline_at = self._stamp().isoformat()
+            room.offline_at = self.stamp(digits=6).isoformat()
         await self.note()
 
     async def cut(self) -> None:
@@ -199,26 +185,12 @@ class FakeYouTube:
     def listeners(self, handle: str) -> int:
         return sum(reader.handle == handle for reader in self._listening.values())
 
-    async def until(self, true: Any) -> None:
-        """Returns when the condition holds; it is looked at whenever something happened."""
-        async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(true)
-
-    async def note(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
     @property
     def connections(self) -> int:
         return len(self._listening)
 
     def called(self, method: str) -> list[dict[str, str]]:
         return [query for path, query in self.calls if path.endswith(f"/v3/{method}")]
-
-    def _stamp(self) -> datetime:
-        """Never twice the same, so that a test can tell in from out."""
-        self.last_stamp = max(datetime.now(UTC), self.last_stamp + timedelta(milliseconds=1))
-        return self.last_stamp
 
     # --- what is answered ---------------------------------------------------------------------------------------------
 
