@@ -189,6 +189,22 @@ def test_a_rotation_that_could_never_be_shown_is_a_mistake(text, sentence):
         config(text)
 
 
+def test_type_may_be_larger_and_a_map_has_the_number_of_its_review():
+    found = config('[wall]\nscale=1.15\nmap="world.json"\nmap_review="GS(2026)1"').wall
+    assert (found.scale, found.map and found.map.name, found.map_review) == (1.15, "world.json", "GS(2026)1")
+    assert (config("").wall.scale, config("").wall.map) == (1.0, None)
+    with pytest.raises(ConfigError, match=re.escape("expected 1.0, 1.15 or 1.3, found 2")):
+        config("[wall]\nscale=2")
+    with pytest.raises(ConfigError, match="needs the number under which it was approved"):
+        config('[wall]\nmap="world.json"')
+
+
+def test_teams_are_named_by_what_they_must_act_on():
+    assert config('[owners]\npending="control room"').owners == {"pending": "control room"}
+    with pytest.raises(ConfigError, match='called "pendign"; did you mean "pending"'):
+        config('[owners]\npendign="x"')
+
+
 def test_pairs_replace_the_default_ones():
     assert config('[[cross]]\nof=["topic","platform"]').cross == (("topic", "platform"),)
     assert parse("cross = []\n" + MINIMAL, file=Path("x"), environment={}).cross == ()

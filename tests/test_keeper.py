@@ -119,6 +119,30 @@ async def test_a_job_that_fails_keeps_nobody_from_their_turn(store):
     assert await store.parts() == {"counting": {"turns": 1}}
 
 
+async def test_it_is_written_when_each_search_was_made_last_and_a_failing_one_grows_old(store):
+    class Failing(Counting):
+        name = "failing"
+
+        async def turn(self, feed: Feed, store: WallStore, now_ms: int, token: str) -> None:
+            raise OSError("no route")
+
+    feed = make_feed(store)
+    await feed.follow()
+    feed.tick()
+    keeper = Keeper(feed, store, [Failing(), Counting()], now_ms=lambda: 90_000)
+    await keeper.renew()
+    await keeper.turns(at=100.0)
+    assert (await store.parts())["kept"] == {"counting": "1970-01-01T00:01:30.000Z"}
+    assert "kept" not in await shown(feed)
+
+
+async def test_flags_are_counted_by_severity_from_what_moderation_left(store):
+    await store.journal.redis.hset(
+        "{metrics}", mapping={"flags|insult|4": 2, "flags|spam|4": 1, "flags|spam|1": 9, "flags_retracted": 5}
+    )
+    assert await store.flags() == {4: 3, 1: 9}
+
+
 async def test_while_the_numbers_are_unknown_nothing_is_searched(store):
     feed = make_feed(store)
     keeper = Keeper(feed, store, [Counting()], now_ms=lambda: 0)
