@@ -84,8 +84,8 @@ REFUSED_SECONDS = 300.0
 """A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
 
 
-ONE_READER = frozenset({"telegram"})
-"""Platforms that let one reader at a time use a login: all their livestreams go to one collector."""
+ONE_READER = frozenset({"telegram", "mastodon"})
+"""Platforms that let one reader at a time use a login, or where one connection reads everything: all goes to one collector."""
 
 
 def share_of_channel(platform: str, livestream: str) -> int:
@@ -180,7 +180,7 @@ def plan(
     for platform in config.by_hashtag:
         for tag in config.event.hashtags:
             name = f"{platform}:{tag.casefold()}"
-            if share_of(name) in shares:
+            if share_of_channel(platform, name) in shares:
                 targets.setdefault(platform, {})[name] = Target(livestream=name, handle=tag)
     for platform in feeds_of(config):
         name = f"{platform}:feed"

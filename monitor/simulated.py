@@ -56,7 +56,10 @@ def sim_channels(roster: Roster, config: Config) -> list[SimChannel]:
         if channel.platform in PLAYED and config.platform(channel.platform).enabled
     ]
     shares = [name for name, played in table.PLATFORMS.items() if config.platform(name).enabled for _ in range(played.invented)]
-    return extend(channels, config.simulator.livestreams, shares or ["twitch"])
+    return [
+        one if number < len(channels) else dataclasses.replace(one, handle=f"{one.handle}{table.PLATFORMS[one.platform].home}")
+        for number, one in enumerate(extend(channels, config.simulator.livestreams, shares or ["twitch"]))
+    ]
 
 
 def as_simulated(config: Config) -> Config:

@@ -374,6 +374,40 @@ async def test_a_hashtag_of_one_instance_is_read_there_alone():
         assert not any(isinstance(item, Health) and item.state == "refused" for item in items)
 
 
+async def test_a_person_is_waited_for_and_is_there_when_a_post_with_the_hashtag_is_theirs():
+    async with FakeMastodon() as server:
+        person = Target(livestream="mastodon:zoe", handle=f"@Zoe@{server.domain}")
+        tools = Tools(pseudonym=PSEUDONYM, dice=random.Random(1))
+        watch = Watch([server.target("#ana", NEW), person], {person.handle: person.livestream})
+        reader = asyncio.create_task(
+            read(
+                Mastodon(server.options(), watch, tools),
+                lambda items: any(isinstance(item, Health) and (item.livestream, item.state) == ("mastodon:zoe", "live") for item in items),
+            )
+        )
+        await server.heard("#ana")
+        said = await server.say("#ana", "hello")
+        items = await reader
+    mine = [item for item in items if getattr(item, "livestream", None) == "mastodon:zoe"]
+    assert [item.state for item in mine if isinstance(item, Health)] == ["waiting", "live"]
+    assert all("read by hashtag" in item.reason for item in mine if isinstance(item, Health))
+    assert [item.id for item in mine if isinstance(item, Message)] == [said.id]
+
+
+async def test_who_posted_before_a_reconnect_is_still_there_and_who_was_silent_for_long_is_waited_for():
+    async with FakeMastodon() as server:
+        now = datetime.now(UTC)
+        people = [
+            Target(livestream=f"mastodon:{name}", handle=f"{name}@x.example", resume=Resume(covered_until=now - timedelta(minutes=ago)))
+            for name, ago in (("new", 5), ("old", 90))
+        ]
+        connector = Mastodon(server.options(), Watch([server.target("#ana", NEW), *people]), Tools(pseudonym=PSEUDONYM))
+        items = await read(connector, is_live)
+    states = {item.livestream: item.state for item in items if isinstance(item, Health)}
+    assert states["mastodon:new"] == "live"
+    assert states.get("mastodon:old", "waiting") == "waiting"
+
+
 async def test_what_is_no_hashtag_and_what_is_not_configured_is_refused_with_a_sentence():
     async with FakeMastodon() as server:
         items = await read(made(server, handles=["#ana", "bo", "#cy@chaos.social"]), is_live)

@@ -133,7 +133,9 @@ def test_platforms_that_call_us_find_a_receiver_with_their_test_key():
 
 def test_whoever_is_invented_is_spread_over_the_platforms_that_are_on():
     platforms = {channel.platform for channel in sim_channels(Roster(), config(60))}
-    assert {"twitch", "kick"} <= platforms <= PLAYED
+    assert {"twitch", "kick", "mastodon"} <= platforms <= PLAYED
+    people = [channel for channel in sim_channels(Roster(), config(60)) if channel.platform == "mastodon"]
+    assert all(channel.handle.endswith("@social.simulated.example") for channel in people)
     without = config(60, platforms={"kick": Platform(name="kick", enabled=False)})
     assert "kick" not in {channel.platform for channel in sim_channels(Roster(), without)}
 

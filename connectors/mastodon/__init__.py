@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from connectors.discovery import QuotaPlan
     from connectors.event import Event
 
+BY_HASHTAG: Final = "read by hashtag: what this person posts with a hashtag of the event counts as theirs"
+PRESENT: Final = timedelta(hours=1)
+"""Who posted with a hashtag so lately is there; after that the person is waited for."""
 RETRY_SECONDS: Final = 60.0
 """When a further instance that failed is tried again; a failure of the first one ends the connection."""
 MOST_HELD: Final = 2_000
@@ -138,6 +141,8 @@ class Mastodon(Connector):
         """Livestream → hashtag."""
         self._cursors: dict[str, dict[str, str]] = {}
         self._shown: dict[str, Health] = {}
+        self._people: dict[str, datetime | None] = {}
+        """Livestreams that are a person and no hashtag → when they last posted with one of the hashtags that are read."""
         self._began = tools.now()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._indexed: Mapping[str, str] = {}
@@ -223,14 +228,19 @@ class Mastodon(Connector):
         self._shown = {livestream: health for livestream, health in self._shown.items() if livestream in self.watch.targets}
         for target in self.watch.targets.values():
             tag = timeline.tag_of(target.handle)
-            if tag is None:
-                items += self._show(target.livestream, "refused", "Mastodon is read by hashtag; write #tag or #tag@instance")
+            if tag is None and timeline.person_of(target.handle):
+                self._people.setdefault(target.livestream, target.resume.covered_until)
+            elif tag is None:
+                why = "Mastodon is read by hashtag; write a person as name@instance, a hashtag as #tag or #tag@instance"
+                items += self._show(target.livestream, "refused", why)
             elif tag.instance and tag.instance not in hosts:
                 items += self._show(target.livestream, "refused", f'add "https://{tag.instance}" to also in [mastodon]')
             else:
                 self._tags[target.livestream] = tag
                 self._cursors.setdefault(target.livestream, timeline.decode_cursor(target.resume.cursor))
                 items += self._show(target.livestream, "connecting", "") if target.livestream not in self._shown else []
+        self._people = {livestream: at for livestream, at in self._people.items() if livestream in self.watch.targets}
+        items += self._show_people()
         for place in self._places:
             wanted = dict.fromkeys(tag.name.casefold() for tag in self._tags.values() if tag.instance in ("", place.host))
             place.tags = {name: place.tags.get(name) or _Reading(self._stored(name, place.host)) for name in wanted}
@@ -245,6 +255,22 @@ class Mastodon(Connector):
         for livestream, tag in self._tags.items():
             if tag.name.casefold() == name and tag.instance in ("", host):
                 yield livestream, tag
+
+    def _show_people(self) -> list[Event | Mark | Health]:
+        """A person is not asked for: what they post with a hashtag that is read is theirs, and says that they are there."""
+        since = self.tools.now() - PRESENT
+        return [
+            item
+            for livestream, at in self._people.items()
+            for item in self._show(livestream, "live" if at is not None and at > since else "waiting", BY_HASHTAG)
+        ]
+
+    def _hear(self, events: Iterable[Event]) -> list[Event | Mark | Health]:
+        """The events, and what they say of the people who wrote them."""
+        heard = [event for event in events if isinstance(event, Message) and event.livestream in self._people]
+        for event in heard:
+            self._people[str(event.livestream)] = self.tools.now()
+        return self._show_people() if heard else []
 
     def _show(self, livestream: str, state: str, reason: str) -> list[Event | Mark | Health]:
         health = Health(livestream=livestream, state=state, reason=reason)
@@ -307,7 +333,7 @@ class Mastodon(Connector):
     async def _hand_on(self, found: list[Event], marks: list[Mark]) -> None:
         """Hashtags are read one after the other, but what was written first comes first."""
         if found or marks:
-            await self._crew.say([*sorted(found, key=lambda event: event.at), *marks])
+            await self._crew.say([*sorted(found, key=lambda event: event.at), *marks, *self._hear(found)])
         found.clear()
 
     def _troubled(self, place: _Place, reason: str) -> list[Event | Mark | Health]:
@@ -319,7 +345,7 @@ class Mastodon(Connector):
                 read_elsewhere = [one for one in self._places if tag.instance in ("", one.host) and not one.trouble]
                 troubles = "; ".join(one.trouble for one in self._places if tag.instance in ("", one.host) and one.trouble)
                 items += self._show(livestream, "live" if read_elsewhere else "broken", troubles)
-        return items
+        return items + self._show_people()
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 
@@ -360,7 +386,8 @@ class Mastodon(Connector):
 
     def _said(self, frame: bytes, place: _Place) -> list[Event | Mark | Health]:
         try:
-            return list(self._new(parse_frame(frame, self._context(place))))
+            events = list(self._new(parse_frame(frame, self._context(place))))
+            return [*events, *self._hear(events)]
         except Unreadable as error:
             return [unreadable_event(error.reason, frame, self.tools.now())]
 

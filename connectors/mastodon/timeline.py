@@ -57,6 +57,12 @@ def tag_of(handle: str) -> Tag | None:
     return Tag(name, instance.casefold()) if name else None
 
 
+def person_of(handle: str) -> str | None:
+    """``name@instance`` in lower case, of a person; None for anything else."""
+    name, _, instance = handle.strip().removeprefix("@").casefold().partition("@")
+    return f"{name}@{instance}" if name and instance and "#" not in name and "＃" not in name else None
+
+
 def host_of(base: str) -> str:
     """Host, and port where there is one, of an instance's address."""
     return urlsplit(base).netloc.casefold()

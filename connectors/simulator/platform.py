@@ -89,6 +89,8 @@ class Played:
     """People write posts of their own, instead of comments in somebody's chat; strangers do too."""
     invented: int = 0
     """Its share of the channels that are invented beyond the roster."""
+    home: str = ""
+    """What stands behind the name of invented people, such as ``@instance``."""
 
 
 PLATFORMS: Final[dict[str, Played]] = {
@@ -122,6 +124,7 @@ PLATFORMS: Final[dict[str, Played]] = {
     ),
     "mastodon": Played(
         made_by="connectors.simulator.mastodon:MastodonPlatform", options={"url": "{mastodon}", "token": "simulated-token"}, posts=True,
+        invented=1, home="@social.simulated.example",
     ),
     "sse.simulated": Played(
         made_by="connectors.simulator.sse:SsePlatform",
