@@ -237,7 +237,9 @@ class Notifier:
 
     def use(self, config: Config) -> None:
         """Tell these alerts from now on; one whose address is the same goes on where it is."""
-        place = Place(config.event.name, config.event.timezone, config.public.url or self.wall)
+        place = Place(
+            config.event.name, config.event.timezone, config.public.url or self.wall, config.rehearsal or config.simulator.enabled
+        )
         wanted: dict[str, Target] = {}
         for number, alert in enumerate(config.alerts, 1):
             name = target_id(alert.to.reveal())

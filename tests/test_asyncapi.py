@@ -11,6 +11,10 @@ import pytest
 from described import page, problems
 from feed_source import Shelf
 from test_feed import NOW, Wire, comments, make_feed
+from test_spike_watch import fill, kept, store  # noqa: F401 - the fixture
+from test_spike_watch import make_feed as make_spiky_feed
+
+from monitor.spike_watch import Spikes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +40,31 @@ async def test_frames_are_as_described():
     found = await frames()
     assert [frame["type"] for frame in found] == ["snapshot", "delta", "snapshot"]
     assert [problems(frame) for frame in found] == [[], [], []]
+
+
+async def test_what_the_keeper_finds_is_as_described_in_both_profiles(store):  # noqa: F811
+    """A spike of a country, what is expected of each series, and those that are still learning."""
+    await fill(store)
+    keeper, feed = Spikes(), make_spiky_feed(store)
+    state = await kept(keeper, feed, store)
+    assert state["spikes"]
+    assert any("expected" in one for one in state["countries"].values())
+    assert [problems(orjson.loads(ticker.snapshot())) for ticker in feed.tickers.values()] == [[], []]
+
+
+async def test_what_is_being_learned_and_how_today_compares_is_as_described(store):  # noqa: F811
+    await fill(store)
+    feed = make_spiky_feed(store)
+    series = {"total": {"low": 20, "high": 90}, "country:BR": {"learning_until": "2026-11-20T06:00:00.000Z"}}
+    part = {"judged": 0, "watched": 2, "series": series, "change": {"total": 1.12, "country:BR": 0.5}}
+    await store.write({"expected": part})
+    await feed.follow()
+    await feed.look_at_wall()
+    feed.tick()
+    state = feed.ticker.state
+    assert state["totals"]["change_vs_yesterday"] == 1.12
+    assert state["countries"]["BR"]["learning_until"].startswith("2026")
+    assert [problems(orjson.loads(ticker.snapshot())) for ticker in feed.tickers.values()] == [[], []]
 
 
 @pytest.mark.parametrize(

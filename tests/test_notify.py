@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from connectors.connector import Secret
 from connectors.event import Message, Removed, as_json
 from monitor import config_file
-from monitor.config import Alert, KeywordRule
+from monitor.config import Alert, KeywordRule, Simulator
 from monitor.journal import Journal, digest, key
 from monitor.moderation.alerts import (
     GAP_SECONDS,
@@ -273,6 +273,24 @@ def test_an_alert_says_rule_severity_platform_country_livestream_link_and_wall()
     box = Outbox(1)
     box.take(0, position(1), [flag(1, 4)])
     assert title(box.due(0.0), PLACE) == "User Summit: 1 flag of severity 4 (act now)"
+
+
+def test_a_notice_of_a_rehearsal_says_first_that_none_of_it_is_real():
+    box = Outbox(1)
+    box.take(0, position(1), [flag(1, 4)])
+    notice = box.due(0.0)
+    assert title(notice, PLACE._replace(rehearsal=True)) == "Rehearsal: User Summit: 1 flag of severity 4 (act now)"
+    first, *rest = body(notice, "full", PLACE._replace(rehearsal=True)).split("\n\n")
+    assert "none of this is real" in first
+    assert "均非真实" in first
+    assert "\n\n".join(rest) == body(notice, "full", PLACE)
+
+
+@pytest.mark.parametrize(("rehearsal", "simulated"), [(False, False), (True, False), (False, True)])
+async def test_alerts_of_a_rehearsal_and_of_simulated_livestreams_are_marked(journal, rehearsal, simulated):
+    notifier = Notifier(journal, "http://wall/")
+    notifier.use(replace(alerts("json://127.0.0.1:1/"), rehearsal=rehearsal, simulator=Simulator(enabled=simulated)))
+    assert [target.place.rehearsal for target in notifier._wanted.values()] == [rehearsal or simulated]
 
 
 def test_a_post_without_livestream_country_or_address_says_so():
@@ -559,7 +577,7 @@ async def test_a_new_alert_is_not_told_what_happened_long_ago(journal, river, re
 
 # --- the role ---------------------------------------------------------------------------------------------------------
 
-CONFIG = config_file.read(Path(__file__).resolve().parent.parent / "config.toml", environment={})
+CONFIG = replace(config_file.read(Path(__file__).resolve().parent.parent / "config.toml", environment={}), simulator=Simulator())
 
 
 def alerts(*addresses: str, severity: int = 3):

@@ -34,6 +34,8 @@ AROUND: Final = 40
 """Code points of the message on each side of the hit in a snippet."""
 
 WORDS: Final = {1: "note", 2: "check", 3: "urgent", 4: "act now"}
+REHEARSAL: Final = "Rehearsal: "
+NOT_REAL: Final = "Rehearsal: none of this is real · 演练：以下内容均非真实"
 
 
 class Notice(NamedTuple):
@@ -178,6 +180,8 @@ class Place(NamedTuple):
     event: str
     timezone: tzinfo
     wall: str
+    rehearsal: bool = False
+    """None of it is real, and whoever is called must see that first."""
 
 
 _LOOKALIKES = str.maketrans("<>@&[]`*_~|\\", "＜＞＠＆［］｀＊＿～｜＼")
@@ -202,9 +206,8 @@ def quote(flag: Flag, mode: Literal["full", "snippet", "none"]) -> str:
 
 def title(notice: Notice, place: Place) -> str:
     number = len(notice.flags)
-    return (
-        f"{place.event}: {number} {'flag' if number == 1 else 'flags'} of severity {notice.severity} ({WORDS[notice.severity]})"
-    )
+    flags = f"{number} {'flag' if number == 1 else 'flags'} of severity {notice.severity} ({WORDS[notice.severity]})"
+    return f"{REHEARSAL if place.rehearsal else ''}{place.event}: {flags}"
 
 
 def body(notice: Notice, mode: Literal["full", "snippet", "none"], place: Place) -> str:
@@ -214,7 +217,8 @@ def body(notice: Notice, mode: Literal["full", "snippet", "none"], place: Place)
         paragraphs.append(f"and {notice.more} more of severity {notice.severity}")
     if notice.following:
         paragraphs.append(f"{notice.following} more follow")
-    return "\n\n".join([*paragraphs, f"Wall: {place.wall}"])
+    first = [NOT_REAL] if place.rehearsal else []
+    return "\n\n".join([*first, *paragraphs, f"Wall: {place.wall}"])
 
 
 def _paragraph(flag: Flag, mode: Literal["full", "snippet", "none"], place: Place) -> str:
