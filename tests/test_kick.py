@@ -203,6 +203,21 @@ def test_a_repeated_delivery_has_the_same_ids():
     assert hooks.receive(request, NOW).events == hooks.receive(request, NOW).events != ()
 
 
+@pytest.mark.parametrize(("name", "what"), [("live", "began"), ("ended", "ended")])
+def test_who_begins_and_ends_is_a_hint_for_discovery_under_the_id_that_discovery_knows(name, what):
+    answer = receiver().receive(signed("livestream.status.updated", capture(name), at=NOW), NOW)
+    (event,), (hint,) = answer.events, answer.hints
+    assert (hint.what, hint.native_id, hint.broadcast, hint.at) == (what, "70001/668", event.broadcast, NOW)
+    assert hint.broadcast == "70001:1792238400"
+
+
+def test_nothing_else_is_a_hint_and_a_channel_without_an_id_cannot_be_asked_about():
+    assert receiver().receive(signed("chat.message.sent", capture("chat"), at=NOW), NOW).hints == ()
+    hooks = KickHooks(Options(public_key=public_pem()), {"anadrives": "kick:ana"}, TOOLS)
+    answer = hooks.receive(signed("livestream.status.updated", capture("live"), at=NOW), NOW)
+    assert (len(answer.events), answer.hints) == (1, ())
+
+
 def test_any_change_breaks_the_signature():
     hooks, request = receiver(), signed("chat.message.sent", capture("chat"), at=NOW)
     headers = dict(request.headers)

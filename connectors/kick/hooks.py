@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -18,17 +18,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from connectors.connector import Answer, Receiver, Unreadable
+from connectors.connector import Answer, Hint, Receiver, Unreadable
+from connectors.event import Status
 from connectors.kick import Options
-from connectors.kick.channel import channel_keys
-from connectors.kick.parse import Context, fits, livestream_of, open_body, webhook_events
+from connectors.kick.channel import channel_keys, user_of
+from connectors.kick.parse import Context, fits, livestream_of, open_body, user_id, webhook_events
 from connectors.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from connectors.connector import Request, Tools
+    from connectors.event import Event
 
 REASONS = frozenset(
     {"wrong_method", "too_large", "missing_header", "bad_signature", "out_of_window", "type_does_not_fit", "not_ours"}
@@ -69,6 +71,8 @@ class KickHooks(Receiver):
         self._key = public_key(options.public_key)
         self._indexed: Mapping[str, str] | None = None
         self._channels: Mapping[str, str] = {}
+        self._natives: Mapping[str, str] = {}
+        """Broadcaster id → native id as discovery knows it, which may name the chatroom as well."""
 
     def receive(self, request: Request, now: datetime) -> Answer:
         if request.method != "POST":
@@ -100,11 +104,21 @@ class KickHooks(Receiver):
         broadcaster = body.get("broadcaster")
         if isinstance(broadcaster, dict) and livestream_of(broadcaster, context) is None:
             return Answer(status=200, reason="not_ours")
-        return Answer(status=200, events=tuple(webhook_events(kind, message_id, body, context)))
+        events = tuple(webhook_events(kind, message_id, body, context))
+        return Answer(status=200, events=events, hints=tuple(self._hints(events, broadcaster)))
+
+    def _hints(self, events: tuple[Event, ...], broadcaster: Any) -> Iterator[Hint]:
+        """Who begins and ends, for discovery, which asks Kick whether it is so."""
+        native = self._natives.get(user_id(broadcaster)) if isinstance(broadcaster, dict) else None
+        for event in events:
+            if isinstance(event, Status) and native is not None:
+                what: Literal["began", "ended"] = "began" if event.state == "live" else "ended"
+                yield Hint(what=what, native_id=native, at=event.received_at, broadcast=event.broadcast)
 
     def _index(self) -> Mapping[str, str]:
         if self._indexed is not self.directory:
             self._indexed, self._channels = self.directory, channel_keys(self.directory)
+            self._natives = {user: native for native in self.directory if (user := user_of(native))}
         return self._channels
 
 
