@@ -586,6 +586,7 @@ async def test_a_panel_whose_source_is_silent_is_hatched_and_its_number_is_gone(
         assert await text(youtube) == "YouTube stale since 19:58 –"
         assert await wall.page.locator("[data-stale=CN]").count() == 1
         assert await wall.page.locator("[data-ring]").count() == 0
+        assert "on yesterday" not in await text(wall.page.locator("main"))
         assert "expected – stale since 19:58" in await text(wall.page.locator(".trend-place"))
         assert await wall.page.locator(".trend-place path.band").count() == 0
         for scene, words in (("spikes", "stale since 19:58"), ("voices", "stale since 19:58"), ("topics", "stale since 19:58")):
