@@ -96,9 +96,17 @@ describe("the choice", () => {
 
   test("stands until the next turn, whatever comes", () => {
     const before = stand(NOBODY, some("latin", 7), true);
-    const after = stand(before, [...some("latin", 7), one("new", "thai", { score: 99, pinned: true })], false);
+    const after = stand(before, [...some("latin", 7), one("new", "thai", { score: 99 })], false);
     expect(after.at).toEqual(before.at);
     expect([...stand(after, [...some("latin", 7), one("new", "thai", { score: 99 })], true).at.values()]).toContain("new");
+  });
+
+  test("a pin does not wait for the turn: it takes the first place that holds it, and the others stay", () => {
+    const before = stand(NOBODY, some("latin", 9), true);
+    const after = stand(before, [...some("latin", 9), one("pin", "thai", { pinned: true })], false);
+    expect(after.at.get("featured")).toBe("pin");
+    for (const [place, id] of before.at) if (place !== "featured") expect(after.at.get(place)).toBe(id);
+    expect(stand(after, [...some("latin", 9), one("pin", "thai", { pinned: true })], false).at).toEqual(after.at);
   });
 
   test("lets a removed message go at once, and nothing takes its place or moves", () => {

@@ -152,7 +152,7 @@ export interface Standing {
 
 export const NOBODY: Standing = { at: new Map(), left: new Set(), shown: new Set() };
 
-/** What stands now. With `turn` everything is chosen anew; without it only empty places are filled, and nothing moves. */
+/** What stands now. With `turn` everything is chosen anew; without it only empty places are filled, and nothing moves but for a pin. */
 export function stand(
   old: Standing,
   voices: readonly Voice[],
@@ -172,7 +172,6 @@ export function stand(
   }
   const shown = turn ? new Set([...old.shown, ...old.at.values()].filter((id) => byId.has(id))) : old.shown;
   const taken = new Set([...at.values()].map(({ id }) => id));
-  const open = places.filter((place) => !at.has(place.id) && !left.has(place.id));
   const needed = new Map<string, number>();
   const height = (voice: Voice, place: Place): number => {
     const key = `${place.size} ${place.width} ${voice.id}`;
@@ -189,6 +188,17 @@ export function stand(
     const [whole, taken] = HEIGHTS[place.column] ?? [Infinity, 0];
     return rest.reduce((sum, one) => sum + one, own) <= whole - taken * (place.scale ?? 1);
   };
+  // A pin is a person's wish of now: it does not wait for the turn, and whoever stood there goes.
+  for (const voice of voices) {
+    if (turn || voice.pinned !== true || taken.has(voice.id)) continue;
+    const place = places.find((one) => at.get(one.id)?.pinned !== true && goesTo(voice, one));
+    if (place === undefined) continue;
+    taken.delete(at.get(place.id)?.id ?? "");
+    at.set(place.id, voice);
+    taken.add(voice.id);
+    left.delete(place.id);
+  }
+  const open = places.filter((place) => !at.has(place.id) && !left.has(place.id));
   for (const place of open) {
     const used = count([...at.values()].map(({ script }) => script));
     const before = (a: Voice, b: Voice): number =>
