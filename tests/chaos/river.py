@@ -115,6 +115,25 @@ class River:
             return 0
         return state.get("live", 0) + state.get("quiet", 0)
 
+    async def states(self) -> dict[str, dict]:
+        """Livestream → its state, as the collectors write it."""
+        async with Journal(find_url(self.folder) or "").opened() as journal:
+            return {name.decode(): json.loads(row) for name, row in (await journal.redis.hgetall("{livestreams}")).items()}
+
+    async def all_read(self, livestreams: int, seconds: float = 240) -> None:
+        """Wait until so many are joined, besides those that nobody reads because their webhooks tell of them."""
+        end = time.monotonic() + seconds
+        while True:
+            rows = [
+                row for row in (await self.states()).values() if row["platform"] != "webhook.simulated" and not row.get("hashtag")
+            ]
+            if sum(row["state"] == "live" for row in rows) >= livestreams:
+                return
+            assert time.monotonic() < end, Tally(
+                (row["platform"], row["state"], row["reason"]) for row in rows if row["state"] != "live"
+            )
+            await asyncio.sleep(0.5)
+
     async def until(self, what, seconds: float, why: str) -> None:
         end = time.monotonic() + seconds
         while not await asyncio.to_thread(what):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
@@ -36,10 +35,6 @@ class Shares:
                 found[owner.decode()].add(int(share))
         return found
 
-    async def states(self) -> dict[str, dict]:
-        async with Journal(find_url(self.river.folder) or "").opened() as journal:
-            return {name.decode(): json.loads(row) for name, row in (await journal.redis.hgetall("{livestreams}")).items()}
-
     async def shared_by(self, collectors: int, seconds: float) -> None:
         end = time.monotonic() + seconds
         while True:
@@ -68,7 +63,7 @@ async def taken_over(shares: Shares, dead: str, lost: set[int], killed_at: float
     owned = running = 0.0
     mine = {
         name
-        for name, row in (await shares.states()).items()
+        for name, row in (await shares.river.states()).items()
         if row["platform"] != "webhook.simulated"
         and row["state"] in ("live", "quiet", "connecting", "broken")
         and share_of_channel(row["platform"], name) in lost
@@ -78,7 +73,7 @@ async def taken_over(shares: Shares, dead: str, lost: set[int], killed_at: float
         owners = await shares.owners()
         if not owned and not owners.get(dead) and sum(map(len, owners.values())) == SHARES:
             owned = time.monotonic() - begun
-        rows = await shares.states()
+        rows = await shares.river.states()
         behind = [name for name in mine if datetime.fromisoformat(rows[name]["since"]).timestamp() <= killed_at]
         if owned and not running and not behind:
             running = time.monotonic() - begun
@@ -91,12 +86,13 @@ async def test_one_of_three_collectors_killed_its_share_runs_elsewhere_and_nothi
     roster, count = mix(40)
     with River(tmp_path, count, 400, free_port(), roster=roster) as river:
         await everybody_joined(river, count - TELL)
+        await river.all_read(count - TELL)
         shares = Shares(river)
         first = set(await shares.owners())
         victim = river.another_collector()
         river.another_collector()
         await shares.shared_by(3, 60)
-        await everybody_joined(river, count - TELL)
+        await river.all_read(count - TELL)
         await asyncio.sleep(15)
         owners = await shares.owners()
         killed_at = time.time()
@@ -109,12 +105,12 @@ async def test_one_of_three_collectors_killed_its_share_runs_elsewhere_and_nothi
         figures.update(
             owned_within=round(owned + seen, 1), running_within=round(running + seen, 1), shares_lost=len(owners[dead])
         )
-        await everybody_joined(river, count - TELL)
+        await river.all_read(count - TELL)
         await asyncio.sleep(10)
         river.another_collector()  # the killed one comes back, under its name
         await shares.shared_by(3, 60)
         figures["returned_as_itself"] = dead in await shares.owners()
-        await everybody_joined(river, count - TELL)
+        await river.all_read(count - TELL)
         await asyncio.sleep(15)
         await river.drained()
         lines, events = river.ledger(), await river.events()
