@@ -76,6 +76,7 @@ async def send(
                 proxy=address_of(ask.proxy),
             )
             async with request as response:
+                end_with_connection(response)
                 body = bytearray()
                 async for chunk in response.content.iter_any():
                     body += chunk
@@ -89,6 +90,25 @@ async def send(
     except (aiohttp.ClientError, OSError, TimeoutError, EOFError, ValueError) as error:
         failure = network_failure(error)
     raise failure
+
+
+def end_with_connection(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    """Whoever reads the answer is woken when its connection is gone.
+
+    aiohttp closes the connection when what comes is no HTTP any more, such as bytes that are no chunk, but lets whoever reads the answer
+    wait for ever (3.14.5).
+    """
+    protocol = response.connection.protocol if response.connection is not None else None
+    closed = protocol.closed if protocol is not None else None
+    if closed is not None:
+        closed.add_done_callback(lambda future: _wake(response.content, future))
+    return response
+
+
+def _wake(content: aiohttp.StreamReader, closed: asyncio.Future[None]) -> None:
+    cause = None if closed.cancelled() else closed.exception()
+    if not content.is_eof() and content.exception() is None:
+        content.set_exception(aiohttp.ClientPayloadError("what came is no HTTP"), cause or EOFError())
 
 
 def network_failure(error: Exception) -> ConnectorFailure:

@@ -36,7 +36,7 @@ from connectors.connector import Dropped, Refused, Secret, Throttled, Tools, Unr
 from connectors.generic import Following, Piece, Source, is_room
 from connectors.mapping import compile_map
 from connectors.proxy import Proxy  # noqa: TC001 — as above
-from connectors.rest import Reply, failure_of, network_failure
+from connectors.rest import Reply, end_with_connection, failure_of, network_failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -231,7 +231,7 @@ class Sse(Following):
                 )
             if response.content_type != "text/event-stream":
                 raise Refused(f"the address answers with {response.content_type} and not with events; check url")
-            stream = _Stream(response, self.opts, cursor)
+            stream = _Stream(end_with_connection(response), self.opts, cursor)
             try:
                 yield stream
             except Dropped as failure:

@@ -16,7 +16,7 @@ import aiohttp
 
 from connectors.connector import Dropped, Refused
 from connectors.proxy import address_of
-from connectors.rest import network_failure
+from connectors.rest import end_with_connection, network_failure
 from connectors.trouble import PROXY_REFUSES, network_trouble
 from connectors.youtube.problems import Problem, Refusal, judge
 from connectors.youtube.quota import Ledger, cost_of, midnight_after
@@ -102,7 +102,7 @@ class Api:
                     response = await stack.enter_async_context(request)
                     if response.status != 200:
                         await self._check(response, await response.content.read(1 << 20), query)
-                yield response.content
+                yield end_with_connection(response).content
         except (aiohttp.ClientError, OSError) as error:
             raise _dropped(error) from None  # as above
 
