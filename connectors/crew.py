@@ -7,6 +7,8 @@ for ever; after ``stop`` no task is left. What is retried, and when, is not deci
 from __future__ import annotations
 
 import asyncio
+import math
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -17,32 +19,49 @@ if TYPE_CHECKING:
 Said = TypeVar("Said")
 
 
+class Call(Enum):
+    """What is heard beside what the tasks say."""
+
+    CHANGED = "the targets changed"
+    DUE = "the time has come until which was waited"
+
+
 class Crew(Generic[Said]):
     """Bounded, so that a consumer that stands still is felt by the sender and not by our memory."""
 
-    def __init__(self, watch: Watch, most: int) -> None:
-        self._watch = watch
-        self._said: asyncio.Queue[Said | Exception | None] = asyncio.Queue(most)
+    def __init__(self, most: int) -> None:
+        self._said: asyncio.Queue[Said | Exception | Call] = asyncio.Queue(most)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was said that has not been heard."""
+        return self._said.empty()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let it run; the failure that ends it is raised by ``heard``."""
         task = asyncio.create_task(self._told(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # also when it was stopped before it began
+        return task
 
-    async def follow_watch(self) -> None:
+    async def follow(self, watch: Watch) -> None:
         """The task that says when the targets changed."""
         while True:
-            await self._watch.changed()
-            await self._said.put(None)
+            await watch.changed()
+            await self._said.put(Call.CHANGED)
 
     async def say(self, said: Said) -> None:
         await self._said.put(said)
 
-    async def heard(self) -> Said | None:
-        """What was said next; None: the targets changed. Raises what ended a task."""
-        said = await self._said.get()
+    async def heard(self, until: float = math.inf) -> Said | Call:
+        """What was said next, waited for until this time of the loop's clock. Raises what ended a task."""
+        try:
+            async with asyncio.timeout_at(until if until < math.inf and self._said.empty() else None):
+                said = await self._said.get()
+        except TimeoutError:
+            return Call.DUE
         if isinstance(said, Exception):
             raise said
         return said

@@ -11,7 +11,6 @@ everything up to ``lateness_seconds`` ago counts as covered, and what lies betwe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Refused, Target, Tools, Watch
+from connectors.crew import Call, Crew
 from connectors.documents import events_of_all, plan_of, read_or_tell, usual
 from connectors.event import Gap
 from connectors.mapped import Reading
@@ -27,6 +27,7 @@ from connectors.mapping import OUR_OWN
 from connectors.safehost import resolve
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import AsyncGenerator, Mapping
     from datetime import datetime
 
@@ -142,35 +143,32 @@ class Following(Connector):
             joined = self.tools.now()
             for first in self._joined(self._targets, joined, source):
                 yield first
-            inbox: asyncio.Queue[tuple[datetime, list[Piece]] | Exception | None] = asyncio.Queue(64)
-            tasks = [asyncio.create_task(self._read(source, inbox)), asyncio.create_task(self._follow(inbox))]
+            crew: Crew[tuple[datetime, list[Piece]]] = Crew(64)
+            crew.start(self._read(source, crew))
+            crew.start(crew.follow(self.watch))
             try:
-                async for item in self._until_it_ends(source, inbox):
+                async for item in self._until_it_ends(source, crew):
                     yield item
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await crew.stop()
 
-    async def _until_it_ends(self, source: Source, inbox: asyncio.Queue[Any]) -> AsyncGenerator[Event | Mark | Health, None]:
+    async def _until_it_ends(
+        self, source: Source, crew: Crew[tuple[datetime, list[Piece]]]
+    ) -> AsyncGenerator[Event | Mark | Health, None]:
         loop = asyncio.get_running_loop()
         mark_at = loop.time() + self.opts.mark_every_seconds
         while self.watch.targets:
-            got: Any = ()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(None if inbox.qsize() else min(mark_at, source.due(loop.time()))):
-                    got = await inbox.get()
-            if isinstance(got, ConnectorFailure):
+            try:
+                got = await crew.heard(until=min(mark_at, source.due(loop.time())))
+            except ConnectorFailure:
                 for mark in self._marks(source, drained=True):
                     yield mark
-                raise got
-            if isinstance(got, Exception):
-                raise got
-            if got is None:
+                raise
+            if got is Call.CHANGED:
                 for item in self._retarget(source):
                     yield item
                 await source.retarget(self._targets)
-            elif got:
+            elif got is not Call.DUE:
                 self._heard, pieces = got
                 for piece in pieces:
                     for event in self._events(piece):
@@ -179,21 +177,13 @@ class Following(Connector):
             await source.tick(loop.time())
             if loop.time() >= mark_at:
                 mark_at = loop.time() + self.opts.mark_every_seconds
-                for mark in self._marks(source, drained=inbox.empty()):
+                for mark in self._marks(source, drained=crew.is_silent):
                     yield mark
 
-    async def _read(self, source: Source, inbox: asyncio.Queue[Any]) -> None:
-        try:
-            while True:
-                pieces = await source.next()
-                await inbox.put((self.tools.now(), pieces))
-        except Exception as error:  # noqa: BLE001 — told in order, behind what came before it
-            await inbox.put(error)
-
-    async def _follow(self, inbox: asyncio.Queue[Any]) -> None:
+    async def _read(self, source: Source, crew: Crew[tuple[datetime, list[Piece]]]) -> None:
         while True:
-            await self.watch.changed()
-            await inbox.put(None)
+            pieces = await source.next()
+            await crew.say((self.tools.now(), pieces))
 
     async def _address(self, url: str) -> str | None:
         """Looked at and pinned where the roster says which server it is; None where the configuration does."""

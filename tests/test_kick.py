@@ -530,9 +530,12 @@ async def test_all_events_of_all_channels_are_subscribed():
         assert server.tokens == 1
 
 
-async def test_subscriptions_that_kick_ended_are_made_again():
+@pytest.mark.parametrize("pusher", [False, True])
+async def test_subscriptions_that_kick_ended_are_made_again(pusher):
+    """Also when the socket has marks due all the while."""
     async with FakeKick() as server:
-        reader = asyncio.create_task(read(made(server, server.official(subscriptions_seconds=0.01)), lambda _: False))
+        options = server.official(subscriptions_seconds=0.1, mark_every_seconds=0.02, pusher=pusher, pusher_url=server.url)
+        reader = asyncio.create_task(read(made(server, options), lambda _: False))
         await server.until(lambda: len(server.subscribed) == 3)
         server.subscribed.clear()
         await server.until(lambda: server.subscribed == {server.user(handle): set(api.EVENTS) for handle in server.handles})

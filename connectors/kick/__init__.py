@@ -35,6 +35,7 @@ from websockets.exceptions import ConnectionClosed
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Refused, Secret
+from connectors.crew import Call, Crew
 from connectors.kick import api
 from connectors.kick.channel import ids_of
 from connectors.kick.desk import Desk
@@ -43,7 +44,7 @@ from connectors.kick.pusher import Session, closing
 from connectors.proxy import Proxy, address_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from connectors.connector import Mark, Target, Tools, Watch
     from connectors.discovery import QuotaPlan
@@ -96,8 +97,8 @@ class Options:
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 
 
-_Received = socket.ClientConnection | bytes | list[Any] | Exception
-"""From the socket, that it is open, or a frame; what the API gave, as items; or why one of them ended."""
+_Received = socket.ClientConnection | bytes | list[Any]
+"""From the socket, that it is open, or a frame; what the API gave, as items."""
 
 
 class Kick(Connector):
@@ -114,8 +115,7 @@ class Kick(Connector):
     def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
         super().__init__(options, watch, tools)
         self._official = bool(options.client_id and options.client_secret)
-        self._inbox: asyncio.Queue[_Received | None] = asyncio.Queue(256)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._crew: Crew[_Received] = Crew(256)
         self._session: Session | None = None
         self._connection: socket.ClientConnection | None = None
         self._desk = Desk(options, tools)
@@ -148,13 +148,13 @@ class Kick(Connector):
         try:
             for health in self._unreadable_targets():
                 yield health
-            self._start(self._follow_watch())
+            self._crew.start(self._crew.follow(self.watch))
             if self.opts.pusher:
-                self._start(self._read_socket())
+                self._crew.start(self._read_socket())
             if self._official:
-                self._start(self._read_api())
+                self._crew.start(self._read_api())
             while self.watch.targets:
-                received = await self._next()
+                received = await self._crew.heard(until=self._session.wake if self._session else math.inf)
                 for item in self._take(received):
                     yield item
                 for item in self._due():
@@ -165,22 +165,9 @@ class Kick(Connector):
                 yield mark
             raise
         finally:
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._crew.stop()
 
     # --- the tasks ----------------------------------------------------------------------------------------------------
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _follow_watch(self) -> None:
-        while True:
-            await self.watch.changed()
-            await self._inbox.put(None)
 
     async def _read_socket(self) -> None:
         now = self.tools.now
@@ -188,48 +175,35 @@ class Kick(Connector):
             url, seconds = self.opts.pusher_url, self.opts.answer_seconds
             proxy = address_of(self.opts.proxy)
             async with socket.connect(url, now=now, open_seconds=seconds, origin="https://kick.com", proxy=proxy) as connection:
-                await self._inbox.put(connection)
+                await self._crew.say(connection)
                 async for frame in socket.frames(connection, now=now):
-                    await self._inbox.put(frame)
-        except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
-            await self._inbox.put(_said_by_pusher(error, self.tools))
+                    await self._crew.say(frame)
+        except Dropped as error:
+            raise _said_by_pusher(error, self.tools) from error.__cause__
 
     async def _read_api(self) -> None:
         """One round after the other. Beside the socket a failed round is skipped, but not three in a row."""
         failures = 0
-        try:
-            async with aclosing(self._desk.rounds(lambda: tuple(self.watch.targets.values()))) as rounds:
-                async for result in rounds:
-                    failures = failures + 1 if isinstance(result, ConnectorFailure) else 0
-                    if not isinstance(result, ConnectorFailure):
-                        await self._inbox.put(result)
-                    elif isinstance(result, Refused) or not self.opts.pusher or failures >= 3:
-                        await self._inbox.put(result)
-                        return
-        except Exception as error:  # noqa: BLE001 - as above
-            await self._inbox.put(error)
-
-    async def _next(self) -> _Received | None:
-        """What came in; None when the targets changed or something is due."""
-        due = self._session.wake if self._session else math.inf
-        try:
-            async with asyncio.timeout_at(due if due < math.inf else None):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
+        async with aclosing(self._desk.rounds(lambda: tuple(self.watch.targets.values()))) as rounds:
+            async for result in rounds:
+                failures = failures + 1 if isinstance(result, ConnectorFailure) else 0
+                if not isinstance(result, ConnectorFailure):
+                    await self._crew.say(result)
+                elif isinstance(result, Refused) or not self.opts.pusher or failures >= 3:
+                    raise result
 
     # --- the steps ----------------------------------------------------------------------------------------------------
 
-    def _take(self, received: _Received | None) -> list[Event | Health | Mark]:
+    def _take(self, received: _Received | Call) -> list[Event | Health | Mark]:
         mono = asyncio.get_running_loop().time()
         match received:
             case bytes():
                 return self._session.receive(received, mono, self.tools.now()) if self._session else []
             case list():
                 return received
-            case Exception():
-                raise received
-            case None:
+            case Call.DUE:
+                return []
+            case Call.CHANGED:
                 self._desk.hurry.set()
                 return [*self._session.update(self._rooms()), *self._unreadable_targets()] if self._session else []
         self._connection = received
@@ -241,7 +215,7 @@ class Kick(Connector):
 
     def _due(self) -> list[Event | Health | Mark]:
         mono = asyncio.get_running_loop().time()
-        if self._session is None or self._session.wake > mono or not self._inbox.empty():
+        if self._session is None or self._session.wake > mono or not self._crew.is_silent:
             return []  # a mark must not pass frames that wait
         return self._session.tick(mono, self.tools.now())
 
@@ -266,9 +240,9 @@ class Kick(Connector):
         return [Health(livestream=t.livestream, state="refused", reason=reason) for t in targets if not ids_of(t).chatroom_id]
 
 
-def _said_by_pusher(error: Exception, tools: Tools) -> Exception:
+def _said_by_pusher(error: Dropped, tools: Tools) -> ConnectorFailure:
     """The meaning of a close code is the protocol's, where there is one."""
     cause = error.__cause__
-    if isinstance(error, Dropped) and isinstance(cause, ConnectionClosed) and cause.rcvd and 4000 <= cause.rcvd.code < 4300:
+    if isinstance(cause, ConnectionClosed) and cause.rcvd and 4000 <= cause.rcvd.code < 4300:
         return closing(cause.rcvd.code, tools.now())
     return error

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Secret, Throttled, Unreadable
-from connectors.crew import Crew
+from connectors.crew import Call, Crew
 from connectors.event import Message
 from connectors.mastodon import timeline
 from connectors.mastodon.parse import Context, Local, decode, parse_any, parse_frame, read_status, statuses, unreadable_event
@@ -136,7 +136,7 @@ class Mastodon(Connector):
             )
             for number, url in enumerate(addresses)
         ]  # fmt: skip
-        self._crew: Crew[list[Event | Mark | Health]] = Crew(watch, 64)
+        self._crew: Crew[list[Event | Mark | Health]] = Crew(64)
         self._tags: dict[str, Tag] = {}
         """Livestream → hashtag."""
         self._cursors: dict[str, dict[str, str]] = {}
@@ -175,12 +175,12 @@ class Mastodon(Connector):
             try:
                 for health in self._retarget():
                     yield health
-                self._crew.start(self._crew.follow_watch())
+                self._crew.start(self._crew.follow(self.watch))
                 for number, place in enumerate(self._places):
                     self._crew.start(self._read(session, place, self._hurry[number]))
                 while self.watch.targets:
                     batch = await self._crew.heard()
-                    if batch is None:
+                    if isinstance(batch, Call):
                         batch = self._retarget()
                         for hurry in self._hurry:
                             hurry.set()

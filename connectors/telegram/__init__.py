@@ -41,7 +41,7 @@ from connectors.connector import (
     Throttled,
     Unreadable,
 )
-from connectors.crew import Crew
+from connectors.crew import Call, Crew
 from connectors.digests import content_of
 from connectors.event import Gap, Unknown
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
@@ -124,7 +124,7 @@ class Telegram(Connector):
 
     def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
         super().__init__(options, watch, tools)
-        self._crew: Crew[_Batch] = Crew(watch, 4)
+        self._crew: Crew[_Batch] = Crew(4)
         self._offset = 0
         """The next update to ask for; 0 asks for all that Telegram still has."""
         self._heard_at = tools.now()
@@ -159,11 +159,11 @@ class Telegram(Connector):
                 self._retarget()
                 for gap in self._gaps():
                     yield gap
-                for work in (self._poll(session), self._check(session), self._crew.follow_watch()):
+                for work in (self._poll(session), self._check(session), self._crew.follow(self.watch)):
                     self._crew.start(work)
                 while self.watch.targets:
                     batch = await self._crew.heard()
-                    if batch is None:
+                    if isinstance(batch, Call):
                         self._retarget()
                         self._new_targets.set()
                         continue

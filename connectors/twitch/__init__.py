@@ -30,17 +30,18 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Secret
+from connectors.crew import Call, Crew
 from connectors.proxy import Proxy, address_of
 from connectors.twitch.eventsub import parse_document
 from connectors.twitch.parse import Context, parse_line
 from connectors.twitch.session import Rooms, Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from connectors.connector import Health, Mark, Tools, Watch
     from connectors.event import Event
@@ -125,20 +126,18 @@ class Twitch(Connector):
         super().__init__(options, watch, tools)
         self._rooms = Rooms()
         self._links: list[_Link] = []  # the last one is current, those before it are handing over
-        # Bounded, so that a consumer that stands still is felt by the sender and not by our memory.
-        self._inbox: asyncio.Queue[_Received | None] = asyncio.Queue(256)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._crew: Crew[_Received] = Crew(256)
 
     async def events(self) -> AsyncGenerator[Event | Health | Mark, None]:
         """Messages, marks and states until the connection ends; see the contract."""
         try:
-            self._start(self._follow_watch())
+            self._crew.start(self._crew.follow(self.watch))
             self._dial()
             for health in self._retarget():
                 yield health
             while self.watch.targets:
-                received = await self._next()
-                for item in self._take(*received) if received else self._retarget():
+                received = await self._crew.heard(until=self._next_due())
+                for item in self._take(received):
                     yield item
                 for item in self._due():
                     yield item
@@ -148,10 +147,7 @@ class Twitch(Connector):
                 yield item
             raise
         finally:
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._crew.stop()
 
     async def try_login(self) -> list[Health]:
         self.opts = replace(self.opts, join_timeout_seconds=min(TRY_SECONDS, self.opts.join_timeout_seconds))
@@ -166,22 +162,11 @@ class Twitch(Connector):
         lines = [line.rstrip("\r") for line in raw.decode("utf-8", "replace").split("\n")]
         return [event for line in lines if line for event in parse_line(line, context)]
 
-    # --- the tasks; all they learn goes through the inbox, so that the frames of a connection come before its end -------
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _follow_watch(self) -> None:
-        while True:
-            await self.watch.changed()
-            await self._inbox.put(None)
+    # --- the connections; all that they learn is said to the crew, so that their frames come before their end -----------
 
     def _dial(self) -> None:
         link = _Link()
-        link.task = self._start(self._read(link))
+        link.task = self._crew.start(self._read(link))
         self._links.append(link)
 
     async def _read(self, link: _Link) -> None:
@@ -190,22 +175,14 @@ class Twitch(Connector):
             async with socket.connect(
                 opts.url, now=now, open_seconds=opts.login_timeout_seconds, origin=opts.origin, proxy=address_of(opts.proxy)
             ) as connection:
-                await self._inbox.put((link, connection))
+                await self._crew.say((link, connection))
                 async for frame in socket.frames(connection, now=now):
-                    await self._inbox.put((link, frame))
+                    await self._crew.say((link, frame))
         except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
-            await self._inbox.put((link, error))
+            await self._crew.say((link, error))
 
-    async def _next(self) -> _Received | None:
-        """What came in; None when the targets changed or something is due."""
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
-        due = min([math.inf, *(min(link.close_at, link.session.wake) for link in self._links if link.session)])
-        try:
-            async with asyncio.timeout_at(due if due < math.inf else None):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
+    def _next_due(self) -> float:
+        return min([math.inf, *(min(link.close_at, link.session.wake) for link in self._links if link.session)])
 
     # --- the steps; what to say and what it means is decided by the sessions ------------------------------------------
 
@@ -215,7 +192,10 @@ class Twitch(Connector):
                 link.session.wake = 0.0
         return self._rooms.update(self.watch.targets.values())
 
-    def _take(self, link: _Link, received: socket.ClientConnection | bytes | Exception) -> list[Event | Health | Mark]:
+    def _take(self, said: _Received | Call) -> Sequence[Event | Health | Mark]:
+        if isinstance(said, Call):
+            return self._retarget() if said is Call.CHANGED else []
+        link, received = said
         mono = asyncio.get_running_loop().time()
         if isinstance(received, bytes):
             return link.session.receive(received, mono, self.tools.now()) if link.session else []
@@ -232,7 +212,7 @@ class Twitch(Connector):
         items: list[Event | Health | Mark] = []
         for link in self._links:
             if link.session and link.session.wake <= mono:
-                items += link.session.tick(mono, self.tools.now(), drained=self._inbox.empty())
+                items += link.session.tick(mono, self.tools.now(), drained=self._crew.is_silent)
         return items
 
     async def _settle(self) -> None:

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from connectors import socket
 from connectors.connector import Dropped, Hint, Unreadable
+from connectors.crew import Call, Crew
 from connectors.proxy import address_of
 from connectors.twitch.eventsub import events_of, hint_of, unreadable
 from connectors.twitch.eventsub_keeper import EventSubKeeper
@@ -17,7 +18,7 @@ from connectors.twitch.eventsub_session import CLOSING, KEEPALIVE, Seen, Session
 from connectors.twitch.parse import Context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from connectors.event import Event
     from connectors.twitch.eventsub import Notice
@@ -54,33 +55,27 @@ class EventSub(EventSubKeeper):
         """Until a connection ends that nobody took over from; raises Dropped or another failure then."""
         while not self.conduit:
             await self.tools.sleep(WAIT_SECONDS)
-        inbox: asyncio.Queue[_Received] = asyncio.Queue(256)
-        tasks: set[asyncio.Task[None]] = set()
+        crew: Crew[_Received] = Crew(256)
         links: list[_Link] = []
-
-        def start(work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-            task = asyncio.create_task(work)
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-            return task
 
         def dial(link: _Link) -> None:
             links.append(link)
-            link.task = start(self._read(link, inbox))
+            link.task = crew.start(self._read(link, crew))
 
         try:
             for shard in range(self.opts.eventsub_shards):
                 dial(_Link(shard, with_keepalive(self.opts.eventsub_url, KEEPALIVE[0]), Seen()))
             while True:
-                received = await _next(inbox, links)
-                if received is not None and received[0] in links:
+                due = min((link.session.deadline for link in links if link.session is not None), default=math.inf)
+                received = await crew.heard(until=due)
+                if not isinstance(received, Call) and received[0] in links:
                     for item in self._take(*received, links, directory()):
                         yield item
                 mono = asyncio.get_running_loop().time()
                 for link in [*links]:
                     if link.session is None:
                         continue
-                    if inbox.empty():
+                    if crew.is_silent:
                         link.session.tick(mono)
                     if link.session.failure is not None:
                         self._end(link, link.session.failure, links)
@@ -90,21 +85,19 @@ class EventSub(EventSubKeeper):
         finally:
             for link in links:
                 self.closed(link.shard)
-            for task in list(tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await crew.stop()
 
-    async def _read(self, link: _Link, inbox: asyncio.Queue[_Received]) -> None:
+    async def _read(self, link: _Link, crew: Crew[_Received]) -> None:
         now = self.tools.now
         try:
             async with socket.connect(
                 link.url, now=now, open_seconds=self.opts.login_timeout_seconds, proxy=address_of(self.opts.proxy)
             ) as connection:
-                await inbox.put((link, connection))
+                await crew.say((link, connection))
                 async for frame in socket.frames(connection, now=now):
-                    await inbox.put((link, frame))
+                    await crew.say((link, frame))
         except Exception as error:  # noqa: BLE001 - a defect of ours must reach the consumer too, or it would wait for ever
-            await inbox.put((link, _said(error)))
+            await crew.say((link, _said(error)))
 
     def _take(
         self, link: _Link, received: socket.ClientConnection | bytes | Exception, links: list[_Link], directory: Mapping[str, str]
@@ -144,16 +137,6 @@ class EventSub(EventSubKeeper):
         links.remove(link)
         if link.task is not None:
             link.task.cancel()
-
-
-async def _next(inbox: asyncio.Queue[_Received], links: list[_Link]) -> _Received | None:
-    """What came in; None when something is due."""
-    due = min((link.session.deadline for link in links if link.session is not None), default=math.inf)
-    try:
-        async with asyncio.timeout_at(due if due < math.inf else None):
-            return await inbox.get()
-    except TimeoutError:
-        return None
 
 
 def _said(error: Exception) -> Exception:
