@@ -52,7 +52,9 @@ def outlines(data: bytes) -> list[dict[str, Any]]:
 
 def _code(feature: dict[str, Any]) -> str:
     properties = feature.get("properties")
-    for key in CODES if isinstance(properties, dict) else ():
+    if not isinstance(properties, dict):
+        return ""
+    for key in CODES:
         value = properties.get(key)
         if isinstance(value, str) and re.fullmatch(r"[A-Za-z]{2}", value):
             return value.upper()
