@@ -21,7 +21,23 @@ if TYPE_CHECKING:
 
     from connectors.connector import Broadcast, ConnectorFailure, Secret
 
-__all__ = ["Account", "Ask", "Discoverer", "Known", "Question", "QuotaPlan", "Reply", "Sighting", "Token"]
+__all__ = [
+    "Account",
+    "AppDiscoverer",
+    "Ask",
+    "Discoverer",
+    "Known",
+    "Question",
+    "QuotaPlan",
+    "Reply",
+    "Sighting",
+    "Token",
+    "batches",
+    "given_back",
+]
+
+EARLY = timedelta(minutes=5)
+"""A token is given back so long before it ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +266,25 @@ class Discoverer(ABC):
     def next_day(self, now: datetime) -> datetime:
         """When the next quota day begins."""
         return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+class AppDiscoverer(Discoverer):
+    """A platform that lets an app of ours in, and says of many channels at once who is live."""
+
+    open_while_offline = True
+
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        self.interval_seconds = options.live_every_seconds
+
+    @classmethod
+    def missing(cls, options: Any) -> tuple[str, ...]:
+        return tuple(name for name in ("client_id", "client_secret") if not getattr(options, name))
+
+
+def given_back(ends: datetime, now: datetime) -> datetime:
+    """When to ask for another token than one that ends then: shortly before, or half-way for one that lasts shorter still."""
+    return max(ends - EARLY, now + (ends - now) / 2)
 
 
 def batches(values: Sequence[str], size: int) -> list[tuple[str, ...]]:

@@ -32,7 +32,7 @@ from connectors.connector import Answer, Dropped, Secret, Unreadable
 from connectors.mapped import decode, text_of, value_at
 from connectors.mapping import compile_map, pointer
 from connectors.receiving import Hook, HookOptions
-from connectors.talk import Talker, TalkOptions
+from connectors.talk import Preset, TalkOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -116,11 +116,6 @@ class Options:
     def __post_init__(self) -> None:
         compile_map({**MAP, **self.map})
 
-    @property
-    def capacity(self) -> int:
-        """Channels per connection."""
-        return 1
-
     def talk(self) -> TalkOptions:
         """What this means to a websocket."""
         return TalkOptions(
@@ -144,23 +139,12 @@ def base_of(handle: str) -> str:
     return f"{'http' if port in PLAIN_PORTS else 'https'}://{handle}"
 
 
-class Owncast(Talker):
+class Owncast(Preset):
     """One server."""
 
     name = "owncast"
     options = Options
-    resumes = False
-    needs = ()
-    one_channel = True
     usual_map = MAP
-
-    @classmethod
-    def generic(cls, options: Options) -> TalkOptions:
-        return options.talk()
-
-    @classmethod
-    def feeds(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 — whatever they are
-        return False
 
     @classmethod
     def pieces(cls, raw: bytes, options: Any) -> list[bytes]:  # noqa: ARG003 — of this platform always so

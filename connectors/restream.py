@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.connector import Refused, Secret
 from connectors.mapping import compile_map
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
-from connectors.talk import Talker, TalkOptions
+from connectors.talk import Preset, TalkOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -88,11 +88,6 @@ class Options:
     def __post_init__(self) -> None:
         compile_map({**MAP, **self.map})
 
-    @property
-    def capacity(self) -> int:
-        """Channels per connection."""
-        return 1
-
     def talk(self) -> TalkOptions:
         """What this means to a websocket."""
         return TalkOptions(
@@ -101,27 +96,17 @@ class Options:
         )  # fmt: skip
 
 
-class Restream(Talker):
+class Restream(Preset):
     """One account."""
 
     name = "restream"
     options = Options
-    resumes = False
     removes = False
     needs = ("token",)
-    one_channel = True
     usual_map = MAP
-
-    @classmethod
-    def generic(cls, options: Options) -> TalkOptions:
-        return options.talk()
 
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         if self.opts.token is None:
             raise Refused(f"Restream needs an access token; fill in token in the section [{self.platform}]")
         async for item in super().events():
             yield item
-
-    @classmethod
-    def feeds(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 — whatever they are
-        return False

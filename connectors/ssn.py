@@ -29,7 +29,7 @@ from typing import Any
 
 from connectors.mapping import compile_map
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
-from connectors.talk import Talker, TalkOptions
+from connectors.talk import Preset, TalkOptions
 
 GIFT = {"as": "gift", "display": "/hasDonation"}
 MEMBERSHIP = {"as": "gift", "name": "/event"}
@@ -122,11 +122,6 @@ class Options:
     def __post_init__(self) -> None:
         compile_map(self.table())
 
-    @property
-    def capacity(self) -> int:
-        """Channels per connection."""
-        return 1
-
     def table(self) -> dict[str, Any]:
         """The whole map."""
         return {**MAP, **({"skip_if": {"/type": list(self.not_from)}} if self.not_from else {}), **self.map}
@@ -140,20 +135,9 @@ class Options:
         )  # fmt: skip
 
 
-class Ssn(Talker):
+class Ssn(Preset):
     """One session."""
 
     name = "ssn"
     options = Options
-    resumes = False
-    needs = ()
-    one_channel = True
     usual_map = MAP
-
-    @classmethod
-    def generic(cls, options: Options) -> TalkOptions:
-        return options.talk()
-
-    @classmethod
-    def feeds(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 — whatever they are
-        return False

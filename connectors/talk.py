@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Mapping  # noqa: TC003 — the configuration reads the options' types
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from connectors import socket
@@ -285,3 +285,21 @@ class Talker(Following):
     @classmethod
     def pieces(cls, raw: bytes, options: Any) -> list[bytes]:
         return cut(raw, options.split) or [raw]
+
+
+class Preset(Talker):
+    """Base of the websocket connectors that are one channel each and whose options say with ``talk()`` what they mean to a websocket."""
+
+    resumes = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    one_channel = True
+    capacity = 1
+
+    @classmethod
+    def generic(cls, options: Any) -> TalkOptions:
+        found: TalkOptions = options.talk()
+        return found
+
+    @classmethod
+    def feeds(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 — whatever they are
+        return False

@@ -9,12 +9,11 @@ carry the chatroom id behind a slash; it is handed back as it was asked with.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from connectors import rest
 from connectors.connector import Broadcast, Refused
-from connectors.discovery import Account, Discoverer, Known, Question, Sighting, Token, batches
+from connectors.discovery import Account, AppDiscoverer, Known, Question, Sighting, Token, batches, given_back
 from connectors.kick import api
 from connectors.kick.channel import user_of
 from connectors.kick.parse import broadcast_id
@@ -26,25 +25,13 @@ if TYPE_CHECKING:
     from connectors.connector import ConnectorFailure
     from connectors.rest import Reply
 
-EARLY = timedelta(minutes=5)
-"""A token is given back so long before it ends."""
 
-
-class KickChannels(Discoverer):
+class KickChannels(AppDiscoverer):
     """Live state, viewers and broadcaster ids of Kick channels."""
 
     name = "kick"
     title = "Kick"
     quota: ClassVar[tuple[int, float]] = (120, 60.0)
-    open_while_offline = True
-
-    def __init__(self, options: Any) -> None:
-        super().__init__(options)
-        self.interval_seconds = options.live_every_seconds
-
-    @classmethod
-    def missing(cls, options: Any) -> tuple[str, ...]:
-        return tuple(name for name in ("client_id", "client_secret") if not getattr(options, name))
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -70,7 +57,7 @@ class KickChannels(Discoverer):
 
     def read_token(self, body: bytes, now: datetime) -> Token:
         token = api.read_token(body, now)
-        return Token(value=token.value, expires_at=max(token.until - EARLY, now + (token.until - now) / 2))
+        return Token(value=token.value, expires_at=given_back(token.until, now))
 
     def says_nothing_there(self, question: Question, reply: Reply) -> bool:
         return question.what == "accounts" and len(question.about) == 1 and reply.status in {400, 404}

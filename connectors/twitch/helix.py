@@ -18,7 +18,7 @@ import msgspec
 
 from connectors import rest
 from connectors.connector import Broadcast, Refused, Secret, Throttled, Unreadable
-from connectors.discovery import Account, Discoverer, Known, Question, Sighting, Token, batches
+from connectors.discovery import Account, AppDiscoverer, Known, Question, Sighting, Token, batches, given_back
 from connectors.rest import Ask, Reply
 from connectors.times import moment
 
@@ -29,28 +29,17 @@ if TYPE_CHECKING:
     from connectors.connector import ConnectorFailure
 
 AT_ONCE = 100
-EARLY = timedelta(minutes=5)
-"""A token is given back so long before it ends."""
 LONGEST_RESET = 120.0
 """Seconds; the bucket is full again after 60, so a reset that is further away is a wrong clock."""
 
 
-class Helix(Discoverer):
+class Helix(AppDiscoverer):
     """Live state, viewers and native ids of Twitch channels."""
 
     name = "twitch"
     title = "Twitch"
     # Half of what is allowed: two that hand over to each other within a minute stay below it together, and `roster check` may ask too.
     quota: ClassVar[tuple[int, float]] = (400, 60.0)
-    open_while_offline = True
-
-    def __init__(self, options: Any) -> None:
-        super().__init__(options)
-        self.interval_seconds = options.live_every_seconds
-
-    @classmethod
-    def missing(cls, options: Any) -> tuple[str, ...]:
-        return tuple(name for name in ("client_id", "client_secret") if getattr(options, name) is None)
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -90,7 +79,7 @@ class Helix(Discoverer):
             raise Unreadable("no_token")
         seconds = found.get("expires_in")
         lasts = timedelta(seconds=min(max(seconds, 0), 10**7) if isinstance(seconds, int | float) else 3600)
-        return Token(value=Secret(value), expires_at=now + max(lasts - EARLY, lasts / 2))
+        return Token(value=Secret(value), expires_at=given_back(now + lasts, now))
 
     def read_resolved(self, question: Question, body: bytes) -> list[Account]:
         found = {}
