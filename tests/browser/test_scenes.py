@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakefeed import empty_state, full_state, rate
+from fakefeed import empty_state, full_state, iso, rate
 from playwright.async_api import expect
 from test_wall import WALL, browser, dist, open_wall, opened, steady, text
 
@@ -531,6 +531,18 @@ async def test_without_a_spike_it_says_how_many_series_are_watched_and_a_stage_n
     async with opened(steady, "#/spikes?lang=en&profile=stage") as wall:
         await shown(wall, "spikes")
         assert "public relations" not in await text(wall.part("spikes"))
+
+
+async def test_while_it_learns_what_is_usual_it_does_not_say_that_nothing_is_unexpected(opened: Any) -> None:
+    def learning(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick) | {"spikes": {}}
+        state["health"]["series_watched"] = 0
+        state["totals"]["learning_until"] = iso(now.replace(hour=2, minute=40))
+        return state
+
+    async with opened(learning, "#/spikes?lang=en") as wall:
+        await shown(wall, "spikes")
+        await expect(wall.part("spikes")).to_have_text("learning, ready at about 10:40")
 
 
 async def test_who_must_act_stands_in_the_back_room_with_owner_and_link(opened: Any) -> None:

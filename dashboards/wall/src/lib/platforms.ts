@@ -1,4 +1,4 @@
-// Platforms as they write themselves; any other name is shown as the feed has it.
+// Platforms as they write themselves; any other name is shown as the feed has it, a section's own name ("sse.partner") without its kind.
 
 import { clean } from "./text";
 
@@ -19,5 +19,5 @@ const WRITTEN: Readonly<Record<string, string>> = {
 };
 
 export function platformName(name: string): string {
-  return Object.hasOwn(WRITTEN, name) ? WRITTEN[name]! : clean(name);
+  return Object.hasOwn(WRITTEN, name) ? WRITTEN[name]! : clean(name.slice(name.indexOf(".") + 1));
 }
