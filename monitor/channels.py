@@ -95,6 +95,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """When the platform was last asked which account it is."""
     discovered_at: datetime | None = None
     """When the platform was last asked whether it is live."""
+    watched_at: datetime | None = None
+    """When it was first known whether it is live: what had begun by then says nothing of how soon we find a beginning."""
     viewers: int | None = None
     viewers_at: datetime | None = None
     hours: tuple[int, ...] = ()
@@ -151,7 +153,7 @@ def of_roster(channel: Channel, row: Row | None, barred: str, *, paused: bool, n
 
 def forgotten(row: Row) -> Row:
     """Without what the platform said of its broadcasts: who must not be read is not watched either."""
-    return replace(row, broadcasts=(), candidates=(), viewers=None, viewers_at=None)
+    return replace(row, broadcasts=(), candidates=(), watched_at=None, viewers=None, viewers_at=None)
 
 
 # --- what the platform says -------------------------------------------------------------------------------------------
@@ -190,6 +192,7 @@ def sighted(row: Row, sighting: Sighting, now: datetime) -> tuple[Row, list[Turn
         over=tuple(dict.fromkeys((*row.over, *sighting.over)))[-MOST_OVER:],
         swept_at=now if sighting.swept else row.swept_at,
         discovered_at=now,
+        watched_at=row.watched_at or (None if sighting.candidates else now),
         viewers=sighting.viewers if on_air else None,
         viewers_at=now if on_air and sighting.viewers is not None else None,
         hours=_hours(row.hours, now, live=bool(on_air)),

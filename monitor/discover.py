@@ -547,7 +547,7 @@ class Discovery:
         self._judge(livestream, silence=False)
         row = self.rows[livestream]
         for turn in turns:
-            self._turned(livestream, row, turn, watched=before.discovered_at is not None)
+            self._turned(livestream, row, turn, watched=before.watched_at is not None)
         if (live := channels.counting(row)) is not None and row.viewers is not None:
             self._viewers(livestream, live.id, row.viewers, self._pace(livestream, before, discoverer))
         else:

@@ -377,6 +377,16 @@ async def test_within_seconds_everybody_is_found_with_chat_and_viewers_and_what_
     assert int(await world.memory.get(f"youtube:units:{pacific_day(world.clock.now())}")) == spent
 
 
+async def test_who_was_live_before_anybody_looked_says_nothing_of_how_soon_beginnings_are_found(world):
+    await world.pass_time(3)
+    assert len(world.live()) == COUNT
+    assert await world.store.delays() == {}
+    world.air.new_day(world.unix())
+    await world.pass_time(1800, step=15.0)
+    [(counts, total)] = (await world.store.delays()).values()
+    assert (sum(counts), total > 0) == (COUNT, True)
+
+
 async def test_the_next_day_everybody_is_found_under_new_ids(world):
     await world.pass_time(3)
     before = world.live()
