@@ -16,12 +16,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from connectors.event import Gift, Message, Removed, Share, Unknown
-from connectors.simulator import irc
+from connectors.simulator import irc, lines
 from connectors.simulator.crowd import Crowd
 from connectors.simulator.faults import Faults
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from connectors.simulator.model import Sent, SimChannel, make_member
-from connectors.simulator.platform_twitch import twitch_lines
+from connectors.simulator.platform_twitch import twitch_entries
 from connectors.simulator.run import Simulator, run
 from connectors.simulator.texts import Text, load
 from connectors.simulator.twitch import TwitchServer
@@ -322,8 +322,8 @@ def test_every_line_is_read_by_the_connector_as_the_ledger_says(tmp_path):
                         del events[one]
             else:
                 events[event.id] = event
-        for entry in twitch_lines(sent, CHANNELS[sent.room], True, ledger):
-            ledger.write(entry)
+        channel = CHANNELS[sent.room]
+        lines.write(ledger, channel, "twitch", sent.at, twitch_entries(sent, channel), delivered=True)
     ledger.close()
     assert (
         min(kinds[kind] for kind in ("message", "bits", "sub", "resub", "subgift", "mystery", "raid", "delete", "ban", "copy"))

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from connectors.simulator.ledger import Line
+from connectors.simulator.lines import Entry
 
 if TYPE_CHECKING:
-    from connectors.simulator.ledger import Ledger
     from connectors.simulator.model import Sent, SimChannel
 
 FEW = 5
@@ -190,23 +189,12 @@ def ended_item(video: str, chat: str, at: float) -> bytes:
     return _encode({"kind": "youtube#liveChatMessage", "etag": video, "id": f"LCC.end.{video}", "snippet": snippet})
 
 
-def lines(sent: Sent, channel: SimChannel, delivered: bool, ledger: Ledger) -> list[Line]:
-    """The ledger's lines of one item: a Super Chat is a comment and a gift, a milestone only its words."""
-    own = f"youtube:{item_id(sent)}"
+def entries(sent: Sent) -> list[Entry]:
+    """What the ledger says of one item: a Super Chat is a comment and a gift, a milestone only its words."""
+    own, author = f"youtube:{item_id(sent)}", sent.member.user_id if sent.member else None
 
-    def make(kind: str, event_id: str, **more: Any) -> Line:
-        return Line(
-            id=event_id,
-            kind=kind,
-            livestream=channel.livestream,
-            country=channel.country,
-            platform="youtube",
-            at=sent.at,
-            seq=ledger.next(channel.livestream),
-            delivered=delivered,
-            author=sent.member.user_id if sent.member else None,
-            **more,
-        )
+    def make(kind: str, event_id: str, **more: Any) -> Entry:
+        return Entry(kind, event_id, {"author": author, **more})
 
     said = []
     if text := words(sent):
@@ -229,6 +217,6 @@ def lines(sent: Sent, channel: SimChannel, delivered: bool, ledger: Ledger) -> l
             target = item_id(sent.target)
             return [make("removed", f"youtube:removed:{target}", target=f"youtube:{target}")]
         case "userBannedEvent":
-            return [make("removed", f"{own}:banned", target_author=sent.member.user_id if sent.member else None)]
+            return [make("removed", f"{own}:banned", target_author=author)]
         case _:
             return said

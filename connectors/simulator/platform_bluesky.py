@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connectors.simulator import lines
 from connectors.simulator.jetstream import JetstreamServer, Record
-from connectors.simulator.ledger import Line
+from connectors.simulator.lines import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,23 +56,13 @@ class BlueskyPlatform:
         self.server.rename(index, handle)
 
     def _record(self, record: Record) -> None:
-        ledger = self._setting.ledger
-        assert ledger is not None
+        assert self._setting.ledger is not None
         channel = self._setting.channels[record.sent.room] if record.sent.room >= 0 else None
-        livestream = channel.livestream if channel else None
-        ledger.write(
-            Line(
-                id=f"bluesky:{record.uri}",
-                kind=record.kind,
-                livestream=livestream,
-                country=channel.country if channel else None,
-                platform="bluesky",
-                at=record.at,
-                seq=ledger.next(livestream),
-                delivered=record.delivered,
-                author=record.did,
-                text=record.text,
-                topics=record.sent.text.topics if record.sent.text else (),
-                target=f"bluesky:{record.target}" if record.target else None,
-            )
-        )
+        more = {
+            "author": record.did,
+            "text": record.text,
+            "topics": record.sent.text.topics if record.sent.text else (),
+            "target": f"bluesky:{record.target}" if record.target else None,
+        }
+        entry = Entry(record.kind, f"bluesky:{record.uri}", more)
+        lines.write(self._setting.ledger, channel, self.name, record.at, [entry], delivered=record.delivered)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from connectors.simulator import irc
+from connectors.simulator import irc, lines
 from connectors.simulator.helix import HelixServer
-from connectors.simulator.ledger import Line
+from connectors.simulator.lines import Entry
 from connectors.simulator.twitch import CLUMP_RATE, TwitchServer
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Request, Response
 
-    from connectors.simulator.ledger import Ledger
     from connectors.simulator.model import Sent, SimChannel
     from connectors.simulator.platform import Setting
 
@@ -95,30 +94,18 @@ class TwitchPlatform:
         self.chat.rename(index, handle)
 
     def _record(self, sent: Sent, delivered: bool) -> None:
-        ledger = self._setting.ledger
-        assert ledger is not None
-        for line in twitch_lines(sent, self._setting.channels[sent.room], delivered, ledger):
-            ledger.write(line)
+        assert self._setting.ledger is not None
+        channel = self._setting.channels[sent.room]
+        lines.write(self._setting.ledger, channel, self.name, sent.at, twitch_entries(sent, channel), delivered=delivered)
 
 
-def twitch_lines(sent: Sent, channel: SimChannel, delivered: bool, ledger: Ledger) -> list[Line]:
-    """The ledger's lines of one Twitch event: a cheer is a comment and a gift, a resub with words as well."""
+def twitch_entries(sent: Sent, channel: SimChannel) -> list[Entry]:
+    """What the ledger says of one Twitch event: a cheer is a comment and a gift, a resub with words as well."""
     native = f"twitch:{sent.native}"
     author = sent.member.user_id if sent.member else None
 
-    def make(kind: str, event_id: str, **more: object) -> Line:
-        return Line(
-            id=event_id,
-            kind=kind,
-            livestream=channel.livestream,
-            country=channel.country,
-            platform="twitch",
-            at=sent.at,
-            seq=ledger.next(channel.livestream),
-            delivered=delivered,
-            author=author,
-            **more,  # type: ignore[arg-type]
-        )
+    def make(kind: str, event_id: str, **more: object) -> Entry:
+        return Entry(kind, event_id, {"author": author, **more})
 
     words = []
     if sent.text is not None:

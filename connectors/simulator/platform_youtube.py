@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from connectors.simulator import livechat
-from connectors.simulator.ledger import Line
+from connectors.simulator import lines, livechat
+from connectors.simulator.lines import Entry
 from connectors.simulator.youtube import YouTubeServer
 
 if TYPE_CHECKING:
@@ -63,24 +63,12 @@ class YouTubePlatform:
         await self.server.stop()
 
     def _record(self, sent: Sent, delivered: bool) -> None:
-        ledger = self._setting.ledger
-        assert ledger is not None
-        for line in livechat.lines(sent, self._setting.channels[sent.room], delivered, ledger):
-            ledger.write(line)
+        self._write(sent.room, sent.at, livechat.entries(sent), delivered=delivered)
 
     def _record_likes(self, index: int, video: str, likes: int) -> None:
-        ledger, channel = self._setting.ledger, self._setting.channels[index]
-        assert ledger is not None
-        ledger.write(
-            Line(
-                id=f"youtube:{video}:likes",
-                kind="reaction",
-                livestream=channel.livestream,
-                country=channel.country,
-                platform="youtube",
-                at=int(self._setting.clock() * 1000),
-                seq=ledger.next(channel.livestream),
-                delivered=True,
-                units=likes,
-            )
-        )
+        entry = Entry("reaction", f"youtube:{video}:likes", {"units": likes})
+        self._write(index, int(self._setting.clock() * 1000), [entry], delivered=True)
+
+    def _write(self, index: int, at: int, entries: list[Entry], *, delivered: bool) -> None:
+        assert self._setting.ledger is not None
+        lines.write(self._setting.ledger, self._setting.channels[index], self.name, at, entries, delivered=delivered)
