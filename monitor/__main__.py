@@ -9,6 +9,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIMULATED = ("run", "collect", "count", "moderate", "serve", "notify", "simulate", "check")
 """Commands that understand what is watched; ``run`` hands it on to the others unchanged."""
@@ -107,19 +111,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _roster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     purpose = "The list of people: bring it in, check it, hand it out."
-    roster = commands.add_parser(
-        "roster",
-        help=purpose,
-        description=purpose,
-        epilog="every action also takes --config, --data-dir, --port and --log, behind its name\n\nexample:\n  monitor roster import registration.xlsx",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = roster.add_subparsers(dest="action", metavar="ACTION", required=True)
+    action = _actions(commands, "roster", purpose, "monitor roster import registration.xlsx")
 
     def add(name: str, purpose: str) -> argparse.ArgumentParser:
-        found = actions.add_parser(name, help=purpose, description=purpose)
+        found = action(name, purpose)
         found.add_argument("--out", metavar="PATH", type=Path, help="write here instead of where the configuration says")
-        _common(found)
         return found
 
     bring = add("import", "Rows of a registration list (xlsx, csv) into the roster; a second time updates instead of doubling.")
@@ -144,19 +140,7 @@ def _roster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     purpose = "Who may come in: tokens for people, screens and Prometheus."
-    token = commands.add_parser(
-        "token",
-        help=purpose,
-        description=purpose,
-        epilog="every action also takes --config, --data-dir, --port and --log, behind its name\n\nexample:\n  monitor token new lead --name Ana",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
-
-    def add(name: str, purpose: str) -> argparse.ArgumentParser:
-        found = actions.add_parser(name, help=purpose, description=purpose)
-        _common(found)
-        return found
+    add = _actions(commands, "token", purpose, "monitor token new lead --name Ana")
 
     new = add("new", "Make a token; it is shown once. From the first one on, everybody needs one.")
     new.add_argument("role", metavar="ROLE", choices=ROLES, help=", ".join(ROLES))
@@ -168,18 +152,30 @@ def _token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _rehearsal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    purpose = "Throw away what `monitor run --rehearsal` has counted."
-    rehearsal = commands.add_parser(
-        "rehearsal",
+    add = _actions(commands, "rehearsal", "Throw away what `monitor run --rehearsal` has counted.", "monitor rehearsal drop")
+    drop = add("drop", "Throw it away, after asking; the real numbers are never touched.")
+    drop.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _actions(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str, example: str
+) -> Callable[[str, str], argparse.ArgumentParser]:
+    """A command that does one of several things; returns what adds one of them by its name and its purpose."""
+    command = commands.add_parser(
+        name,
         help=purpose,
         description=purpose,
-        epilog="every action also takes --config, --data-dir, --port and --log, behind its name\n\nexample:\n  monitor rehearsal drop",
+        epilog=f"every action also takes --config, --data-dir, --port and --log, behind its name\n\nexample:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    actions = rehearsal.add_subparsers(dest="action", metavar="ACTION", required=True)
-    drop = actions.add_parser("drop", help="after asking; the real numbers are never touched", description=purpose)
-    drop.add_argument("--yes", action="store_true", help="do not ask")
-    _common(drop)
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def add(name: str, purpose: str) -> argparse.ArgumentParser:
+        found = actions.add_parser(name, help=purpose, description=purpose)
+        _common(found)
+        return found
+
+    return add
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
