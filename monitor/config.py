@@ -31,7 +31,7 @@ class ConfigError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     name: str
-    """Shown on the wall."""
+    """In words of one language, for what knows no other."""
     timezone: ZoneInfo
     """All times in the file, the wall's clock, and where a day begins."""
     day_start: time = time(0, 0)
@@ -39,6 +39,12 @@ class Event:
     languages: tuple[str, ...] = ("en",)
     hashtags: tuple[str, ...] = ()
     """Hashtags of the event, with #; watched on every platform that knows hashtags."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Language → name, where it is given per language; shown on the wall and on the pages."""
+
+    def name_in(self, language: str) -> str:
+        """The name in a language, as far as it was given."""
+        return self.names.get(language) or self.names.get("*") or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

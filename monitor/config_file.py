@@ -142,8 +142,10 @@ def _event(table: Table) -> Event:
     for tag in hashtags:
         if not re.fullmatch(r"#\w+", tag):
             raise table.error("hashtags", f'expected tags such as "#OurEvent", without spaces, found "{tag}"')
+    names = table.names("name")
     return Event(
-        name=table.text("name"),
+        name=next(names[language] for language in (*languages, "*", "en", *names) if language in names),
+        names=names if names.keys() != {"*"} else {},
         timezone=_timezone(table),
         day_start=table.clock("day_start", time(0, 0)),
         languages=languages,

@@ -27,6 +27,7 @@ from connectors import (
 )
 from connectors.connector import Secret
 from monitor.roster import why_not
+from monitor.simulated import unplayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,6 +124,8 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
             f"The simulator is on: {config.simulator.livestreams} livestreams are invented and no platform is asked; "
             "[simulator] enabled = false asks the real ones.",
         )
+        for note in unplayed(config):
+            yield Finding("note", note)
     hashtags = config.by_hashtag
     for platform, number in sorted(watched.items()):
         yield _of_one_platform(config, platform, number)

@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 
 from connectors.event import Event, Removed, as_json
 from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, make_nonce, partition_of
+from monitor.seldom import Seldom
 from monitor.spool import KEEP_SECONDS, MOST_KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
 from monitor.stopping import stopping
 
@@ -120,6 +121,7 @@ class Producer:
         self._lanes: dict[int, Lane] = {}
         self._storing: set[asyncio.Task[int]] = set()
         self._acknowledged: list[tuple[float, int]] = []
+        self._disk = Seldom()
         self._last_put = 0
         self._progress = asyncio.Condition()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
@@ -186,16 +188,25 @@ class Producer:
             try:
                 return await self._write(batches)
             except sqlite3.OperationalError as error:
-                log.warning("the spool cannot be written (%s); collecting waits", error)
+                self._refused(error)
                 await asyncio.sleep(DISK_SECONDS)
 
     async def _write(self, batches: Sequence[tuple[int, bytes]]) -> list[int]:
         acknowledged, self._acknowledged = self._acknowledged, []
         try:
-            return await self._in_writer(self._spool.append, batches, acknowledged)
+            numbers = await self._in_writer(self._spool.append, batches, acknowledged)
         except sqlite3.Error:
             self._acknowledged[:0] = acknowledged  # a row that is never noted is sent again at some later start
             raise
+        if batches and (said := self._disk.over("the spool can be written again", time.monotonic())):
+            log.info("%s", said)
+        return numbers
+
+    def _refused(self, error: sqlite3.Error) -> None:
+        if said := self._disk.came(
+            f"the spool cannot be written ({error}); collecting waits: make room on the disk", time.monotonic()
+        ):
+            log.warning("%s", said)
 
     @property
     def name(self) -> str:
@@ -347,7 +358,7 @@ class Producer:
             proven = {p: (lane.sent, lane.proven_at) for p, lane in self._lanes.items() if lane.rewound is None}
             await self._in_writer(self._spool.forget, proven)
         except sqlite3.Error as error:  # a full disk: what is not noted is only sent again
-            log.warning("the spool cannot be written: %s", error)
+            self._refused(error)
 
     async def _verify(self) -> None:
         """A partition that gets no events must not hide that its tail is gone."""

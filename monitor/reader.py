@@ -217,4 +217,4 @@ class Reader:
         reason = error.reason if isinstance(error, Doubt) else type(error).__name__
         self.doubts[reason] = self.doubts.get(reason, 0) + 1
         if self.doubts[reason] in (1, 10, 100, 1000):
-            log.warning("%s: %s; reading again from what is committed (%d times so far)", self.role, error, self.doubts[reason])
+            log.warning("%s; reading again from what is committed (%d times so far)", error, self.doubts[reason])

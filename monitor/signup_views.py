@@ -58,7 +58,9 @@ def page(config: Config, language: str, *, title: str, path: str, body: Html) ->
                current=Html(' aria-current="true"') if code == language else NONE)
         for code in pages.LANGUAGES
     )  # fmt: skip
-    return render("layout", language, lang=language, title=title, event=config.event.name, languages=links, body=body)
+    return render(
+        "layout", language, lang=language, title=title, event=config.event.name_in(language), languages=links, body=body
+    )
 
 
 def notice(text: str, kind: str = "done") -> Html:
@@ -254,7 +256,7 @@ def privacy(language: str, config: Config) -> Html:
     keys = config.privacy
     contact = word(language, "privacy_contact", contact=keys.contact) if keys.contact else word(language, "privacy_no_contact")
     return render(
-        "privacy", language, event=config.event.name, names_days=keys.names_days, texts_days=keys.texts_days,
+        "privacy", language, event=config.event.name_in(language), names_days=keys.names_days, texts_days=keys.texts_days,
         numbers_days=keys.numbers_days, contact=contact,
     )  # fmt: skip
 

@@ -209,7 +209,7 @@ class SignupPages:
 
     async def privacy(self, request: web.Request) -> web.StreamResponse:
         language, config = self._language(request), self.around.config()
-        title = word(language, "privacy_title", event=config.event.name)
+        title = word(language, "privacy_title", event=config.event.name_in(language))
         return self._page(language, title, "/privacy", signup_views.privacy(language, config))
 
     # --- /me ----------------------------------------------------------------------------------------------------------
@@ -502,7 +502,7 @@ class SignupPages:
     ) -> web.Response:
         language = self._language(request, form or {})
         body = signup_views.join_form(
-            language, asked, seal=self._seal(cookie), event=self.around.config().event.name,
+            language, asked, seal=self._seal(cookie), event=self.around.config().event.name_in(language),
             region=pages.region(request.headers.get("Accept-Language", "")), wrong=tuple(wrong),
         )  # fmt: skip
         response = self._page(language, word(language, "join_title"), "/join", body, status=422 if wrong else 200)

@@ -79,7 +79,17 @@ def as_simulated(config: Config) -> Config:
             in_totals=given.in_totals,
             options={**_without_addresses(given.options), **_typed(name, table.credentials(name))},
         )
-    return dataclasses.replace(config, platforms=platforms)
+    return dataclasses.replace(config, platforms=platforms, notes=(*config.notes, *unplayed(config)))
+
+
+def unplayed(config: Config) -> tuple[str, ...]:
+    """What a person must know who configured a section that the simulator does not play; empty where there is none."""
+    off = sorted(name for name, given in config.platforms.items() if given.enabled and name not in PLAYED)
+    if not config.simulator.enabled or not off:
+        return ()
+    sections = " and ".join(f"[{name}]" for name in off)
+    is_off = f"{sections} {'is' if len(off) == 1 else 'are'} not read"
+    return (f"While the simulator is on, {is_off}; [simulator] enabled = false reads what you have configured.",)
 
 
 def addresses_of(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -270,7 +270,7 @@ class Picture:
         day = event_day(event, from_ms(now_ms))
         live = any(livestream.state == "live" for livestream in around.livestreams.values())
         result: dict[str, Any] = {
-            "name": event.name,
+            "name": dict(event.names) or event.name,
             "timezone": event.timezone.key,
             "day_start": f"{event.day_start:%H:%M}",
             "languages": list(event.languages),
@@ -525,9 +525,14 @@ def hashtags(config: Config, states: Mapping[str, Livestream], now_ms: int) -> d
             if one is None:
                 cell |= {"state": "connecting", "reason": "no collector has taken it yet"}
             elif (at := moment(one.at)) is not None and now_ms / 1000 - at > SILENT_SECONDS:
-                cell |= {"state": "broken", "reason": SILENT, "since": one.at}
+                cell |= {"state": "broken", "reason": SILENT, "since": iso(round(at * 1000))}
             else:
-                cell |= {"state": one.state, "reason": one.reason, "since": one.since}
+                since = moment(one.since)
+                cell |= {
+                    "state": one.state,
+                    "reason": one.reason,
+                    "since": iso(round(since * 1000)) if since is not None else None,
+                }
             result[name] = {key: value for key, value in cell.items() if value}
     return result
 
@@ -558,6 +563,8 @@ def cells(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dic
         for key in ("handle", "reason", "since", "attendee", "broadcast", "viewers", "discovered_at"):
             if value := getattr(livestream, key):
                 cell[key] = value
+        if "since" in cell and (at := moment(cell["since"])) is not None:
+            cell["since"] = iso(round(at * 1000))
         address = watch_address(
             livestream.platform, livestream.handle, broadcast=livestream.broadcast, live_url=livestream.live_url
         )

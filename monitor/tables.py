@@ -159,6 +159,8 @@ class Table:
     def names(self, key: str) -> Mapping[str, str]:
         """``{ en = "…", zh = "…" }``, or one text for all languages."""
         value = self._take(key, (str, dict), 'a text, or one per language: { en = "…", zh = "…" }', None)
+        if isinstance(value, str) and not value.strip():
+            raise self.error(key, "expected a text, found an empty one")
         by_language = {"*": value} if isinstance(value, str) else value
         for language, text in by_language.items():
             self._check_language(key, language)

@@ -91,6 +91,15 @@ def test_the_shipped_configuration_loads_with_eight_sessions_and_the_simulator()
     assert {"lepas"} <= {topic.id for topic in found.topics}
 
 
+def test_the_event_has_one_name_or_one_per_language():
+    plain = config().event
+    assert (plain.name, plain.names, plain.name_in("zh")) == ("Summit", {}, "Summit")
+    table = '{ en = "Summit", zh = "峰会", "*" = "Sommet" }'
+    text = MINIMAL.replace('"Summit"', table) + 'languages = ["zh", "en"]'
+    named = parse(text, file=Path("config.toml"), environment={}).event
+    assert (named.name, named.name_in("en"), named.name_in("zh"), named.name_in("fr")) == ("峰会", "Summit", "峰会", "Sommet")
+
+
 def test_one_line_turns_the_simulator_of_the_shipped_configuration_off():
     text = (ROOT / "config.toml").read_text(encoding="utf-8")
     line = next(line for line in text.splitlines() if line.startswith("enabled "))

@@ -15,6 +15,7 @@ from connectors.connector import Secret, Tools
 from connectors.simulator.platform import PLATFORMS
 from monitor.app import _ports_of
 from monitor.config import Config, Event, Platform, Simulator
+from monitor.findings import findings
 from monitor.hooks import settings_of
 from monitor.roster import Roster, parse_roster
 from monitor.simulated import PLAYED, addresses_of, as_simulated, sim_channels, with_simulated
@@ -150,3 +151,12 @@ def test_ports_of_an_earlier_run_are_given_back_by_name_but_for_those_that_someb
         assert _ports_of(urls) == {"kick": free}
         urls.write_text("[]")
         assert _ports_of(urls) == {}
+
+
+def test_a_section_that_is_not_played_is_named_and_the_note_is_absent_without_one():
+    mine = config(2, platforms={"sse.mysite": Platform(name="sse.mysite"), "twitch": Platform(name="twitch")})
+    (note,) = as_simulated(mine).notes
+    assert "[sse.mysite] is not read" in note
+    assert as_simulated(config(2)).notes == ()
+    assert as_simulated(dataclasses.replace(mine, simulator=Simulator(enabled=False))).notes == ()
+    assert any("[sse.mysite] is not read" in str(finding) for finding in findings(mine, ROSTER))

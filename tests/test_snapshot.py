@@ -475,6 +475,14 @@ def livestream(state: str, since: str = "2026-10-16T11:00:00Z", country: str = "
     return Livestream(state=state, platform="twitch", country=country, since=since, handle="someone")
 
 
+@pytest.mark.parametrize(
+    "written", ["2026-10-16T11:00:00Z", "2026-10-16T11:00:00.000123+00:00", "2026-10-16T13:00:00+02:00", 1792148400.0]
+)
+def test_since_is_written_in_one_way_whoever_wrote_it(written):
+    found = {"twitch:a": livestream("waiting", written)}
+    assert cells(empty_book(), found, NOW * 1000)["twitch:a"]["since"] == "2026-10-16T11:00:00.000Z"
+
+
 def test_states_of_livestreams_add_up_and_a_silent_live_one_is_quiet():
     book = empty_book()
     for version, name in enumerate(("loud", "silent")):
