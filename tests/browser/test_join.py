@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import redis.asyncio
 from aiohttp import web
 from feed_source import Shelf
 from playwright.async_api import Browser, Page, async_playwright, expect
+from ports import free_port
 from test_feed import make_feed
 
 from monitor.channel_store import ROWS
@@ -72,9 +72,7 @@ async def site(valkey: str) -> AsyncIterator[tuple[str, SignupStore]]:
     """(address, store) of the product's own application with the sign-up pages."""
     client = redis.asyncio.Redis.from_url(valkey)
     await client.flushall()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     config = Config(
         event=Event(name="2026 International User Summit", timezone=ZoneInfo("UTC")), sign_up=True, public=Public(url=url),

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import socket
 from collections import Counter
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from ports import Foreign, free_ports
 
 from connectors.connector import Dropped, Health, Mark, Resume, Target, Tools, Watch, make_pseudonym
 from connectors.event import Gap, Message
@@ -29,50 +29,13 @@ FEEDERS = 20
 ROUNDS = 5
 
 
-class Server:
-    """The foreign server as a process; ``kill`` is SIGKILL."""
-
+class Server(Foreign):
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         self.tcp, self.websocket = free_ports(2)
-        text = Path(__file__).with_name("inspircd.conf").read_text(encoding="utf-8")
-        for name, value in (("RUN_DIR", folder), ("TCP_PORT", self.tcp), ("WS_PORT", self.websocket)):
-            text = text.replace(name, str(value))
-        folder.joinpath("inspircd.conf").write_text(text, encoding="utf-8")
+        super().__init__(folder, Path(__file__).with_name("inspircd.conf"), TCP_PORT=self.tcp, WS_PORT=self.websocket)
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            SERVER,
-            "--runasroot",
-            "--nofork",
-            "--config",
-            str(self.folder / "inspircd.conf"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.tcp)
-                except OSError:
-                    assert self.process.returncode is None, self.folder.joinpath("ircd.log").read_text()
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    return
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+        await self.launch(SERVER, "--runasroot", "--nofork", "--config", str(self.configuration), port=self.tcp, log="ircd.log")
 
 
 class Feeder:

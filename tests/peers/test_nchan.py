@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import socket
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from ports import Foreign, free_port
 
 from connectors.connector import Dropped, Health, Mark, Resume, Target, Tools, Watch, make_pseudonym
 from connectors.event import Gap, Message
@@ -35,40 +35,17 @@ SUBSCRIBERS = 1_000
 TOOLS = Tools(pseudonym=make_pseudonym(b"key of the peer test"), dice=random.Random(1))
 
 
-class Nginx:
-    """The foreign server as a process; ``kill`` is SIGKILL of all of it."""
+class Nginx(Foreign):
+    """One process only: what is killed is all of it, and nobody is left who holds the port."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        text = Path(__file__).with_name("nchan.conf").read_text(encoding="utf-8")
-        for name, value in (("RUN_DIR", folder), ("PORT", self.port), ("MODULE", MODULE)):
-            text = text.replace(name, str(value))
-        folder.joinpath("nginx.conf").write_text(text, encoding="utf-8")
+        self.port = free_port()
+        super().__init__(folder, Path(__file__).with_name("nchan.conf"), PORT=self.port, MODULE=MODULE)
         self.session: aiohttp.ClientSession
 
     async def start(self) -> None:
-        # One process only: what is killed is all of it, and nobody is left who holds the port.
-        self.process = await asyncio.create_subprocess_exec(
-            SERVER, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-g", "master_process off;",
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
-                    assert self.process.returncode is None, self.folder.joinpath("error.log").read_text()
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    return
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
+        command = (SERVER, "-p", str(self.folder), "-c", str(self.configuration), "-g", "master_process off;")
+        await self.launch(*command, port=self.port, log="error.log")
 
     def url(self, kind: str = "http") -> str:
         return f"{kind}://127.0.0.1:{self.port}/sub/{{handle}}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import free_port
 
 from connectors.connector import Request, Secret, Tools, make_pseudonym
 from connectors.webhook import Options, Webhook
@@ -78,11 +78,6 @@ MAP = {
     "id": "/fingerprint",
     "author_name": "/labels/alertname",
 }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager
