@@ -401,7 +401,7 @@ def _telegram(_: str, words: list[str], __: dict[str, str]) -> _Path:
         raise _NoChannelError(
             "private", "an invitation to a private group does not name it", "make the group public, or add our bot to it"
         )
-    if not first:
+    if not first or first in OWN_PAGES["telegram"]:
         raise _not_a_channel("telegram")
     return _Path(handle=first)
 
@@ -417,13 +417,27 @@ def _douyin(host: str, words: list[str], _: dict[str, str]) -> _Path:
     raise _not_a_channel("douyin")
 
 
+OF_VIDEOS: Final = {"twitch": frozenset({"videos", "video", "v", "collections"}), "kick": frozenset({"video", "videos", "clips"})}
+"""What stands where a name stands, in the address of one video."""
+OWN_PAGES: Final = {
+    "twitch": frozenset({"directory", "settings", "subscriptions", "downloads", "search", "wallet", "drops", "friends", "p", "store", "turbo", "jobs"}),
+    "kick": frozenset({"browse", "categories", "category", "following", "search", "settings", "dashboard"}),
+    "bluesky": frozenset({"search", "feeds", "settings", "hashtag", "notifications", "starter-pack"}),
+    "telegram": frozenset({"share", "addstickers", "addemoji", "addlist", "proxy", "socks", "iv", "login", "setlanguage", "boost"}),
+}  # fmt: skip
+"""What stands where a name stands, and is a page of the platform itself."""
+
+
 def _after(platform: str, *pages: str) -> Callable[[str, list[str], dict[str, str]], _Path]:
     """Platforms whose addresses are just the name, or the name after one of these words."""
 
     def read(_: str, words: list[str], __: dict[str, str]) -> _Path:
         while words and words[0].casefold() in pages:
             words = words[1:]
-        if not words or not words[0].lstrip("@"):
+        first = words[0].casefold() if words else ""
+        if first in OF_VIDEOS.get(platform, ()) and len(words) > 1:
+            return _Path(broadcast=words[1][:64])
+        if not first.lstrip("@") or first in OWN_PAGES.get(platform, ()) or first in OF_VIDEOS.get(platform, ()):
             raise _not_a_channel(platform)
         return _Path(handle=words[0].lstrip("@"))
 

@@ -54,6 +54,17 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 """Field of the roster (and ``email``, which is never kept) → how headers call it."""
 
 _FIELD_OF: Final = {fold(word): name for name, words in reversed(FIELDS.items()) for word in words}
+CONSENT: Final = re.compile(
+    r"consent|\bagree|authori[sz]e|permission|permit|\ballow|同意|授权|允许|consiento|autoriz|соглас|разреш|أوافق|موافق|accepte|setuju|izin"
+)
+CHAT: Final = re.compile(
+    r"chat|comment|read|collect|评论|弹幕|聊天|读取|coment|leer|ler |чат|коммент|читат|دردش|تعليق|lire|lu[es]? |obrolan|komentar|baca"
+)
+OTHER_TICK: Final = re.compile(
+    r"name|screen|display|show|contact|e mail|photo|newsletter|privacy|not |姓名|展示|显示|联系|邮件|照片|隐私|不同意|nombre|nome|pantalla|tela|contact"
+    r"|имя|экран|связ|اسم|شاشة|تواصل|\bnom\b|écran|nama|layar|hubung"
+)
+"""Three things are ticked separately; what speaks of more than the chat is left to a person."""
 LOOK_FOR_HEADER: Final = 20
 SAMPLE: Final = 200
 """Rows whose cells are looked at."""
@@ -127,6 +138,8 @@ def understood(word: str) -> tuple[str | None, str | None]:
         return name, None
     if platform := platform_named(text):
         return "handle", platform
+    if CONSENT.search(text) and CHAT.search(text) and not OTHER_TICK.search(text):  # "I agree that my public chat is read"
+        return "consent", None
     # "YouTube channel", "抖音号", "Your TikTok handle": one platform named, and nothing that makes it a number of followers.
     if not re.search(r"follower|subscriber|fans|views|粉丝|подписчик|seguidor|abonné|pengikut|how many|数量", text):
         named = {name for name, others in NAMES.items() for other in (name, *others) if len(other) > 1 and _contains(text, other)}

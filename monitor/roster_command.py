@@ -62,7 +62,7 @@ async def bring_in(settings: Settings) -> int:
     told = _map(args.map) if args.map else {}
     table = read_table(_read(args.file), args.file.name, sheet=told.get("sheet"))
     columns = from_map(told, table) if args.map else guess(table)
-    _require_channels(columns, args.file.name)
+    _require_channels(columns, args.file.name, is_empty=not table.rows)
     entries, rejects = entries_of(table, columns, person=person_hash(settings), now=now)
     before = _current(target)
     header, rows = read_rows(before or "")
@@ -150,7 +150,9 @@ def _next_step(result: Updated, settings: Settings, target: Path) -> str:
     return "\n".join(lines)
 
 
-def _require_channels(columns: Columns, name: str) -> None:
+def _require_channels(columns: Columns, name: str, *, is_empty: bool) -> None:
+    if not columns.platforms and not columns.names and columns.header is None and is_empty:
+        raise ConfigError(f"{name} is empty; export the list again")
     if not columns.platforms:
         names = ", ".join(word for word in columns.names if word) or "no header"
         raise ConfigError(

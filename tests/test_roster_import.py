@@ -102,6 +102,10 @@ def test_no_channel_is_no_mistake(nothing):
         ("joao@example.org", "youtube", "e-mail", "youtube.com/@name"),
         ("alice", None, "no platform", "name the platform"),
         ("https://t.me/+abcd", None, "private group", "public"),
+        ("https://www.twitch.tv/videos/1234567890", None, "one video", "twitch.tv/name"),
+        ("m.twitch.tv/directory/game/Racing", "twitch", "not the one of a channel", "twitch.tv/name"),
+        ("https://kick.com/video/0b9c", None, "one video", "kick.com/name"),
+        ("https://t.me/addstickers/Cars", None, "not the one of a channel", "t.me/name"),
         ("https://www.instagram.com/p/Cabc/", None, "not the one of a channel", "instagram.com/name"),
         ("https://youtube.com.evil.example/@a", None, "no platform", "paste"),
     ],
@@ -271,6 +275,12 @@ def test_any_bytes_are_a_table_or_one_sentence(data):
         ("YouTube channel URL", ("handle", "youtube")),
         ("Instagram followers", (None, None)),
         ("B站粉丝数量", (None, None)),
+        ("Consent to read chat", ("consent", None)),
+        ("是否同意读取直播间评论", ("consent", None)),
+        ("Autorizo la lectura de mi chat", ("consent", None)),
+        ("I consent to show my name on screens", (None, None)),
+        ("I do not agree that my chat is read", (None, None)),
+        ("Privacy policy consent", (None, None)),
         ("Shoe size", (None, None)),
     ],
 )
@@ -531,6 +541,12 @@ def test_the_shipped_sample_is_never_written_over(folder):
     command(folder, "import", "list.csv", "--yes")
     assert sample.read_text(encoding="utf-8") == "attendee,platform,handle\n"
     assert len(channels((folder / "roster.csv").read_text(encoding="utf-8"))) == 2
+
+
+def test_an_empty_list_says_so(folder, capsys):
+    (folder / "list.csv").write_text("\n\n", encoding="utf-8")
+    assert command(folder, "import", "list.csv", "--yes") == 2
+    assert "list.csv is empty" in capsys.readouterr().err
 
 
 def test_a_list_without_channels_is_one_sentence(folder, capsys):
