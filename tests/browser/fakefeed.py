@@ -453,7 +453,33 @@ def merge_patch(old: Any, new: Any) -> Any:
     return patch
 
 
-class FakeFeed:
+class Served:
+    """A web server that can go away and come back on the same port."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
+        self._runner: web.AppRunner | None = None
+
+    def application(self) -> web.Application:
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+
+class FakeFeed(Served):
     """Serves the built wall and the feed, with the product's own security headers; `make(now, tick)` gives the state of each frame."""
 
     def __init__(
@@ -461,7 +487,7 @@ class FakeFeed:
     ) -> None:
         self.dist = dist
         self.make = make
-        self.port = port
+        super().__init__(port)
         self.tick_seconds = tick_seconds
         self.tick = 0
         self.skip_next = False
@@ -475,9 +501,8 @@ class FakeFeed:
         self.connections = 0
         self.last: dict[str, Any] = {}
         """The state of the newest frame."""
-        self._runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
+    def application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/feed", self._feed)
         app.router.add_get("/api/livestreams", self._livestreams)
@@ -485,20 +510,7 @@ class FakeFeed:
         app.router.add_get("/", self._page)
         app.router.add_static("/", self.dist)
         app.on_response_prepare.append(self._headers)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+        return app
 
     async def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(HEADERS)

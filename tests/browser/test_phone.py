@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 import redis.asyncio
-from aiohttp import web
+from fakefeed import Served
 from feed_source import Shelf
 from playwright.async_api import Browser, Page, async_playwright, expect
 from redis.asyncio.retry import Retry
@@ -30,6 +30,8 @@ from monitor.windows import Group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aiohttp import web
 
     from monitor.access import Token
 
@@ -66,8 +68,8 @@ PERSON = Channel(id="twitch:a", attendee="a", name="a", country="BR", language=N
 LEAD, LEAD_TOKEN = new_token("lead", "Ana", raw=b"l" * 32, id_="1" * 8, made="")
 
 
-class House:
-    """The product's server; it can go away and come back on the same port."""
+class House(Served):
+    """The product's server."""
 
     def __init__(self, wall: Path, client: Any, config: Config) -> None:
         self.shelf = Shelf(partitions=1)
@@ -75,22 +77,12 @@ class House:
         self.feed = Feed(config, Roster(channels=(PERSON,)), self.shelf, staging=self.staging)
         self.tokens: list[Token] = []
         self.wall = wall
-        self.port = 0
-        self._runner: web.AppRunner | None = None
+        super().__init__()
 
-    async def start(self) -> None:
+    def application(self) -> web.Application:
         app = make_app(self.feed, wall=self.wall, tokens=lambda: self.tokens)
         self.guard = app[GUARD]
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        return app
 
     async def run(self) -> None:
         """What the feed does, ten times a second."""
@@ -106,10 +98,6 @@ class House:
         heads = ("total", "country:BR", "platform:twitch", "topic:robots", "topic:hybrid")
         sums = {f"{head}|engagement": actions for head in heads}
         self.shelf.commit(0, Group([f"slot:{at // 10 * 10}", f"minute:{at // 60 * 60}", "total"], sums))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
