@@ -208,6 +208,26 @@ def same(reader, world, *, tells_time=True):
             assert event.count == line.units
 
 
+def unharmed(reader, world, fate):
+    """Whatever befell it, nothing was lost and nothing counted twice; and it really befell it."""
+    same(reader, world)
+    assert not reader.gaps()
+    if fate in ("drop", "half"):
+        assert {type(failure) for failure in reader.failures} == {Dropped}
+
+
+async def let_in_again(reader, world, act, complete, *, status, failure):
+    """Something is sent, whoever asks is refused with this status, something more is sent; reading goes on where it stopped."""
+    act()
+    world.mishaps.set(Faults(refuse=1.0, status=status, retry_after=2))
+    await world.until(lambda: reader.failures)
+    act()
+    world.mishaps.calm()
+    await world.until(complete)
+    assert {type(one) for one in reader.failures} == {failure}
+    same(reader, world)
+
+
 def targets(channels, **more):
     return [
         Target(livestream=channel.livestream, handle=channel.handle, native_id=channel.native_id, **more) for channel in channels

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from simulating import Reader, World, same
+from simulating import Reader, World, let_in_again, same, unharmed
 
 from connectors import rest
 from connectors.connector import Dropped, Refused, Secret, Target, Throttled, Tools, Watch
@@ -286,10 +286,7 @@ async def test_whatever_befalls_stream_and_answers_nothing_is_lost_and_nothing_c
         world.mishaps.calm()
         await world.until(is_complete(world, reader))
         await world.rest()
-    same(reader, world)
-    assert not reader.gaps()
-    if fate in ("drop", "half"):
-        assert {type(failure) for failure in reader.failures} == {Dropped}
+    unharmed(reader, world, fate)
 
 
 @pytest.mark.parametrize(
@@ -299,14 +296,7 @@ async def test_after_a_refusal_reading_goes_on_where_it_stopped(world, status, f
     reader = reader_of(world)
     async with reader.reading():
         await world.until(is_listened_to(world))
-        post(world, 3)
-        world.mishaps.set(Faults(refuse=1.0, status=status, retry_after=2))
-        await world.until(lambda: reader.failures)
-        post(world, 3)
-        world.mishaps.calm()
-        await world.until(is_complete(world, reader))
-    assert {type(one) for one in reader.failures} == {failure}
-    same(reader, world)
+        await let_in_again(reader, world, lambda: post(world, 3), is_complete(world, reader), status=status, failure=failure)
 
 
 async def test_a_cut_costs_no_post_and_who_was_killed_goes_on(world):
