@@ -139,7 +139,9 @@ def test_each_platform_has_its_section_with_its_terms_in_both_documents(platform
         title.lower(): text for title, text in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", LEDGER, re.MULTILINE | re.DOTALL)
     }
     assert "**Terms of use.**" in sections[platform]
-    terms = {title.lower(): text for title, text in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", TERMS, re.MULTILINE | re.DOTALL)}
+    terms = {
+        title.lower(): text for title, text in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", TERMS, re.MULTILINE | re.DOTALL)
+    }
     assert re.search(r"^- \*\*Says\*\*: .{10,}", terms[platform], re.MULTILINE)
     assert re.search(r"^- \*\*We\*\*: .{10,}", terms[platform], re.MULTILINE)
 
