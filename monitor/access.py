@@ -41,7 +41,10 @@ ROUTES: Final[Mapping[tuple[str, str], Need]] = {
     ("POST", "/api/highlights"): "moderator",
     ("GET", "/api/pending"): "moderator",
     ("POST", "/api/pending"): "lead",
-    ("GET", "/remote"): "lead",
+    # A moderator is given the messages that wait and nothing else; the commands below are a lead's.
+    ("GET", "/remote"): "moderator",
+    ("GET", "/source"): "viewer",
+    ("GET", "/api/me"): "viewer",
     ("POST", "/api/wall"): "lead",
     ("GET", "/api/wall/log"): "moderator",
     ("GET", "/metrics"): "metrics",

@@ -40,6 +40,8 @@ WATCH_SECONDS: Final = 1.0
 MOST_LEFT: Final = 10_000
 PAGES: Final = frozenset({"/", "/remote", "/console"})
 """Where a person arrives with a token in the address, and is shown the form without one."""
+SOURCES: Final = frozenset({"/source"})
+"""Where somebody else's picture arrives with one: it lies over a show, so it is shown no form and no words of ours on the way."""
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -123,8 +125,9 @@ class Guard:
             ambient = who is None or who.ambient
             if not access.posted_by_us(request.headers, request.host, self._origins, ambient=ambient):
                 return web.Response(status=403, text="Changes are asked for by pages of this monitor only.\n")
-        if route in PAGES and "token" in request.query:
-            return self._arrive(request, request.query["token"], str(request.rel_url.without_query_params("token")))
+        if route in PAGES | SOURCES and "token" in request.query:
+            to = str(request.rel_url.without_query_params("token"))
+            return self._arrive(request, request.query["token"], to, unseen=route in SOURCES)
         if not access.may(who, access.need_of(request.method, route)):
             return self._refuse(request, route, 401 if who is None else 403, "" if who is None else "not_yours")
         if who is not None:
@@ -163,15 +166,15 @@ class Guard:
         text = files("monitor").joinpath("templates", "login.css").read_text(encoding="utf-8")
         return web.Response(text=text, content_type="text/css")
 
-    def _arrive(self, request: web.Request, text: str, to: str) -> web.Response:
+    def _arrive(self, request: web.Request, text: str, to: str, *, unseen: bool = False) -> web.Response:
         """A page that goes on by itself: a redirect would come from another site, and the browser keep the cookie back."""
         if not self._open(request):
-            return self._form(request, 429, "busy", to)
+            return self._refuse(request, request.path, 429, "busy") if unseen else self._form(request, 429, "busy", to)
         token = access.find(self._tokens() or (), text)
         if token is None:
             self._note(request)
-            return self._form(request, 401, "wrong", to)
-        response = _landing(request, "in", to)
+            return self._refuse(request, request.path, 401, "wrong") if unseen else self._form(request, 401, "wrong", to)
+        response = _passage(request, to) if unseen else _landing(request, "in", to)
         response.set_cookie(
             COOKIE,
             access.cookie_of(text, self._random(8)),
@@ -260,6 +263,15 @@ def _landing(request: web.Request, key: str, to: str) -> web.Response:
     words = WORDS[_language(request)]
     link = f'<p>{words[key]} <a href="{html.escape(to)}">{words["on"]}</a></p>'
     return _page(request, words[key], link, 200, head=f'<meta http-equiv="refresh" content="0;url={html.escape(to)}">')
+
+
+def _passage(request: web.Request, to: str) -> web.Response:
+    """As the landing, without a word and without a ground."""
+    request[OURS] = True
+    text = (
+        f'<!doctype html><html><head><meta http-equiv="refresh" content="0;url={html.escape(to)}"><title></title></head></html>'
+    )
+    return web.Response(text=text, content_type="text/html", charset="utf-8")
 
 
 def _page(request: web.Request, title: str, body: str, status: int, head: str = "") -> web.Response:

@@ -146,10 +146,6 @@ def make_app(
     async def pending(_: web.Request) -> web.Response:
         return _json(orjson.dumps(pending_list(feed.rows, feed.around.livestreams)))
 
-    def may_decide(request: web.Request) -> bool:
-        """The guard has asked, by the table in monitor.access."""
-        return VISITOR in request
-
     async def decide(request: web.Request) -> web.Response:
         said = read_decision(await request.read())
         if said is None or feed.discovered is None or said[0] not in feed.around.livestreams:
@@ -178,6 +174,13 @@ def make_app(
     async def remote(_: web.Request) -> web.StreamResponse:
         return static(wall, "remote.html")
 
+    async def source(_: web.Request) -> web.StreamResponse:
+        return static(wall, "source.html")
+
+    async def me(request: web.Request) -> web.Response:
+        who = request[VISITOR]
+        return _json(orjson.dumps({"role": who.role, "name": who.name, "profile": "stage" if who.stage else "room"}))
+
     app = web.Application(middlewares=[ours, guard.middleware], client_max_size=256 * 1024)
     app[FEED], app[GUARD] = feed, guard
     app.on_response_prepare.append(_secure)
@@ -185,6 +188,8 @@ def make_app(
     guard.register(app)
     app.router.add_get("/", page)
     app.router.add_get("/remote", remote)
+    app.router.add_get("/source", source)
+    app.router.add_get("/api/me", me)
     if feed.staging is not None:
         Remote(feed, feed.staging, now_ms=now_ms).register(app)
     app.router.add_get("/feed", follow)
@@ -194,7 +199,7 @@ def make_app(
     app.router.add_get("/api/pending", pending)
     app.router.add_post("/api/pending", decide)
     if feed.wall is not None:
-        add_voices(app, feed.wall, may_decide)
+        add_voices(app, feed.wall)
     app.router.add_get("/healthz", healthy)
     app.router.add_get("/readyz", is_ready)
     app.router.add_get("/metrics", metrics)
@@ -284,8 +289,8 @@ def static(folder: Path, path: str) -> web.StreamResponse:
 
 def build_of(folder: Path) -> str:
     """Changes with the built wall; a page of another build loads itself again."""
-    page = folder / "index.html"
-    return hashlib.sha256(page.read_bytes()).hexdigest()[:12] if page.is_file() else ""
+    pages = [page.read_bytes() for page in sorted(folder.glob("*.html"))]
+    return hashlib.sha256(b"\0".join(pages)).hexdigest()[:12] if pages else ""
 
 
 def _json(body: bytes, status: int = 200) -> web.Response:

@@ -47,10 +47,11 @@ def token(role="lead", name="Ana", number=1, **more):
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [
-        ("viewer", {"/", "/feed", "/api/state", "/api/livestreams", "/map.json"}),
+        ("viewer", {"/", "/feed", "/api/state", "/api/livestreams", "/map.json", "/source", "/api/me"}),
         (
             "moderator",
-            {"/", "/feed", "/api/state", "/api/livestreams", "/map.json", "/api/highlights", "/api/pending", "/api/wall/log"},
+            {"/", "/feed", "/api/state", "/api/livestreams", "/map.json", "/source", "/api/me", "/remote"}
+            | {"/api/highlights", "/api/pending", "/api/wall/log"},
         ),
         ("metrics", {"/metrics"}),
     ],

@@ -77,7 +77,7 @@ async def opened(redis: Any, folder: Any, config: Any = CONFIG) -> AsyncIterator
     await feed.follow()
     feed.tick()
     (folder / "wall").mkdir(exist_ok=True)
-    for name in ("index.html", "remote.html"):
+    for name in ("index.html", "remote.html", "source.html"):
         (folder / "wall" / name).write_text(name)
     tokens: list[Token] = []
     app = make_app(feed, now_ms=clock, wall=folder / "wall", tokens=lambda: tokens)
@@ -103,11 +103,11 @@ async def test_what_each_role_gets(house, role):
     house.tokens.extend(ALL)
     allowed = {
         "viewer": {"/", "/api/state", "/api/livestreams"}, "stage": {"/", "/api/state"},
-        "moderator": {"/", "/api/state", "/api/livestreams", "/api/pending", "/api/wall/log"},
+        "moderator": {"/", "/api/state", "/api/livestreams", "/api/pending", "/api/wall/log", "/remote"},
         "lead": {"/", "/api/state", "/api/livestreams", "/api/pending", "/api/wall/log", "/remote", "/metrics"},
         "admin": {"/", "/api/state", "/api/livestreams", "/api/pending", "/api/wall/log", "/remote", "/metrics"},
         "metrics": {"/metrics"}, None: set(),
-    }[role] | ({"/map.json"} if role not in ("metrics", None) else set())  # fmt: skip
+    }[role] | ({"/map.json", "/source", "/api/me"} if role not in ("metrics", None) else set())  # fmt: skip
     got = set()
     for method, route in ROUTES:
         if method == "GET" and need_of(method, route) != "nobody" and route != "/feed":
@@ -159,6 +159,36 @@ async def test_a_token_in_the_address_becomes_a_cookie_and_leaves_no_trace(house
     said = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]  # which the role does not keep
     assert any("logged in" in line for line in said)
     assert not any(text in line or cookie.value in line for line in said)
+
+
+async def test_a_source_with_a_token_goes_on_without_a_word_and_shows_no_form(house):
+    """It lies over somebody's picture, and arrives anew whenever its scene is shown."""
+    house.tokens.extend(ALL)
+    arriving = await house.client.get("/source", params={"token": STAGE_TEXT, "panel": "topics", "lang": "zh"})
+    page = await arriving.text()
+    assert 'content="0;url=/source?panel=topics&amp;lang=zh"' in page
+    assert "<body" not in page
+    assert "stylesheet" not in page
+    assert STAGE_TEXT not in page + str(arriving.headers)
+    assert await (await house.client.get("/source", params={"panel": "topics"})).text() == "source.html"
+    house.client.session.cookie_jar.clear()
+    for params in ({"token": "lm_wrong"}, {}):
+        refused = await house.client.get("/source", params=params)
+        assert (refused.status, refused.content_type) == (401, "text/plain")
+
+
+@pytest.mark.parametrize("role", ["viewer", "stage", "moderator", "lead", "admin"])
+async def test_a_page_is_told_for_whom_it_is(house, role):
+    house.tokens.extend(ALL)
+    found = await (await house.client.get("/api/me", headers=bearer(role))).json()
+    name, profile = ("hall", "stage") if role == "stage" else (role, "room")
+    assert found == {"role": "viewer" if role == "stage" else role, "name": name, "profile": profile}
+
+
+async def test_without_tokens_the_desk_is_a_lead_and_others_look(house):
+    assert (await (await house.client.get("/api/me")).json())["role"] == "lead"
+    proxied = await house.client.get("/api/me", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert (await proxied.json())["role"] == "viewer"
 
 
 async def test_behind_tls_the_cookie_is_for_tls_only(house):

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.event import Message, Removed, as_json
+from monitor.access import new_token
 from monitor.choose import ADMIT_MS, WAITING_MS, Voice
 from monitor.config import Config, Event, KeywordRule, Moderation, Platform, Privacy
 from monitor.count import Counter
@@ -28,6 +29,7 @@ from monitor.reader import Reader
 from monitor.roster import Channel, Roster
 from monitor.voices import SAID, VOICES, Voices, add_voices, as_shown, forget_author, read_decision
 from monitor.wall_store import WallStore
+from monitor.web import make_app
 
 PARTITIONS = 4
 SPOKEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -405,9 +407,8 @@ def test_only_a_whole_decision_is_one(body):
 
 async def test_deciding_over_http(river):
     await river.said()
-    allowed = True
     app = web.Application()
-    add_voices(app, river.store, lambda _: allowed)
+    add_voices(app, river.store)
     async with TestClient(TestServer(app)) as client:
 
         async def post(**body) -> int:
@@ -417,10 +418,29 @@ async def test_deciding_over_http(river):
         assert await post(id="t:a", decision="approve") == 200
         assert await post(id="t:nobody", decision="approve") == 404
         assert await post(id="t:a", decision="erase") == 400
-        allowed = False
-        assert await post(id="t:b", decision="approve") == 403
     assert {name: state for name, state in states(await river.keep()).items() if state == "approved"} == {"a": "approved"}
     assert await river.journal.redis.llen(SAID) == 0
+
+
+@pytest.mark.parametrize(("role", "status"), [("moderator", 200), ("lead", 200), ("viewer", 403), ("metrics", 403), (None, 401)])
+async def test_a_moderator_decides_from_anywhere_and_whoever_only_looks_does_not(river, role, status):
+    await river.said()
+    text, token = new_token(role or "lead", "Mo", raw=b"m" * 32, id_="1" * 8, made="")
+    app = make_app(river.feed, tokens=lambda: (token,))
+    async with TestClient(TestServer(app)) as client:
+        away = {"X-Forwarded-For": "203.0.113.9"} | ({"Authorization": f"Bearer {text}"} if role else {})
+        answer = await client.post("/api/highlights", json={"id": "t:a", "decision": "approve"}, headers=away)
+        assert answer.status == status
+    assert (states(await river.keep())["a"] == "approved") == (status == 200)
+
+
+async def test_without_tokens_messages_are_approved_at_the_desk_and_not_through_a_proxy(river):
+    await river.said()
+    async with TestClient(TestServer(make_app(river.feed))) as client:
+        said = {"id": "t:a", "decision": "approve"}
+        through = await client.post("/api/highlights", json=said, headers={"X-Forwarded-For": "203.0.113.9"})
+        assert through.status == 403
+        assert (await client.post("/api/highlights", json=said)).status == 200
 
 
 async def test_how_many_wait_is_a_metric(river):

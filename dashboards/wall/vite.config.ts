@@ -12,7 +12,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     cssCodeSplit: false,
-    // The wall, and the producer's phone at /remote.
-    rolldownOptions: { input: ["index.html", "remote.html"] },
+    // The wall, the producer's phone at /remote, and one panel at /source.
+    rolldownOptions: { input: ["index.html", "remote.html", "source.html"] },
   },
 });

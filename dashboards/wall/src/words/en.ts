@@ -122,6 +122,13 @@ const en = {
       leave_safe: "left the safe scene",
     },
   },
+  source: {
+    title: "Source",
+    panels: (list: string) => `Panels: ${list}.`,
+    noPanel: (name: string) => (name === "" ? "This address names no panel: add ?panel= and one of these." : `There is no panel “${name}”.`),
+    never: "no connection yet",
+    noSession: "No session is planned.",
+  },
   wallTitle: "Wall",
   now: "Now",
   next: (time: string, name: string) => `next ${time} ${name}`,

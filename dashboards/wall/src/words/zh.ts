@@ -115,6 +115,13 @@ const zh: Words = {
       leave_safe: "离开安全画面",
     },
   },
+  source: {
+    title: "直播源",
+    panels: (list) => `可用面板：${list}。`,
+    noPanel: (name) => (name === "" ? "网址中未指定面板，请添加 ?panel= 和以下名称之一。" : `没有名为“${name}”的面板。`),
+    never: "尚未连接",
+    noSession: "暂无已安排的活动。",
+  },
   wallTitle: "大屏",
   now: "进行中",
   next: (time, name) => `下一场 ${time} ${name}`,
