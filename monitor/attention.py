@@ -91,6 +91,8 @@ class Facts:
     flags: Mapping[int, int] = field(default_factory=dict)
     """Severity → flags of the event."""
     owners: Mapping[str, str] = field(default_factory=dict)
+    approved_only: bool = True
+    """Nothing is quoted without a person's yes; else some always wait, and nobody has to act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +243,7 @@ def candidates(facts: Facts, now_ms: int, *, new_flags: int = 0, flagged_ms: int
                 owner=spike.get("owner"),
             )
     waiting = [voice for _, voice in _parts(facts.state, "highlights") if voice.get("state") == "waiting"]
-    if waiting:
+    if waiting and facts.approved_only:
         oldest = min((told for voice in waiting if (told := _ms(voice.get("at"))) is not None), default=None)
         text = f"{len(waiting)} voices waiting for approval"
         yield line("approval", "", text, "/remote", values={"count": len(waiting)}, since_ms=oldest)

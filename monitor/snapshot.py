@@ -185,6 +185,7 @@ class Picture:
             kept=unkept,
             flags=around.flags,
             owners=self.config.owners,
+            approved_only=self.config.moderation.show == "approved",
         )
         state["attention"], self._attention = attention(facts, self._attention, now_ms)
         self._last = share(self._last, state)

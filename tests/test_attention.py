@@ -257,3 +257,10 @@ def test_after_ten_seconds_of_calm_the_order_is_the_wanted_one(before: list[str]
         now += MOVE_MS
         order, differs = settled(order, wanted, differs, now)
     assert order == wanted
+
+
+def test_messages_that_wait_are_a_line_only_where_nothing_is_quoted_without_a_persons_yes():
+    state = {"highlights": {"a": {"state": "waiting", "at": iso(NOW - 9000)}, "b": {"state": "approved", "at": iso(NOW)}}}
+    (line,) = lines(after(facts(state)))
+    assert (line["kind"], line["values"], line["owner"]) == ("approval", {"count": 1}, "moderation")
+    assert after(facts(state, approved_only=False)) == {}

@@ -364,6 +364,14 @@ async def test_clean_after_so_long_shows_what_nobody_flagged(journal):
     assert set(states(await river.keep(5)).values()) == {"clean"}
 
 
+@pytest.mark.parametrize(("show", "kinds"), [("approved", ["approval"]), ("clean", [])])
+async def test_who_must_act_is_told_of_waiting_messages_only_where_nothing_is_shown_without_a_yes(journal, show, kinds):
+    river = River(journal, replace(CONFIG, moderation=Moderation(show=show, clean_after_seconds=3600)))
+    await river.said()
+    attention = river.feed.ticker.state["attention"].values()
+    assert [line["kind"] for line in attention if line["kind"] == "approval"] == kinds
+
+
 async def test_a_pinned_message_says_so(river):
     await river.said()
     await river.store.write({"wall": {"pinned": {"message": "t:b"}}})
