@@ -63,11 +63,3 @@ def nearest_country(written: str) -> str | None:
     """The English name of the country that somebody may have meant."""
     close = difflib.get_close_matches(fold(written), _NAMES, n=1, cutoff=0.75)
     return COUNTRIES[_NAMES[close[0]]].en if close else None
-
-
-def country_name(code: str, language: str = "en") -> str:
-    """The name in Chinese (``zh…``) or else English; the code itself when it is not in the table."""
-    country = COUNTRIES.get(code)
-    if country is None:
-        return code
-    return country.zh if language.startswith("zh") else country.en

@@ -23,9 +23,7 @@ import msgspec
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from monitor.windows import Change, Group, Loaded, ViewerSample
 
@@ -45,9 +43,6 @@ SEEN_WINDOW_MS = 30 * 60_000
 KEEP_JOURNAL_MS = 60 * 60_000
 MOST_JOURNAL_BYTES = 2 * 1024**3
 BYTES_PER_ENTRY = 600
-
-UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
-"""What a client raises when the server cannot be reached; BusyLoading is a ConnectionError too."""
 
 
 class Doubt(Exception):

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 Profile = Literal["room", "stage"]
 
-PROFILES: Final[tuple[Profile, ...]] = ("room", "stage")
 NUMBERS: Final = (
     "totals", "countries", "topics", "platforms", "sessions", "livestreams", "cross", "history", "spikes", "trending", "health",
 )  # fmt: skip

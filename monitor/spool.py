@@ -41,10 +41,6 @@ class SpoolTaken(Exception):
     """Another living producer holds this file."""
 
 
-class SpoolFull(Exception):
-    """The spool has reached its bound; stop reading the sources until it drains."""
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     number: int
@@ -153,13 +149,6 @@ class Spool:
                     (partition, up_to, newest[0] if newest else 0, at - KEEP_SECONDS, at - MOST_KEEP_SECONDS),
                 ).rowcount
         return dropped
-
-    def size_bytes(self) -> int:
-        """Bytes in use (not the file's size, which never shrinks)."""
-        (pages,) = self._database.execute("PRAGMA page_count").fetchone()
-        (free,) = self._database.execute("PRAGMA freelist_count").fetchone()
-        (size,) = self._database.execute("PRAGMA page_size").fetchone()
-        return int((pages - free) * size)
 
 
 def _open(path: Path) -> sqlite3.Connection:

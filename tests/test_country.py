@@ -1,4 +1,4 @@
-"""The country of a message: declared before platform before guess, and what is never guessed."""
+"""The country that words make likely, and what is never guessed."""
 
 from __future__ import annotations
 
@@ -6,32 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.enrich.country import Country, country_of, guess_country
-
-
-@pytest.mark.parametrize(
-    ("declared", "platform", "text", "language", "country"),
-    [
-        ("BR", "US", "สวยมาก", "ja", Country("BR", "declared")),
-        ("br", None, "", None, Country("BR", "declared")),
-        (None, "US", "สวยมาก", "ja", Country("US", "platform")),
-        ("ZZ", "us", "", None, Country("US", "platform")),
-        (None, None, "สวยมาก", "ja", Country("TH", "guess")),
-        (None, "", "nice", "ja", Country("JP", "guess")),
-        (None, "USA", "nice", "en", Country("ZZ", "nothing")),
-        ("", None, "", "", Country("ZZ", "nothing")),
-        ("ภา", "ß1", "hello", None, Country("ZZ", "nothing")),
-    ],
-)
-def test_what_is_declared_comes_first(declared, platform, text, language, country):
-    assert country_of(declared, platform, text, language) == country
-
-
-def test_a_guess_is_counted_as_unknown():
-    assert country_of(None, None, "สวยมาก").counted == "ZZ"
-    assert country_of("TH").counted == "TH"
-    assert country_of(None, "TH").counted == "TH"
-    assert country_of(None).counted == "ZZ"
+from monitor.enrich.country import guess_country
 
 
 @pytest.mark.parametrize(
@@ -105,10 +80,7 @@ def test_letters_tell_more_than_the_hint():
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=30)
 
 
-@given(st.none() | ANYTHING, st.none() | ANYTHING, ANYTHING, st.none() | ANYTHING)
-def test_nothing_raises_and_every_code_is_two_capitals(declared, platform, text, language):
-    country = country_of(declared, platform, text, language)
-    assert len(country.code) == 2
-    assert country.code.isascii()
-    assert country.code.isupper()
-    assert (country.code == "ZZ") == (country.known_by == "nothing")
+@given(ANYTHING, st.none() | ANYTHING)
+def test_nothing_raises_and_every_code_is_two_capitals(text, language):
+    country = guess_country(text, language)
+    assert country is None or (len(country) == 2 and country.isascii() and country.isupper() and country != "ZZ")

@@ -502,7 +502,7 @@ def test_an_offline_channel_has_no_viewers_and_no_start():
 
 @given(st.binary(max_size=80))
 def test_answers_are_unreadable_at_worst(body):
-    for reader in (api.read_channels, api.read_subscriptions, api.read_refusals, api.read_public_key):
+    for reader in (api.read_channels, api.read_subscriptions, api.read_refusals):
         with pytest.raises(Unreadable):
             reader(body)
 

@@ -241,13 +241,3 @@ def test_a_real_full_disk_loses_nothing_that_was_accepted(small_disk):
         (small_disk / "ballast").unlink()
         spool.append([(0, body("after"))])
         assert names(spool.rows()) == [*(str(number) for number in range(accepted)), "after"]
-
-
-def test_the_size_is_what_is_in_use(tmp_path):
-    with opened(tmp_path / "a.spool") as spool:
-        empty = spool.size_bytes()
-        numbers = fill(spool, 300, 1.0)
-        full = spool.size_bytes()
-        assert full > empty
-        spool.forget({0: (numbers[-1], 1e12)})
-        assert spool.size_bytes() < full

@@ -116,19 +116,6 @@ def read_channels(body: bytes) -> list[Channel]:
     return [channel for row in _rows(body) if (channel := _channel(row)) is not None]
 
 
-def public_key_ask(api: str = API) -> Ask:
-    """The key that signs all webhooks; it needs no login."""
-    return Ask(url=f"{api}/public/v1/public-key")
-
-
-def read_public_key(body: bytes) -> str:
-    data = _document(body).get("data")
-    key = data.get("public_key") if isinstance(data, dict) else None
-    if not isinstance(key, str) or "BEGIN PUBLIC KEY" not in key:
-        raise Unreadable("missing_key")
-    return key
-
-
 def subscriptions_ask(api: str = API) -> Ask:
     """All subscriptions of the app: Kick ends them by itself when our address failed for a day."""
     return Ask(url=f"{api}/public/v1/events/subscriptions")

@@ -1,41 +1,14 @@
-"""The country that a message counts for, and how we know it. Pure; never raises.
+"""The country that a message of nobody in the roster may come from, guessed from its words. Pure; never raises.
 
-Declared in the roster beats the platform's own field; both are counted. A guess from the language of the text is only ever shown
-beside the numbers: what is guessed counts in ZZ. Nothing is guessed from languages that many countries share (Spanish, Arabic,
-English, Chinese, Russian, Portuguese, French, German …), and nothing from two letters in an emoticon.
+A guess is only ever shown beside the numbers: what is guessed counts in ZZ. Nothing is guessed from languages that many countries share
+(Spanish, Arabic, English, Chinese, Russian, Portuguese, French, German …), and nothing from two letters in an emoticon.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
-
-UNKNOWN: Final = "ZZ"
-
-
-class Country(NamedTuple):
-    """A country and where it comes from."""
-
-    code: str
-    """ISO 3166-1 alpha-2, or ZZ."""
-    known_by: Literal["declared", "platform", "guess", "nothing"]
-
-    @property
-    def counted(self) -> str:
-        """Where its numbers go: a guess counts in ZZ."""
-        return UNKNOWN if self.known_by == "guess" else self.code
-
-
-def country_of(declared: str | None, platform: str | None = None, text: str = "", language: str | None = None) -> Country:
-    """Roster, else platform's field, else guess, else ZZ."""
-    if code := _alpha2(declared):
-        return Country(code, "declared")
-    if code := _alpha2(platform):
-        return Country(code, "platform")
-    if code := guess_country(text, language):
-        return Country(code, "guess")
-    return Country(UNKNOWN, "nothing")
+from typing import Final
 
 
 def guess_country(text: str, language: str | None = None) -> str | None:
