@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 API = "https://api.kick.com"
-LOGIN = "https://id.kick.com"
 BATCH = 50
 """Broadcaster ids in one call."""
 EVENTS = (

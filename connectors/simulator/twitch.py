@@ -42,7 +42,6 @@ class Client:
         self.nick = ""
         self.welcomed = False
         self.tags = self.commands = False
-        self.negotiating = False
         self.channels: set[int] = set()
         self.joins: deque[float] = deque()
         self.pending: list[bytes] = []
@@ -344,7 +343,6 @@ class TwitchServer:
     def _capabilities(self, client: Client, rest: str) -> None:
         verb, _, wanted = rest.partition(" ")
         if verb.upper() == "END":
-            client.negotiating = False
             return
         names = wanted.removeprefix(":").split()
         if verb.upper() == "LS":
