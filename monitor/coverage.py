@@ -28,7 +28,15 @@ SETTLED = ("live", "connecting", "ended", "waiting")
 
 def with_discovery(livestreams: Mapping[str, Livestream], rows: Mapping[str, Row]) -> dict[str, Livestream]:
     """Each livestream as it is shown; one of which discovery knows nothing stays as its collector said."""
-    return {name: _merged(one, rows[name]) if name in rows else one for name, one in livestreams.items()}
+    return {name: _over(_merged(one, rows[name]) if name in rows else one) for name, one in livestreams.items()}
+
+
+def _over(livestream: Livestream) -> Livestream:
+    """A broadcast ends, a channel never does: it waits for its next one."""
+    if livestream.state != "ended" or not livestream.reachable:
+        return livestream
+    why = f"its broadcast is over ({livestream.reason})" if livestream.reason else "its broadcast is over"
+    return replace(livestream, state="waiting", reason=f"{why}; the next one is waited for")
 
 
 def _merged(livestream: Livestream, row: Row) -> Livestream:

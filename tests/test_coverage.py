@@ -79,6 +79,12 @@ def test_a_platform_that_is_switched_off_stays_as_it_is():
     assert shown("ended", row("live", LIVE), reachable=False).state == "ended"
 
 
+def test_a_broadcast_ends_and_its_channel_waits_for_the_next_one():
+    for found in (shown("ended"), shown("ended", row("live", LIVE))):
+        assert found.state == "waiting"
+        assert found.reason == "its broadcast is over (as its collector said); the next one is waited for"
+
+
 def test_the_age_of_discovery_is_that_of_the_platform_asked_longest_ago():
     desks = [Desk(asked_at=NOW - timedelta(seconds=12)), Desk(asked_at=NOW - timedelta(seconds=38.4)), Desk(kind="missing")]
     assert age_seconds(desks, NOW) == 38
