@@ -117,7 +117,7 @@ def describe(table: Table, columns: Columns, name: str) -> str:
 def _outcome(result: Updated, entries: list[Entry], rejects: list[Reject]) -> str:
     people = len({entry.attendee for entry in entries})
     lines = [
-        f"{people} people with {len(entries)} channels: {result.new} new, {result.changed} changed, {result.same} as before."
+        f"{people} {'person' if people == 1 else 'people'} with {_channels(len(entries))}: {result.new} new, {result.changed} changed, {result.same} as before."
     ]
     if result.absent:
         lines.append(f"{result.absent} rows of the roster are not in this list; they stay.")
@@ -138,16 +138,20 @@ def _next_step(result: Updated, settings: Settings, target: Path) -> str:
         waiting = sum(1 for row in result.rows if row.get("consent", "") not in {"", "no"} and row.get("verified", "") != "yes")
         if waiting:
             lines.append(
-                f"{waiting} channels have consent, but nobody has confirmed yet that the account is the attendee's, so they are not read: "
+                f"{_channels(waiting)} {'has' if waiting == 1 else 'have'} consent, but nobody has confirmed yet that the account is the attendee's, so they are not read: "
                 "the liaison's page does it, sign-up does it, and --verified does it for the whole list."
             )
         silent = sum(1 for row in result.rows if row.get("consent", "") in {"", "no"})
         if silent:
-            lines.append(f"{silent} channels have no consent and are not read.")
+            lines.append(f"{_channels(silent)} {'has no consent and is' if silent == 1 else 'have no consent and are'} not read.")
     if settings.config.roster_file is None or settings.config.roster_file.resolve() != target.resolve():
         lines.append(f'The configuration does not name this roster yet: write [roster] file = "{target}" there.')
     lines.append("Next: monitor roster check")
     return "\n".join(lines)
+
+
+def _channels(number: int) -> str:
+    return f"{number} channel" if number == 1 else f"{number} channels"
 
 
 def _require_channels(columns: Columns, name: str, *, is_empty: bool) -> None:
