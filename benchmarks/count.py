@@ -14,7 +14,8 @@ from benchmarks.measure import PARTITIONS, Row, row, thrown_away
 from connectors.event import as_json
 from monitor import reader as readers
 from monitor.count import Counter, spare_collector
-from monitor.derive import decode_entry, derivation
+from monitor.derivation import derivation
+from monitor.entry import decode_entry
 from monitor.journal import START, Journal, digest
 from monitor.produce import place
 

@@ -25,8 +25,8 @@ import redis
 
 from benchmarks.measure import PARTITIONS, Row, percentile, row
 from monitor.collect import FLUSH_SECONDS
-from monitor.derive import decode_entry
 from monitor.engine import find_url
+from monitor.entry import decode_entry
 from monitor.journal import key
 from monitor.reader import ROUND_SECONDS
 

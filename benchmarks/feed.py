@@ -19,7 +19,9 @@ from benchmarks.measure import PARTITIONS, Row, percentile, row
 from connectors.event import as_json
 from monitor.book import Book
 from monitor.config import Topic
-from monitor.derive import Deriver, Entry, Memory, decode_entry, derivation
+from monitor.derivation import derivation
+from monitor.derive import Deriver, Memory
+from monitor.entry import Entry, decode_entry
 from monitor.feed import Ticker
 from monitor.journal import partition_of
 from monitor.snapshot import Around, Livestream, Picture

@@ -15,7 +15,7 @@ import msgspec
 from redis.exceptions import RedisError
 from tqdm import tqdm
 
-from monitor.derive import decode_derivation
+from monitor.derivation import decode_derivation
 from monitor.journal import Journal, key, unpack_minute
 from monitor.recount import Recount, Rules, differences, read_event
 from monitor.windows import ViewerSample

@@ -17,20 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from monitor.derive import (
-    NO_ORIGINALS,
-    Batch,
-    Derivation,
-    Deriver,
-    Entry,
-    Memory,
-    Originals,
-    decode_derivation,
-    decode_entry,
-    derivation,
-    is_covered,
-    speaker,
-)
+from monitor.derivation import Derivation, decode_derivation, derivation
+from monitor.derive import NO_ORIGINALS, Batch, Deriver, Memory, Originals
+from monitor.entry import Entry, decode_entry, is_covered, speaker
 from monitor.journal import Checkpoint, Commit, Journal, author_key, key, pack, ready
 from monitor.reader import Reader
 from monitor.reschedule import changed, rebuild

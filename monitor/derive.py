@@ -9,26 +9,23 @@ Times are compared as 10-second slots of the entry's own text, because the first
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
-
-import msgspec
 
 from monitor.choose import language_of, score, script_of
-from monitor.config import Session, Topic
+from monitor.config import Topic
+from monitor.derivation import make_schedule
 from monitor.enrich.country import guess_country
 from monitor.enrich.hashtags import hashtags, tag_key
 from monitor.enrich.topics import Matcher, likely_languages
-from monitor.schedule import Schedule
+from monitor.entry import at_samples, gap_seconds, is_covered, is_within, level_key, milliseconds, speakers
 from monitor.windows import Change, Group, Highlight, ViewerSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from monitor.config import Config
-    from monitor.roster import Roster
+    from monitor.derivation import Derivation
+    from monitor.entry import Entry
 
 FUTURE_SECONDS = 60
 """An event time may be this far ahead of its receipt; beyond, it is clamped and counted as clamped."""
@@ -37,7 +34,6 @@ LATE_SECONDS = 30
 """Later than the end of its slot + 20 s."""
 MOST_REMEMBERED = 60_000
 """Authors of one partition that are known to have been told; then told again, which costs a little wire and no memory."""
-AT_SAMPLES = 64
 TAGS_AT_ONCE = 50
 """Most hashtags of one commit: a flood of invented ones must not fill the memory."""
 TAG_SECONDS = 600
@@ -47,93 +43,8 @@ EXAMINED = 24
 OFFERED = 2
 """Of a partition and second; every partition has some, so that busy livestreams leave room for the others."""
 OFFER_MS = 1000
-LIVE_MS = 600_000
 
 COUNTED = {"reaction": "reactions", "share": "shares", "follow": "follows", "join": "joins", "gift": "gifts"}
-
-
-class Entry(msgspec.Struct, gc=False):
-    """A journal entry as counting reads it: one flat type for all kinds, times left as text."""
-
-    kind: str
-    id: str
-    platform: str
-    at: str
-    received_at: str
-    livestream: str | None = None
-    broadcast: str | None = None
-    author: str | None = None
-    text: str = ""
-    form: str = "comment"
-    language: str | None = None
-    count: int = 1
-    amount_minor: int = 0
-    exponent: int = 0
-    currency: str | None = None
-    what: str = ""
-    value: int = 0
-    viewers: int = 0
-    interval_seconds: float | None = None
-    target: str | None = None
-    target_author: str | None = None
-    author_name: str | None = None
-    from_: str | None = msgspec.field(name="from", default=None)
-    to: str | None = None
-
-
-decode_entry = msgspec.json.Decoder(Entry).decode
-
-
-# --- the part of the configuration that counting depends on ------------------------------------------------------------
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """What the roster says about a livestream."""
-
-    country: str | None
-    language: str | None
-    tags: list[str]
-
-
-class Derivation(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that increments depend on; stored by hash so that an old entry can be derived as it was."""
-
-    format: int = 1
-    timezone: str
-    day_start: str
-    sessions: list[tuple[str, datetime, datetime, list[str]]]
-    topics: list[tuple[str, dict[str, tuple[str, ...]], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]]
-    cross: list[tuple[str, str]]
-    outside_totals: list[str]
-    livestreams: dict[str, Place]
-
-    def encoded(self) -> tuple[str, bytes]:
-        """(hash, canonical JSON)."""
-        data = msgspec.json.encode(self, order="deterministic")
-        return sha256(data).hexdigest()[:16], data
-
-
-def derivation(config: Config, roster: Roster) -> Derivation:
-    return Derivation(
-        timezone=config.event.timezone.key,
-        day_start=config.event.day_start.strftime("%H:%M"),
-        sessions=[(s.id, s.start, s.end, sorted(s.tags)) for s in config.sessions],
-        topics=[(t.id, dict(t.phrases), dict(t.exclude), dict(t.context)) for t in config.topics],
-        cross=list(config.cross),
-        outside_totals=sorted(name for name, platform in config.platforms.items() if not platform.in_totals),
-        livestreams={c.id: Place(c.country, c.language, sorted(c.tags)) for c in roster.channels},
-    )
-
-
-def decode_derivation(data: bytes) -> Derivation:
-    return msgspec.json.decode(data, type=Derivation)
-
-
-def make_schedule(config: Derivation) -> Schedule:
-    hours, _, minutes = config.day_start.partition(":")
-    day_start = datetime(2000, 1, 1, int(hours), int(minutes), tzinfo=UTC).time()
-    sessions = [Session(id=i, name={}, start=start, end=end, tags=frozenset(tags)) for i, start, end, tags in config.sessions]
-    return Schedule(ZoneInfo(config.timezone), day_start, sessions)
 
 
 # --- what one batch gives ----------------------------------------------------------------------------------------------
@@ -706,57 +617,3 @@ def counted_as(entry: Entry, deriver: Deriver) -> list[tuple[str, int, tuple[str
     if entry.kind == "gift" and entry.amount_minor and entry.currency:
         counted.append((f"gift_value.{entry.currency}.{entry.exponent}", entry.amount_minor, ()))
     return counted
-
-
-def is_covered(removal: Entry, original: Entry) -> bool:
-    """Whether a retraction by author or of a whole chat takes this message away."""
-    return (
-        original.kind == "message"
-        and original.livestream == removal.livestream
-        and (removal.target_author is None or original.author == removal.target_author)
-        and is_within(original.at, removal.from_ or original.at, removal.to or original.at)
-    )
-
-
-def is_within(time: str, start: str, end: str) -> bool:
-    """Start ≤ time ≤ end for RFC 3339 UTC times, with or without a fraction of a second."""
-    return comparable(start) <= comparable(time) <= comparable(end)
-
-
-def comparable(time: str) -> str:
-    """``…:05Z`` sorts after ``…:05.5Z`` as text; ``…:05`` and ``…:05.5`` sort rightly."""
-    return time.rstrip("Z")
-
-
-def speaker(livestream: str | None, author: str | None) -> int:
-    """Small stand-in for (livestream, author); author None stands for the whole livestream. Only meaningful in this process."""
-    return hash((livestream, author))
-
-
-def speakers(entries: Sequence[Entry]) -> frozenset[int]:
-    pairs = {(entry.livestream, entry.author) for entry in entries if entry.kind == "message"}
-    return frozenset([hash(pair) for pair in pairs] + [speaker(livestream, None) for livestream, _ in pairs])
-
-
-def level_key(entry: Entry) -> str:
-    return f"{entry.livestream or ''}|{entry.broadcast or ''}|{entry.platform}|{entry.what}"
-
-
-def gap_seconds(entry: Entry) -> int:
-    return max(0, (milliseconds(entry.to or entry.at) - milliseconds(entry.from_ or entry.at)) // 1000)
-
-
-def milliseconds(time: str) -> int:
-    """Unix milliseconds of an RFC 3339 time."""
-    return int(datetime.fromisoformat(time).timestamp() * 1000)
-
-
-def at_samples(entries: Sequence[Entry], journal_ms: int | None) -> list[int]:
-    """Event times of a few live entries, spread over the batch; recordings, told by their old times, are left out."""
-    step = max(1, len(entries) // AT_SAMPLES)
-    some = [(milliseconds(entry.at), milliseconds(entry.received_at)) for entry in entries[::step][:AT_SAMPLES]]
-    return [
-        at
-        for at, received in some
-        if abs(received - at) < LIVE_MS and (journal_ms is None or abs(journal_ms - received) < LIVE_MS)
-    ]

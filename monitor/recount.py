@@ -26,7 +26,7 @@ from connectors.event import (
     from_json,
 )
 from monitor.config import Topic
-from monitor.derive import make_schedule
+from monitor.derivation import make_schedule
 from monitor.enrich.country import guess_country
 from monitor.enrich.hashtags import hashtags
 from monitor.enrich.topics import Matcher, likely_languages
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connectors.event import Event
-    from monitor.derive import Derivation
+    from monitor.derivation import Derivation
     from monitor.windows import ViewerSample
 
 Numbers = dict[str, dict[str, int]]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from monitor.derive import make_schedule
+from monitor.derivation import make_schedule
 from monitor.windows import as_counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from monitor.derive import Derivation
+    from monitor.derivation import Derivation
 
 
 class Extent(NamedTuple):

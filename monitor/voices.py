@@ -22,9 +22,9 @@ import orjson
 from aiohttp import web
 
 from monitor.choose import DAY_MS, Around, Pool, Saying, Voice
-from monitor.derive import is_within
 from monitor.enrich.normalise import display
 from monitor.enrich.topics import Matcher
+from monitor.entry import is_within
 from monitor.journal import Doubt, key
 from monitor.moderation.rules import Flag, decode_record
 from monitor.wall_store import LEASE, PARTS, VERSION

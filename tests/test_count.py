@@ -11,7 +11,7 @@ import pytest
 from connectors.event import Gift, Level, Message, Removed, Viewers, as_json
 from monitor.audit import audit_partition
 from monitor.count import Counter
-from monitor.derive import Derivation, Place
+from monitor.derivation import Derivation, Place
 from monitor.journal import Journal, author_key, digest, key
 from monitor.reader import Reader
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.event import Follow, Gap, Gift, Join, Message, Reaction, Removed, Share, Unknown, as_json
-from monitor.derive import Derivation, Deriver, Memory, Originals, Place, decode_derivation, decode_entry, is_covered
+from monitor.derivation import Derivation, Place, decode_derivation
+from monitor.derive import Deriver, Memory, Originals
+from monitor.entry import decode_entry, is_covered
 from monitor.recount import Recount, Rules, differences, read_event
 from monitor.reschedule import Extent, changed, rebuild
 

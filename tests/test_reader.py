@@ -14,7 +14,7 @@ from faulty import FaultProxy, History
 from connectors.event import Message, as_json
 from monitor.audit import audit_partition
 from monitor.count import Counter
-from monitor.derive import Derivation, Place
+from monitor.derivation import Derivation, Place
 from monitor.journal import Journal, digest, key
 from monitor.reader import DOUBTS, Reader
 

@@ -18,9 +18,10 @@ from test_voices import removal as removed
 from connectors.event import as_json
 from monitor.audit import audit_partition
 from monitor.config import Config, Event, KeywordRule, Topic
-from monitor.derive import TAGS_AT_ONCE, Deriver, Memory, decode_entry
+from monitor.derive import TAGS_AT_ONCE, Deriver, Memory
 from monitor.emerging import FEWEST_AUTHORS, FEWEST_USES, Filter, gather, rising, without
 from monitor.enrich.hashtags import LONGEST_TAG, MOST_TAGS, hashtags, tag_key
+from monitor.entry import decode_entry
 from monitor.journal import Journal, digest, key, pack, partition_of
 from monitor.tags import MOST_OF_A_MINUTE, Trending, _minute
 from monitor.windows import Change, Group

@@ -18,7 +18,7 @@ from monitor.access import new_token
 from monitor.choose import ADMIT_MS, WAITING_MS, Voice
 from monitor.config import Config, Event, KeywordRule, Moderation, Platform, Privacy
 from monitor.count import Counter
-from monitor.derive import derivation
+from monitor.derivation import derivation
 from monitor.feed import Feed
 from monitor.journal import Journal, digest, key, partition_of
 from monitor.keeper import Keeper

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from monitor.derive import milliseconds
 from monitor.enrich.normalise import display
+from monitor.entry import milliseconds
 from monitor.moderation.rules import Flag
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from monitor.derive import Entry, is_within
 from monitor.enrich.topics import Matcher
+from monitor.entry import Entry, is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

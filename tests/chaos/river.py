@@ -25,8 +25,10 @@ import msgspec
 from connectors.event import Event, Gap, Level, Message, Reaction, Removed, from_json
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from monitor import config as configuration
-from monitor.derive import Deriver, Entry, derivation
+from monitor.derivation import derivation
+from monitor.derive import Deriver
 from monitor.engine import find_url, newest_aof
+from monitor.entry import Entry
 from monitor.journal import Journal, key
 from monitor.roster import read_roster
 
