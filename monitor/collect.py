@@ -537,9 +537,10 @@ class Collector:
                     if name in self._resumes:  # not ours any more: its new owner knows better
                         moved[name] = later(moved.get(name) or self._resumes[name], item.cursor, item.covered_until)
             elif item.livestream in self._resumes and not isinstance(item, (Gap, Status, Unknown)):
-                # A time ahead of its receipt would hide what is lost after it.
-                name = item.livestream
-                moved[name] = later(moved.get(name) or self._resumes[name], None, min(item.at, item.received_at))
+                # A time that is its receipt's, or ahead of it, would hide what was said before and is still on its way: there only marks count.
+                if item.at < item.received_at:
+                    name = item.livestream
+                    moved[name] = later(moved.get(name) or self._resumes[name], None, item.at)
             elif isinstance(item, Gap) and item.livestream in self._resumes:
                 name = item.livestream
                 moved[name] = later(moved.get(name) or self._resumes[name], None, item.to)

@@ -389,7 +389,9 @@ async def test_what_is_covered_is_stored_only_after_it_is_in_the_journal(fake, j
         return decode_resume(await journal.redis.hget("{cur}", "odd:x")).covered_until
 
     def message(number: int, at: datetime) -> Message:
-        return Message(id=f"odd:{number}", platform="odd", livestream="odd:x", at=at, received_at=at, text="x")
+        return Message(
+            id=f"odd:{number}", platform="odd", livestream="odd:x", at=at, received_at=at + timedelta(seconds=1), text="x"
+        )
 
     async with (
         FaultProxy(valkey, tmp_path / "proxy.sock") as proxy,
@@ -418,6 +420,29 @@ async def test_what_is_covered_is_stored_only_after_it_is_in_the_journal(fake, j
         await settle(collector)
         stored = decode_resume(await journal.redis.hget("{cur}", "odd:x"))
         assert stored == Resume(cursor="c", covered_until=soon + timedelta(seconds=9))
+
+
+async def test_an_event_without_a_time_of_its_own_says_nothing_of_what_is_covered(fake, journal, valkey, tmp_path, odd):
+    """It may be older than its receipt, and what was said after it may be on its way still: there only marks count."""
+    now = datetime.now(UTC) + timedelta(hours=1)
+
+    async def covered() -> datetime | None:
+        return decode_resume(await journal.redis.hget("{cur}", "odd:x")).covered_until
+
+    async with collecting(journal, valkey, tmp_path / "spool", setup_of(fake, odd={})) as collector:
+        await collector.own()
+        claimed = await covered()
+        for number, ahead in enumerate((timedelta(0), timedelta(seconds=3))):
+            told = Message(id=f"odd:{number}", platform="odd", livestream="odd:x", at=now + ahead, received_at=now, text="x")
+            odd.given.put_nowait(told)
+            await until_read(collector, f"odd:{number}")
+            await settle(collector)
+            assert await covered() == claimed
+        odd.given.put_nowait(Mark(livestreams=("odd:x",), covered_until=now - timedelta(seconds=5)))
+        odd.given.put_nowait(Message(id="odd:9", platform="odd", livestream="odd:x", at=now, received_at=now, text="x"))
+        await until_read(collector, "odd:9")
+        await settle(collector)
+        assert await covered() == now - timedelta(seconds=5)
 
 
 # --- connectors that fail -------------------------------------------------------------------------------------------------

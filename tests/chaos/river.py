@@ -110,6 +110,10 @@ class River:
         with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
             return json.load(answer)
 
+    def get_text(self, path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
     def joined(self) -> int:
         try:
             state = self.get("/api/state").get("state", {}).get("livestreams", {})
@@ -192,6 +196,9 @@ class River:
         await asyncio.sleep(4)  # clumped delivery holds messages for 3.1 s
         still, last = 0, None
         end = time.monotonic() + seconds
+        while any(self.simulator("status")[f"{sender}_waiting"] for sender in ("kick", "webhook")):
+            assert time.monotonic() < end, "the webhooks are not taken"
+            await asyncio.sleep(0.5)
         while still < 6:
             assert time.monotonic() < end, "the numbers do not come to rest"
             await asyncio.sleep(0.5)
