@@ -37,6 +37,8 @@ class Payload(NamedTuple):
             data = [line.removeprefix(b"data:").removeprefix(b" ") for line in text.split(b"\n") if line.startswith(b"data:")]
             return [b"\n".join(data)] if data else []
         found = _json(text) if text[:1] in (b"[", b'"') else None
+        if found is None and text[:1] == b"[":
+            return _items(text)
         if isinstance(found, str):
             return [found.encode("utf-8", "replace")]
         try:
@@ -92,7 +94,7 @@ class _Block:
         whole = b"\n".join(line for _, line in held)
         if not held:
             return
-        if _field.match(whole) or _json(whole) is not None:
+        if _field.match(whole) or whole[:1] == b"[" or _json(whole) is not None:
             yield Payload(held[0][0], whole)
             return
         for number, line in held:
@@ -139,6 +141,22 @@ class _Block:
             elif token in (b"}", b"]") and (not self._stack or self._stack.pop() != _CLOSES[token[0]]):
                 return False
         return True
+
+
+def _items(text: bytes) -> list[bytes]:
+    """The items of a list that was cut off, such as an answer that stays open; the last one may be broken."""
+    depth, begin, items = 0, 1, list[bytes]()
+    for found in _token.finditer(text):
+        token = found[0]
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+            if depth == 1:
+                items.append(text[begin : found.end()].strip(b", \t\r\n"))
+                begin = found.end()
+    rest = text[begin:].strip(b", \t\r\n")
+    return [*items, rest] if rest and items else items
 
 
 def _joined(lines: list[tuple[int, bytes]]) -> Iterator[Payload]:

@@ -51,6 +51,19 @@ def test_a_list_over_several_lines_is_one_payload_with_its_items():
     assert [json.loads(part) for part in found.parts()] == [{"a": 1}, {"b": "]"}]
 
 
+@pytest.mark.parametrize("indent", [None, 1, 4])
+def test_of_an_answer_that_was_still_open_what_is_whole_is_read(indent):
+    """YouTube's held response is one list that only ends with the chat."""
+    pages = [{"items": [{"id": "]"}]}, {"nextPageToken": "b", "items": []}, {"items": [{"id": "c"}]}]
+    text = json.dumps(pages, indent=indent)
+    (found,) = cut(text.rstrip("]\n "))
+    assert [json.loads(part) for part in found.parts()[:2]] == pages[:2]
+    (found,) = cut(text[: text.index("nextPage")])
+    first, broken = found.parts()
+    assert json.loads(first) == pages[0]
+    assert broken.startswith(b"{")
+
+
 def test_the_lines_of_a_server_sent_event_are_one_payload():
     found = cut(':hi\nevent: update\ndata: {"a":\ndata: 1}\n\nid: 5\ndata: {"b": 2}')
     assert [payload.raw for payload in found] == [b":hi", b'event: update\ndata: {"a":\ndata: 1}', b'id: 5\ndata: {"b": 2}']
