@@ -20,7 +20,7 @@ def content_of(value: Any) -> bytes:
 
 def _shallow(value: Any, levels: int) -> Any:
     if not isinstance(value, dict | list):
-        return value
+        return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**64 else value
     if levels == 0:
         return len(value)
     if isinstance(value, list):

@@ -9,6 +9,7 @@ import pytest
 
 import connectors
 from connectors.connector import Tools, Unreadable, make_pseudonym
+from connectors.digests import content_of
 
 NOW = datetime(2026, 10, 17, 12, 30, tzinfo=UTC)
 TOOLS = Tools(pseudonym=make_pseudonym(b"variants"), now=lambda: NOW)
@@ -79,6 +80,38 @@ def test_kick_frames_of_older_shapes():
     assert (message.id, message.text, message.author_name) == ("kick:u1", "hi", "a")
     for gone in ({"deletedMessage": {"id": "u1"}}, {"deletedMessage": "u1"}, {"message": {"id": "u1"}}):
         assert read("kick", pusher("ChatMessageDeletedEvent", gone))[0].target == "kick:u1"
+
+
+def eventsub(kind: str, event, **metadata):
+    about = {"message_id": "m", "message_type": "notification", "message_timestamp": "2026-10-17T12:00:00.123456789Z", **metadata}
+    return {"metadata": about, "payload": {"subscription": {"type": kind}, "event": event}}
+
+
+TOLD = {"broadcaster_user_id": "1", "chatter_user_id": "4", "message_id": "cc", "message": {"text": "hi"}}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        eventsub("channel.chat.message", TOLD),
+        {"subscription": {"type": "channel.chat.message"}, "event": TOLD},
+        {"headers": {"Twitch-Eventsub-Message-Type": "notification"}, "body": {"subscription": {"type": "channel.chat.message"}, "event": TOLD}},
+        {"headers": [], "body": json.dumps({"subscription": {"type": "channel.chat.message"}, "event": TOLD})},
+        eventsub("channel.chat.message", {**TOLD, "broadcaster_user_id": 1, "chatter_user_id": 4, "cheer": None, "reply": None, "badges": None}),
+        eventsub("channel.chat.message", {**TOLD, "message": {"text": None, "fragments": [{"text": "h"}, {"text": "i"}]}}),
+    ],
+)  # fmt: skip
+def test_twitch_a_chat_message_of_eventsub_however_it_was_kept(document):
+    (message,) = read("twitch", document)
+    assert (message.id, message.livestream, message.text) == ("twitch:cc", "twitch:1", "hi")
+
+
+def test_twitch_what_is_said_to_us_is_nothing_and_what_nobody_knows_has_its_name():
+    for kind in ("session_welcome", "session_keepalive", "session_reconnect", "revocation"):
+        assert read("twitch", {"metadata": {"message_type": kind}, "payload": {}}) == []
+    assert read("twitch", {"challenge": "x", "subscription": {"type": "stream.online"}}) == []
+    assert kinds("twitch", {"metadata": {"message_type": "brand_new"}, "payload": {}}) == ["eventsub brand_new"]
+    assert kinds("twitch", eventsub("brand.new", {"broadcaster_user_id": "1"})) == ["eventsub brand.new"]
 
 
 CHAT = {"id": -1001, "type": "supergroup", "username": "Grp"}
@@ -247,3 +280,8 @@ def test_nothing_is_too_deep(platform, levels):
         except Unreadable:
             continue
         assert len({event.id for event in events}) == len(events)
+
+
+def test_content_is_the_same_whatever_the_order_and_never_too_large():
+    assert content_of({"a": 1, "b": [2]}) == content_of({"b": [2], "a": 1})
+    assert content_of({"a": 10**30}) != content_of({"a": 10**31})

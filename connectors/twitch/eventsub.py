@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from connectors.connector import Hint, Unreadable
+from connectors.digests import content_of
 from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
 from connectors.times import moment
 from connectors.twitch.parse import TAKEN_BACK
@@ -56,6 +57,8 @@ GIFTS: Final = {
     "prime_paid_upgrade": "primepaidupgrade", "charity_donation": "charitydonation",
 }  # fmt: skip
 """Notices that are gifts → what the chat calls them."""
+OURS: Final = frozenset({"session_welcome", "session_keepalive", "session_reconnect", "revocation", "challenge"})
+"""What is said to us and says nothing of the audience."""
 UNCOUNTED: Final = frozenset(
     {"community_sub_gift", "pay_it_forward", "announcement", "unraid", "bits_badge_tier", "watch_streak"}
 )
@@ -89,11 +92,16 @@ def document_of(raw: bytes) -> dict[str, Any]:
 
 def notice_of(raw: bytes, now: datetime) -> Notice:
     """What a frame is; a webhook's body counts as a notification at ``now``. Raises Unreadable."""
-    document = document_of(raw)
+    return _notice_in(document_of(raw), now)
+
+
+def _notice_in(document: dict[str, Any], now: datetime) -> Notice:
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         if "event" not in document and "subscription" not in document:
             raise Unreadable("missing_kind")
+        if "challenge" in document:
+            return notice("challenge", "", now, document)
         return notice("notification", "", now, document)
     payload = document.get("payload")
     stamp = metadata.get("message_timestamp")
@@ -114,9 +122,16 @@ def notice(what: str, delivery: str, at: datetime, payload: dict[str, Any]) -> N
 
 def parse_document(raw: bytes, context: Context) -> list[Event]:
     """What ``monitor parse`` shows of a frame or a body: as while running, and what would be a hint as a status."""
-    found = notice_of(raw, context.received_at)
-    if found.what != "notification":
+    found = _notice_in(_unwrapped(document_of(raw)), context.received_at)
+    if found.what in OURS:
         return []
+    if found.what != "notification":
+        return [
+            Unknown(
+                id=f"twitch:eventsub:{_digest(found.payload)}", platform="twitch", at=found.at, received_at=context.received_at,
+                name=f"eventsub {found.what}"[:60],
+            )
+        ]  # fmt: skip
     hint = hint_of(found)
     if hint is None:
         return events_of(found, context)
@@ -131,6 +146,14 @@ def parse_document(raw: bytes, context: Context) -> list[Event]:
             received_at=context.received_at, state="live" if state == "live" else "offline",
         )
     ]  # fmt: skip
+
+
+def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """A webhook that was kept with its headers, as ``{"headers": {…}, "body": {…} or "…"}``."""
+    if "headers" not in document or "body" not in document:
+        return document
+    body = document["body"]
+    return document_of(body.encode("utf-8", "replace")) if isinstance(body, str) else dict_in(document, "body")
 
 
 def hint_of(found: Notice) -> Hint | None:
@@ -360,4 +383,4 @@ def _number(found: dict[str, Any], key: str) -> int:
 
 
 def _digest(payload: dict[str, Any]) -> str:
-    return hashlib.blake2b(msgspec.json.encode(payload, order="deterministic"), digest_size=16).hexdigest()
+    return hashlib.blake2b(content_of(payload), digest_size=16).hexdigest()
