@@ -316,7 +316,7 @@ async def test_every_target_is_large_enough_for_a_thumb(opened: Any, width: int,
         safe = await phone.locator("[data-key=safe]").bounding_box()
         assert safe is not None
         assert (safe["height"], round(safe["y"] + safe["height"]) <= height) == (78, True)
-        for sheet in (None, "pins", "embargoes", "log"):
+        for sheet in (None, "pins", "embargoes", "waiting", "log"):
             if sheet is not None:
                 await phone.click(f"[data-key={sheet}]")
                 await phone.wait_for_selector("dialog[open] [data-key=safe-here]")
@@ -334,7 +334,7 @@ async def test_the_phone_has_no_accessibility_violations_and_needs_no_mouse(open
     async with opened() as all_:
         phone = await all_.phone(query)
         await phone.evaluate(AXE.read_text(encoding="utf-8"))
-        for sheet in (None, "pins", "embargoes", "log"):
+        for sheet in (None, "pins", "embargoes", "waiting", "log"):
             if sheet is not None:
                 await phone.locator(f"[data-key={sheet}]").focus()
                 await phone.keyboard.press("Enter")
