@@ -102,6 +102,7 @@ async def test_lists_have_the_rows_that_fit_and_no_cut_one(opened: Any) -> None:
         await expect(source.page.locator("[data-row]")).to_have_count(2)
         await source.page.goto(source.feed.url + of("countries", "&rows=3"))
         await expect(source.page.locator("[data-row]")).to_have_count(3)
+        await expect(source.page.locator(".foot")).to_contain_text("engagement per livestream")
         await source.page.goto(source.feed.url + of("hashtags"))
         await expect(source.page.locator("[data-row='#AiMOGA'] .figure")).to_have_text("31×")
 
