@@ -46,6 +46,8 @@ class Message(Base, frozen=True, kw_only=True, omit_defaults=True, tag="message"
     reply_to: str | None = None
     """Event id of the message that this one answers."""
     url: str | None = None
+    links: tuple[str, ...] = ()
+    """Of a post by somebody of the roster: where it links to, which its text may not show."""
 
 
 class Reaction(Base, frozen=True, kw_only=True, omit_defaults=True, tag="reaction", gc=False):

@@ -48,7 +48,9 @@ from monitor.gate import Gate
 from monitor.journal import Journal, LostTail, ready
 from monitor.memory import KEY as MEMORY
 from monitor.memory import RedisMemory
+from monitor.posted import Posted
 from monitor.produce import RETRIABLE, Producer
+from monitor.push_store import PushStore
 from monitor.roster import why_not
 from monitor.setup import Source, author_key
 from monitor.simulated import addresses_of
@@ -286,6 +288,8 @@ class Collector:
         self._unplanned = False
         """Something changed that connections do not follow yet, for instance because Redis was away."""
         self.store = ChannelStore(journal.redis)
+        self._pushes = PushStore(journal.redis)
+        self._posted = Posted()
         self.gate = Gate()
         self._rows: dict[str, Row] = {}
         self._rows_version = -1
@@ -523,10 +527,21 @@ class Collector:
         for event in events:
             self._observe(event)
         number = await self.producer.put(events)
+        await self._tell_discovery(events)
         # What was handed on while this was being written is its new owner's to resume.
         self._resumes.update({name: resume for name, resume in resumes.items() if name in self._resumes})
         self._waiting.append((number, resumes))
         self._room.set()
+
+    async def _tell_discovery(self, events: Iterable[Event]) -> None:
+        """What people announce in their posts is looked at before its turn."""
+        setup = self.setup
+        hints = self._posted.hints(
+            events, setup.roster, self._rows, self.tools.now(), require_consent=setup.config.require_consent
+        )
+        with suppress(*RETRIABLE):  # a hint that is lost costs a round of discovery, no more
+            for platform, hint in hints:
+                await self._pushes.tell(platform, [hint])
 
     def _covered(self, items: Iterable[Event | Mark]) -> dict[str, Resume]:
         """How far each livestream is covered after these items, in their order."""

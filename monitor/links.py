@@ -42,6 +42,9 @@ class NotFound:
     """For pages in other languages than these sentences."""
 
 
+ONE_VIDEO: Final = "this is the address of one video, not of a channel"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """An address under which somebody is live."""
@@ -204,7 +207,7 @@ def _channel(part: str, platform: str | None) -> Found:
             raise _unknown_host(part)
         platform, path = its, _read(its, part)
         if path.handle is None:
-            raise _NoChannelError("video", "this is the address of one video, not of a channel", _example(platform))
+            raise _NoChannelError("video", ONE_VIDEO, _example(platform))
         handle, native_id = path.handle, path.native_id
     else:
         handle = part
@@ -436,7 +439,7 @@ def _after(platform: str, *pages: str) -> Callable[[str, list[str], dict[str, st
             words = words[1:]
         first = words[0].casefold() if words else ""
         if first in OF_VIDEOS.get(platform, ()) and len(words) > 1:
-            return _Path(broadcast=words[1][:64])
+            raise _NoChannelError("video", ONE_VIDEO, _example(platform))
         if not first.lstrip("@") or first in OWN_PAGES.get(platform, ()) or first in OF_VIDEOS.get(platform, ()):
             raise _not_a_channel(platform)
         return _Path(handle=words[0].lstrip("@"))

@@ -68,6 +68,7 @@ def test_a_post_is_a_message_with_the_servers_time():
             form="post",
             language="pt",
             url=f"https://bsky.app/profile/{ANA}/post/3m3pqrstuvx22",
+            links=("https://example.org/",),
         )
     ]
 

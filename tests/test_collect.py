@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -38,6 +38,7 @@ from monitor.collect import Collector, Group, Simulated, decode_resume, later, p
 from monitor.config import Config, Event, Platform, Scope
 from monitor.journal import Journal
 from monitor.produce import Producer
+from monitor.push_store import PushStore
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster
 from monitor.simulated import addresses_of
@@ -211,6 +212,22 @@ async def settle(collector: Collector) -> None:
     await collector.flush()
     await collector.producer.flushed()
     await collector.store_cursors()
+
+
+async def test_an_address_that_somebody_of_the_roster_posts_is_told_to_discovery(journal, valkey, tmp_path):
+    there = replace(channel("ana", platform="bluesky"), attendee="1")
+    setup = Setup(
+        config=config(bluesky={}), roster=Roster(channels=(there, replace(channel("ana_tv", native_id="77"), attendee="1")))
+    )
+    about = {"platform": "bluesky", "at": AT, "received_at": AT, "form": "post"}
+    async with collecting(journal, valkey, tmp_path, setup) as collector:
+        collector._items += [
+            Message(id="bluesky:1", livestream=there.id, text="live on https://www.twitch.tv/ana_tv", **about),
+            Message(id="bluesky:2", livestream=None, text="live on https://www.twitch.tv/ana_tv", **about),
+        ]
+        await collector.flush()
+    [(platform, hint)] = (await PushStore(journal.redis).heard()).values()
+    assert (platform, hint.what, hint.native_id) == ("twitch", "began", "77")
 
 
 async def read(journal: Journal) -> list:

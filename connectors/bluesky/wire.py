@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 POSTS = "app.bsky.feed.post"
+MOST_LINKS = 5
 GONE = frozenset(("deleted", "takendown", "suspended", "deactivated"))
 
 
@@ -67,6 +68,7 @@ class Record(msgspec.Struct):
     facets: Any = None
     tags: Any = None
     reply: Any = None
+    embed: Any = None
 
 
 class _Typed(msgspec.Struct):
@@ -204,9 +206,20 @@ def _of_commit(frame: Frame, at: datetime, tools: Tools, reading: Reading) -> li
             id=event_id, platform="bluesky", livestream=livestream, at=at, received_at=tools.now(),
             author=tools.pseudonym("bluesky", did), author_name=reading.handles.get(did), text=record.text, form="post",
             language=languages[0] if languages and isinstance(languages[0], str) else None, reply_to=_parent(record.reply),
-            url=f"https://bsky.app/profile/{did}/post/{commit.rkey}",
+            url=f"https://bsky.app/profile/{did}/post/{commit.rkey}", links=_links(record) if livestream is not None else (),
         )
     ]  # fmt: skip
+
+
+def _links(record: Record) -> tuple[str, ...]:
+    """Where a post links to: its card, and marked parts of its text."""
+    card = record.embed.get("external") if isinstance(record.embed, dict) else None
+    found = [card.get("uri") if isinstance(card, dict) else None]
+    for facet in _list(record.facets):
+        features = _list(facet.get("features")) if isinstance(facet, dict) else []
+        found += [feature.get("uri") for feature in features if isinstance(feature, dict)]
+    links = (one for one in found if isinstance(one, str) and one.startswith(("https://", "http://")) and len(one) <= 500)
+    return tuple(dict.fromkeys(links))[:MOST_LINKS]
 
 
 def _read_record(raw: msgspec.Raw) -> Record:
