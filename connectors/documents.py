@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from connectors.connector import Unreadable
-from connectors.mapped import Reading, decode, events_of, unreadable_event
+from connectors.foreign import decode
+from connectors.mapped import Reading, events_of, unreadable_event
 from connectors.mapping import Plan, compile_map
 
 if TYPE_CHECKING:

@@ -56,14 +56,6 @@ class Reading:
 # --- applying it --------------------------------------------------------------------------------------------------------
 
 
-def decode(raw: bytes) -> Any:
-    """JSON; raises Unreadable."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise Unreadable("not_json") from None
-
-
 def events_of(plan: Plan, document: Any, reading: Reading) -> list[Event]:
     """All events of one document. Of several items an unreadable one becomes Unknown and the others are read."""
     documents = _Documents(document, document, reading.around)

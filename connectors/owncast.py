@@ -29,7 +29,8 @@ from urllib.parse import quote, urlsplit
 
 from connectors import rest, safehost
 from connectors.connector import Answer, Dropped, Secret, Unreadable
-from connectors.mapped import decode, text_of, value_at
+from connectors.foreign import decode
+from connectors.mapped import text_of, value_at
 from connectors.mapping import compile_map, pointer
 from connectors.receiving import Hook, HookOptions
 from connectors.talk import Preset, TalkOptions

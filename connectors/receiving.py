@@ -14,7 +14,8 @@ import orjson
 
 from connectors.connector import Answer, Receiver, Secret, Unreadable
 from connectors.documents import events_of_all, plan_of, read_or_tell, usual
-from connectors.mapped import Reading, decode, value_at
+from connectors.foreign import decode
+from connectors.mapped import Reading, value_at
 from connectors.mapping import OUR_OWN, compile_map, pointer
 from connectors.signatures import Auth, delivery_id, refused, same
 

@@ -14,7 +14,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from connectors.mapped import decode, text_of, value_at
+from connectors.foreign import decode
+from connectors.mapped import text_of, value_at
 from connectors.mapping import pointer
 from connectors.times import moment
 

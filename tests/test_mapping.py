@@ -25,7 +25,8 @@ from connectors.event import (
     as_json,
     from_json,
 )
-from connectors.mapped import BAN_REACH, LONGEST_ID, LONGEST_TEXT, Reading, decode, events_of, number_of, text_of
+from connectors.foreign import decode
+from connectors.mapped import BAN_REACH, LONGEST_ID, LONGEST_TEXT, Reading, events_of, number_of, text_of
 from connectors.mapping import FIELDS, KINDS, OUR_OWN, compile_map, pointer
 from connectors.markup import words_of
 from connectors.money import Money, minor, shown

@@ -14,6 +14,7 @@ import orjson
 
 from connectors.connector import Secret, Unreadable
 from connectors.discovery import QuotaPlan
+from connectors.foreign import object_of
 from connectors.rest import Ask
 from connectors.times import moment
 
@@ -87,7 +88,7 @@ def token_ask(login: str, client_id: str, secret: Secret) -> Ask:
 
 def read_token(body: bytes, now: datetime) -> Token:
     """Raises Unreadable."""
-    document = _document(body)
+    document = object_of(body)
     value, seconds = document.get("access_token"), document.get("expires_in")
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
         raise Unreadable("missing_token")
@@ -183,18 +184,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _document(body: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Unreadable("not_json") from None
-    if not isinstance(found, dict):
-        raise Unreadable("not_an_object")
-    return found
-
-
 def _rows(body: bytes) -> list[dict[str, Any]]:
-    data = _document(body).get("data")
+    data = object_of(body).get("data")
     if isinstance(data, dict):
         data = [data]
     if not isinstance(data, list):

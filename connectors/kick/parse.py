@@ -20,6 +20,7 @@ import orjson
 from connectors.connector import Unreadable
 from connectors.digests import content_of
 from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
+from connectors.foreign import decode, object_of
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Context(NamedTuple):
 
 def parse_any(raw: bytes, context: Context) -> list[Event]:
     """One raw payload of either source; or a webhook with its headers, as ``{"headers": {…}, "body": {…} or "…"}``."""
-    document = _object(_json(raw))
+    document = object_of(raw)
     wrapped = next((document[key] for key in ("body", "payload", "data") if key in document), None)
     name = next((name for key in ("event", "type", "eventType", "event_type") if (name := _text(document.get(key)))), "")
     if "broadcaster" in document or (wrapped is None and not name):
@@ -88,7 +89,7 @@ def parse_any(raw: bytes, context: Context) -> list[Event]:
         return frame_events(document, context)
     if wrapped is None:
         raise Unreadable("missing_type")
-    inner = _object(_json(wrapped.encode("utf-8", "surrogatepass")) if isinstance(wrapped, str) else wrapped)
+    inner = _object(decode(wrapped.encode("utf-8", "surrogatepass")) if isinstance(wrapped, str) else wrapped)
     headers = _headers(document.get("headers"))
     kind = headers.get("kick-event-type") or (name if name in NEEDED else guess_type(inner))
     return webhook_events(kind, headers.get("kick-event-message-id") or _digest(raw), inner, context)
@@ -107,7 +108,7 @@ def _headers(found: Any) -> dict[str, str]:
 
 def open_body(body: bytes) -> dict[str, Any]:
     """A webhook's body as an object; raises Unreadable."""
-    return _object(_json(body))
+    return object_of(body)
 
 
 def guess_type(body: Mapping[str, Any]) -> str:
@@ -250,7 +251,7 @@ def _ban(body: Mapping[str, Any], about: _About) -> Removed:
 
 def parse_frame(raw: bytes, context: Context) -> list[Event]:
     """One frame of the socket; raises Unreadable and nothing else."""
-    return frame_events(_object(_json(raw)), context)
+    return frame_events(object_of(raw), context)
 
 
 def frame_events(frame: Mapping[str, Any], context: Context) -> list[Event]:
@@ -379,13 +380,6 @@ def livestream_of(broadcaster: Mapping[str, Any], context: Context) -> str | Non
 
 def _time(value: Any, context: Context) -> datetime:
     return moment(value) or context.received_at.astimezone(UTC)
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise Unreadable("not_json") from None
 
 
 def _object(value: Any, reason: str = "not_an_object") -> dict[str, Any]:

@@ -33,8 +33,9 @@ from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Secret, Throttled, Unreadable
 from connectors.crew import Call, Crew
 from connectors.event import Message
+from connectors.foreign import decode
 from connectors.mastodon import timeline
-from connectors.mastodon.parse import Context, Local, decode, parse_any, parse_frame, read_status, statuses, unreadable_event
+from connectors.mastodon.parse import Context, Local, parse_any, parse_frame, read_status, statuses, unreadable_event
 from connectors.mastodon.timeline import LIMIT, Instance, Tag
 from connectors.pacing import Bucket
 from connectors.proxy import Proxy, address_of

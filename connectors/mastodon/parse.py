@@ -15,11 +15,10 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from connectors.connector import Unreadable
 from connectors.digests import content_of
 from connectors.event import Message, Removed, Unknown
+from connectors.foreign import decode
 from connectors.markup import words_of
 from connectors.times import moment
 
@@ -76,14 +75,6 @@ class Context(NamedTuple):
     domain: str
     """The instance's: its own people are called without one there."""
     local: Local
-
-
-def decode(raw: bytes | str) -> Any:
-    """JSON; raises Unreadable."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise Unreadable("not_json") from None
 
 
 def parse_any(raw: bytes, context: Context) -> list[Event]:

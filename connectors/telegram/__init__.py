@@ -44,6 +44,7 @@ from connectors.connector import (
 from connectors.crew import Call, Crew
 from connectors.digests import content_of
 from connectors.event import Gap, Unknown
+from connectors.foreign import object_of
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.rest import Ask, Reply, client, failure_of, send
 from connectors.telegram.parse import (
@@ -51,7 +52,6 @@ from connectors.telegram.parse import (
     Context,
     Written,
     chat_of,
-    decode,
     is_private,
     livestream_of,
     unreadable_event,
@@ -292,7 +292,7 @@ class Telegram(Connector):
     def _updates(self, raw: bytes) -> list[Any] | None:
         """The updates of an answer. One that makes the whole answer unreadable is asked for alone, and then passed over."""
         try:
-            return _result(decode(raw))
+            return _result(object_of(raw))
         except Unreadable:
             if self._limit > 1:
                 self._limit = 1
@@ -367,7 +367,7 @@ def failure(reply: Reply, now: datetime) -> ConnectorFailure:
     description = b""
     seconds: Any = None
     try:
-        document = decode(reply.body)
+        document = object_of(reply.body)
     except Unreadable:
         document = {}
     if isinstance(document.get("description"), str):
@@ -405,7 +405,7 @@ def _read(update: Any, context: Context) -> list[Event]:
 
 
 def _parse(raw: bytes, context: Context) -> list[Event]:
-    document = decode(raw)
+    document = object_of(raw)
     if "result" not in document:
         return update_events(document, context)
     events: dict[str, Event] = {}
@@ -424,7 +424,7 @@ def _result(document: Mapping[str, Any]) -> list[Any]:
 
 def _result_object(raw: bytes) -> dict[str, Any]:
     try:
-        result = decode(raw).get("result")
+        result = object_of(raw).get("result")
     except Unreadable:
         return {}
     return result if isinstance(result, dict) else {}

@@ -18,8 +18,6 @@ from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from connectors.connector import Unreadable
 from connectors.digests import content_of
 from connectors.event import Gift, Join, Message, Reaction, Removed, Status, Unknown
@@ -100,17 +98,6 @@ class Context(NamedTuple):
     totals: dict[str, Totals]
     """Chat id → reactions so far."""
     written: Written
-
-
-def decode(raw: bytes) -> dict[str, Any]:
-    """An object; raises Unreadable."""
-    try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise Unreadable("not_json") from None
-    if not isinstance(found, dict):
-        raise Unreadable("not_an_object")
-    return found
 
 
 def chat_of(update: Mapping[str, Any]) -> tuple[str, str] | None:

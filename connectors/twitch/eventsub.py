@@ -28,6 +28,7 @@ import msgspec
 from connectors.connector import Hint, Unreadable
 from connectors.digests import content_of
 from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
+from connectors.foreign import object_of
 from connectors.times import moment
 from connectors.twitch.parse import TAKEN_BACK
 
@@ -79,20 +80,9 @@ class Notice(NamedTuple):
     """Of a notification or revocation: the subscription's type."""
 
 
-def document_of(raw: bytes) -> dict[str, Any]:
-    """The JSON object of a frame or a body; raises Unreadable."""
-    try:
-        found = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Unreadable("not_json") from error
-    if not isinstance(found, dict):
-        raise Unreadable("not_an_object")
-    return found
-
-
 def notice_of(raw: bytes, now: datetime) -> Notice:
     """What a frame is; a webhook's body counts as a notification at ``now``. Raises Unreadable."""
-    return _notice_in(document_of(raw), now)
+    return _notice_in(object_of(raw), now)
 
 
 def _notice_in(document: dict[str, Any], now: datetime) -> Notice:
@@ -122,7 +112,7 @@ def notice(what: str, delivery: str, at: datetime, payload: dict[str, Any]) -> N
 
 def parse_document(raw: bytes, context: Context) -> list[Event]:
     """What ``monitor parse`` shows of a frame or a body: as while running, and what would be a hint as a status."""
-    found = _notice_in(_unwrapped(document_of(raw)), context.received_at)
+    found = _notice_in(_unwrapped(object_of(raw)), context.received_at)
     if found.what in OURS:
         return []
     if found.what != "notification":
@@ -153,7 +143,7 @@ def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
     if "headers" not in document or "body" not in document:
         return document
     body = document["body"]
-    return document_of(body.encode("utf-8", "replace")) if isinstance(body, str) else dict_in(document, "body")
+    return object_of(body.encode("utf-8", "replace")) if isinstance(body, str) else dict_in(document, "body")
 
 
 def hint_of(found: Notice) -> Hint | None:

@@ -13,10 +13,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.connector import Answer, Receiver, Unreadable
+from connectors.foreign import object_of
 from connectors.signatures import same
 from connectors.times import moment
 from connectors.twitch import Options
-from connectors.twitch.eventsub import dict_in, document_of, events_of, hint_of, livestream_of, notice
+from connectors.twitch.eventsub import dict_in, events_of, hint_of, livestream_of, notice
 from connectors.twitch.eventsub_helix import secret_of
 from connectors.twitch.parse import Context
 
@@ -62,7 +63,7 @@ class EventSubHook(Receiver):
         if sent is None or abs(now - sent) > WINDOW:
             return _no(403, "outside_window")
         try:
-            body = document_of(request.body)
+            body = object_of(request.body)
             return self._read(what, native, sent, body, now)
         except Unreadable as error:
             return Answer(status=200, reason=error.reason)

@@ -20,10 +20,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from connectors.connector import Throttled, Unreadable
+from connectors.foreign import object_of
 from connectors.pacing import backoff
 from connectors.pushing import Pusher
 from connectors.rest import Ask, Reply
-from connectors.twitch.eventsub import dict_in, document_of, text_in
+from connectors.twitch.eventsub import dict_in, text_in
 from connectors.twitch.eventsub_helix import (
     CHAT,
     FOLLOW,
@@ -245,7 +246,7 @@ class EventSubKeeper(Pusher):
             self._not_before = reset(reply, now)
             return
         try:
-            found = document_of(reply.body) if reply.body.strip() else {}
+            found = object_of(reply.body) if reply.body.strip() else {}
         except Unreadable as error:
             if reply.status < 300:
                 self._trouble(f"Twitch's answer about EventSub cannot be read ({error.reason})", now)

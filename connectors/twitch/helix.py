@@ -14,11 +14,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlencode
 
-import msgspec
-
 from connectors import rest
 from connectors.connector import Broadcast, Refused, Secret, Throttled, Unreadable
 from connectors.discovery import Account, AppDiscoverer, Known, Question, Sighting, Token, batches, given_back
+from connectors.foreign import object_of
 from connectors.rest import Ask, Reply
 from connectors.times import moment
 
@@ -73,7 +72,7 @@ class Helix(AppDiscoverer):
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def read_token(self, body: bytes, now: datetime) -> Token:
-        found = _decode(body)
+        found = object_of(body)
         value = _text(found, "access_token")
         if not value:
             raise Unreadable("no_token")
@@ -128,18 +127,8 @@ def _sighting(native_id: str, stream: dict[str, Any]) -> Sighting:
     )
 
 
-def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Unreadable("not_json") from error
-    if not isinstance(found, dict):
-        raise Unreadable("not_an_object")
-    return found
-
-
 def _rows(body: bytes) -> list[dict[str, Any]]:
-    rows = _decode(body).get("data")
+    rows = object_of(body).get("data")
     if not isinstance(rows, list):
         raise Unreadable("no_data")
     return [row for row in rows if isinstance(row, dict)]

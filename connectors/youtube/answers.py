@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connectors.connector import Unreadable
-from connectors.youtube.parse import decode, events_of, page_of
+from connectors.foreign import decode
+from connectors.youtube.parse import events_of, page_of
 from connectors.youtube.videos import samples, video_of
 
 if TYPE_CHECKING:

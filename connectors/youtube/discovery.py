@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode
 
 from connectors.connector import Refused, Unreadable
 from connectors.discovery import Account, Discoverer, Known, Question, QuotaPlan, Sighting, Token, batches
+from connectors.foreign import object_of
 from connectors.rest import Ask, Reply
-from connectors.youtube.parse import decode
 from connectors.youtube.plan import AT_ONCE, DROPPED_FIRST, Plan, plan
 from connectors.youtube.problems import Refusal, judge
 from connectors.youtube.quota import cost_of, midnight_after, pacific_day
@@ -279,9 +279,7 @@ def _timed(video: Video) -> Broadcast:
 
 
 def _rows(body: bytes) -> list[dict[str, Any]]:
-    content = decode(body)
-    if not isinstance(content, dict):
-        raise Unreadable("not_an_object")
+    content = object_of(body)
     if "error" in content:
         raise Unreadable("api_error")
     items = content.get("items", [])

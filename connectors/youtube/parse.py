@@ -23,11 +23,10 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from connectors.connector import Unreadable
 from connectors.digests import content_of
 from connectors.event import Gift, Message, Removed, Status, Unknown
+from connectors.foreign import decode
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -104,14 +103,6 @@ class Page(NamedTuple):
     """Time of the first item that says one."""
     error: dict[str, Any] | None
     """What went wrong on the server's side in the middle of the response."""
-
-
-def decode(raw: bytes) -> Any:
-    """JSON, whatever it holds; raises Unreadable."""
-    try:
-        return orjson.loads(raw)
-    except ValueError as error:  # JSONDecodeError, and recursion too deep, are both
-        raise Unreadable("not_json") from error
 
 
 def read_page(raw: bytes, context: Context) -> Page:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from connectors.connector import ConnectorFailure, Dropped, Refused, Throttled, Unreadable
+from connectors.foreign import decode
 from connectors.pacing import retry_after
-from connectors.youtube.parse import decode
 from connectors.youtube.quota import midnight_after
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.connector import Broadcast, Unreadable
 from connectors.event import Level, Status, Viewers
-from connectors.youtube.parse import decode, number_of, read_time
+from connectors.foreign import decode
+from connectors.youtube.parse import number_of, read_time
 
 if TYPE_CHECKING:
     from datetime import datetime
