@@ -43,6 +43,14 @@ def valkey() -> Iterator[str]:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short one, because sockets are put into it."""
+    path = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
 async def redis_client(valkey: str) -> AsyncIterator[redis.asyncio.Redis]:
     """A client of an empty server; it never retries by itself, as in production."""
     client = redis.asyncio.Redis.from_url(valkey, retry=Retry(NoBackoff(), 0))

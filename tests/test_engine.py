@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 import redis.asyncio
 
 from monitor.engine import LONGEST_SOCKET_PATH, Engine, EngineBusy, EngineFailed, find_url, newest_aof, socket_folder
-
-
-@pytest.fixture
-def folder():
-    path = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

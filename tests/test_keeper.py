@@ -103,13 +103,14 @@ async def test_a_second_keeper_waits_and_then_goes_on_where_the_first_one_was(st
     assert await store.parts() == {"counting": {"turns": 2}}
 
 
+class Failing(Counting):
+    name = "failing"
+
+    async def turn(self, feed: Feed, store: WallStore, now_ms: int, token: str) -> None:
+        raise OSError("no route")
+
+
 async def test_a_job_that_fails_keeps_nobody_from_their_turn(store):
-    class Failing(Counting):
-        name = "failing"
-
-        async def turn(self, feed: Feed, store: WallStore, now_ms: int, token: str) -> None:
-            raise OSError("no route")
-
     feed = make_feed(store)
     await feed.follow()
     feed.tick()
@@ -120,12 +121,6 @@ async def test_a_job_that_fails_keeps_nobody_from_their_turn(store):
 
 
 async def test_it_is_written_when_each_search_was_made_last_and_a_failing_one_grows_old(store):
-    class Failing(Counting):
-        name = "failing"
-
-        async def turn(self, feed: Feed, store: WallStore, now_ms: int, token: str) -> None:
-            raise OSError("no route")
-
     feed = make_feed(store)
     await feed.follow()
     feed.tick()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
-import tempfile
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from faulty import FaultProxy, kill_and_cut
@@ -17,6 +15,9 @@ from connectors.event import Message, Removed, from_json
 from monitor.engine import Engine
 from monitor.journal import Journal, key, make_client
 from monitor.produce import Producer, place
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PARTITIONS = 4
@@ -30,14 +31,6 @@ def message(number: int, livestream: str | None = None) -> Message:
 
 def messages(count: int, start: int = 0) -> list[Message]:
     return [message(number) for number in range(start, start + count)]
-
-
-@pytest.fixture
-def folder():
-    """A short one, because it holds sockets."""
-    path = Path(tempfile.mkdtemp(prefix="lm-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

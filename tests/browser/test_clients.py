@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from feed_source import Shelf
 from playwright.async_api import async_playwright
+from test_feed import NOW, comments
 from test_wall import ARGUMENTS
+from test_web import serving
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-from feed_source import Shelf  # noqa: E402 — a neighbour's
-from test_feed import NOW, comments  # noqa: E402
-from test_web import serving  # noqa: E402
 
 pytestmark = [pytest.mark.browser]
 

@@ -1,6 +1,7 @@
 """The fake servers of the contract suite: one per platform, speaking that platform's real bytes on 127.0.0.1.
 
-A platform joins the suite by one line in ``FAKES`` and a class with the members of ``Fake``. Faults are none by default, so a
+A platform joins the suite by one line in ``FAKES`` and a class with the members of ``Fake``, most of which ``OverSockets`` or ``OverHttp``
+has already. Faults are none by default, so a
 test reads as: this fault, hence that failure. The fakes are small scripted servers for tests; the crowd for demonstrations and
 benchmarks is ``connectors/simulator``.
 """
