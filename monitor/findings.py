@@ -27,7 +27,7 @@ from connectors import (
 )
 from connectors.connector import Secret
 from monitor.roster import why_not
-from monitor.simulated import unplayed
+from monitor.simulated import PLAYED, unplayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -113,8 +113,8 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
     for platform, number in sorted(Counter(channel.platform for channel in roster.unreachable).items()):
         yield Finding(
             "wrong",
-            f"{platform}: {channels_of(number)} of the roster out of reach, this version has no connector for it; "
-            f"there are {', '.join(PLATFORMS)}. They are shown as unreachable.",
+            f"{platform}: {channels_of(number)} of the roster out of reach, because this version has no connector for it; shown as "
+            "unreachable. What the attendee's own screen shows of it can come by [ssn], see docs/connectors.md.",
         )
     if not watched and not config.event.hashtags:
         yield Finding("wrong", "Nobody is watched: name a list in [roster] file, or livestreams with --watch.")
@@ -133,7 +133,10 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
     for platform in hashtags:
         yield Finding("works", f"{platform}: {counted(len(config.event.hashtags), 'hashtags')} of the event.")
     for platform in sorted({*watched, *hashtags}):
-        yield from _of_the_quota(config, platform, watched[platform] + len(config.event.hashtags) * (platform in hashtags))
+        # A person there is read by the event's hashtags, and costs nothing more.
+        own = sum(one.handle.startswith("#") for one in roster.watchable(config.require_consent) if one.platform == platform)
+        number = own + len(config.event.hashtags) if platform in hashtags else watched[platform]
+        yield from _of_the_quota(config, platform, number)
     for platform in sorted(config.platforms.keys() - {*watched, *hashtags}):
         yield from _of_a_section(config, platform)
     for platform in sorted({*watched, *config.platforms}):
@@ -187,7 +190,7 @@ def _of_one_platform(config: Config, name: str, number: int) -> Finding:
         )
     missing, optional = secrets_missing(name, platform.options)
     if missing:
-        played = config.simulator.enabled and name in DISCOVERERS
+        played = config.simulator.enabled and name in PLAYED
         return Finding(
             "note" if played else "wrong",
             f"{name}: {'played by the simulator; the real one' if played else 'missing: for ' + channels_of(number) + ' it'} needs "
@@ -205,7 +208,7 @@ def _of_a_section(config: Config, name: str) -> Iterator[Finding]:
         return
     missing, _ = secrets_missing(name, platform.options)
     if missing:
-        played = config.simulator.enabled and name in DISCOVERERS
+        played = config.simulator.enabled and name in PLAYED
         yield Finding(
             "note" if played else "wrong", f"{name}: missing: [{name}] needs {' and '.join(missing)}: {where_to_get(name)}."
         )

@@ -17,6 +17,7 @@ import connectors
 from monitor.config import ConfigError
 from monitor.countries import UNKNOWN, find_country, nearest_country
 from monitor.handles import BadHandle, is_native_id, normalise, seal, tidy
+from monitor.links import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -250,10 +251,12 @@ class _Reader:
             if not row[name]:
                 self._problem(name, "", f"a value; {name} must be filled in", skipped=True)
                 return None
-        if platform not in self._platforms:
+        if platform not in self._platforms and platform not in NAMES:  # what is real and cannot be read is counted, not a mistake
             close = difflib.get_close_matches(platform, list(self._platforms), n=1)
             hint = (
-                f'did you mean "{close[0]}"?' if close else f"a platform that can be read: {', '.join(sorted(self._platforms))}"
+                f'a platform that can be read; did you mean "{close[0]}"?'
+                if close
+                else f"a platform that can be read: {', '.join(sorted(self._platforms))}"
             )
             self._problem("platform", row["platform"], f"{hint} (listed as unreachable until then)", skipped=True)
         try:

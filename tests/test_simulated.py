@@ -160,3 +160,19 @@ def test_a_section_that_is_not_played_is_named_and_the_note_is_absent_without_on
     assert as_simulated(config(2)).notes == ()
     assert as_simulated(dataclasses.replace(mine, simulator=Simulator(enabled=False))).notes == ()
     assert any("[sse.mysite] is not read" in str(finding) for finding in findings(mine, ROSTER))
+
+
+def test_of_a_platform_that_is_played_only_the_real_one_lacks_something():
+    roster = parse_roster("attendee,platform,handle,consent\n1,telegram,group_1,yes\n")
+    said = [str(finding) for finding in findings(config(2), roster) if finding.about == "telegram"]
+    assert len(said) == 1
+    assert said[0].startswith("note")
+    assert "played by the simulator; the real one needs token" in said[0]
+
+
+def test_people_cost_nothing_beside_the_hashtags_that_they_are_read_by():
+    roster = parse_roster("attendee,platform,handle,consent\n" + "".join(f"{n},mastodon,ana{n}@mas.to,yes\n" for n in range(90)))
+    event = dataclasses.replace(config(1).event, hashtags=("#One", "#Two"))
+    made = Config(event=event, platforms={"mastodon": Platform(name="mastodon")})
+    (plan,) = (finding.sentence for finding in findings(made, roster) if finding.is_plan)
+    assert "2 hashtags needs" in plan
