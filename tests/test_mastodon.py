@@ -398,20 +398,37 @@ async def test_a_person_is_waited_for_and_is_there_when_a_post_with_the_hashtag_
 
 async def test_who_posted_before_a_reconnect_is_still_there_and_who_was_silent_for_long_is_waited_for():
     async with FakeMastodon() as server:
-        now = datetime.now(UTC)
+        tools = Tools(pseudonym=PSEUDONYM)
+        for name, ago in (("new", 5), ("old", 90)):
+            await tools.memory.put(f"mastodon:posted:mastodon:{name}", (datetime.now(UTC) - timedelta(minutes=ago)).isoformat())
+        covered = Resume(covered_until=datetime.now(UTC))  # that it was read up to now says nothing of the person
         people = [
-            Target(
-                livestream=f"mastodon:{name}",
-                handle=f"{name}@x.example",
-                resume=Resume(covered_until=now - timedelta(minutes=ago)),
-            )
-            for name, ago in (("new", 5), ("old", 90))
+            Target(livestream=f"mastodon:{name}", handle=f"{name}@x.example", resume=covered) for name in ("old", "never", "new")
         ]
-        connector = Mastodon(server.options(), Watch([server.target("#ana", NEW), *people]), Tools(pseudonym=PSEUDONYM))
-        items = await read(connector, is_live)
+        connector = Mastodon(server.options(), Watch([server.target("#ana", NEW), *people]), tools)
+        items = await read(
+            connector,
+            lambda items: any(
+                isinstance(item, Health) and (item.livestream, item.state) == ("mastodon:new", "live") for item in items
+            ),
+        )
     states = {item.livestream: item.state for item in items if isinstance(item, Health)}
-    assert states["mastodon:new"] == "live"
-    assert states.get("mastodon:old", "waiting") == "waiting"
+    assert [states[f"mastodon:{name}"] for name in ("new", "old", "never")] == ["live", "waiting", "waiting"]
+
+
+async def test_the_next_connection_knows_who_posted():
+    async with FakeMastodon() as server:
+        tools = Tools(pseudonym=PSEUDONYM, dice=random.Random(1))
+        person = Target(livestream="mastodon:zoe", handle=f"zoe@{server.domain}")
+        watch = Watch([server.target("#ana", NEW), person], {person.handle: person.livestream})
+        reader = asyncio.create_task(read(Mastodon(server.options(), watch, tools), lambda _: False))
+        await server.heard("#ana")
+        await server.say("#ana", "hello")
+        async with asyncio.timeout(10):
+            while await tools.memory.get("mastodon:posted:mastodon:zoe") is None:
+                await asyncio.sleep(0.01)
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
 
 
 async def test_what_is_no_hashtag_and_what_is_not_configured_is_refused_with_a_sentence():

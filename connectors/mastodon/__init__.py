@@ -140,6 +140,8 @@ class Mastodon(Connector):
         self._crew: Crew[list[Event | Mark | Health]] = Crew(64)
         self._tags: dict[str, Tag] = {}
         """Livestream → hashtag."""
+        self._kept: dict[str, datetime] = {}
+        """What of it the next connection will know."""
         self._cursors: dict[str, dict[str, str]] = {}
         self._shown: dict[str, Health] = {}
         self._people: dict[str, datetime | None] = {}
@@ -176,6 +178,7 @@ class Mastodon(Connector):
             try:
                 for health in self._retarget():
                     yield health
+                await self._recall_people()
                 self._crew.start(self._crew.follow(self.watch))
                 for number, place in enumerate(self._places):
                     self._crew.start(self._read(session, place, self._hurry[number]))
@@ -230,7 +233,7 @@ class Mastodon(Connector):
         for target in self.watch.targets.values():
             tag = timeline.tag_of(target.handle)
             if tag is None and timeline.person_of(target.handle):
-                self._people.setdefault(target.livestream, target.resume.covered_until)
+                self._people.setdefault(target.livestream, None)
             elif tag is None:
                 why = "Mastodon is read by hashtag; write a person as name@instance, a hashtag as #tag or #tag@instance"
                 items += self._show(target.livestream, "refused", why)
@@ -265,6 +268,20 @@ class Mastodon(Connector):
             for livestream, at in self._people.items()
             for item in self._show(livestream, "live" if at is not None and at > since else "waiting", BY_HASHTAG)
         ]
+
+    async def _recall_people(self) -> None:
+        """Who posted before this connection began is there still."""
+        for livestream in self._people:
+            kept = await self.tools.memory.get(f"mastodon:posted:{livestream}")
+            if kept is not None:
+                self._people[livestream] = self._kept[livestream] = datetime.fromisoformat(kept)
+
+    async def _keep_people(self) -> None:
+        for livestream, at in self._people.items():
+            before = self._kept.get(livestream)
+            if at is not None and (before is None or at - before > PRESENT / 10):
+                self._kept[livestream] = at
+                await self.tools.memory.put(f"mastodon:posted:{livestream}", at.isoformat())
 
     def _hear(self, events: Iterable[Event]) -> list[Event | Mark | Health]:
         """The events, and what they say of the people who wrote them."""
@@ -330,6 +347,7 @@ class Mastodon(Connector):
                     marks += self._marks(place, name)
         finally:  # after a failure too: what is known as seen must have been handed on
             await self._hand_on(found, marks)
+            await self._keep_people()
 
     async def _hand_on(self, found: list[Event], marks: list[Mark]) -> None:
         """Hashtags are read one after the other, but what was written first comes first."""
