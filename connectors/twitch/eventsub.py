@@ -23,8 +23,6 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
-
 from connectors.connector import Hint, Unreadable
 from connectors.digests import content_of
 from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
