@@ -26,6 +26,7 @@ import msgspec
 from connectors.event import Event, Gap, Level, Message, Reaction, Removed, from_json
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from monitor import config as configuration
+from monitor.channel_store import ChannelStore
 from monitor.derivation import derivation
 from monitor.derive import Deriver
 from monitor.engine import find_url, newest_aof
@@ -141,6 +142,21 @@ class River:
                 (row["platform"], row["state"], row["reason"]) for row in rows if row["state"] != "live"
             )
             await asyncio.sleep(0.5)
+
+    async def all_known(self, seconds: float = 240) -> None:
+        """Wait until discovery knows of every channel whether it may be read. Until then serve holds in memory, in no file, what webhooks
+        tell of it, as the gate has decided; a kill of serve loses that.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            async with Journal(find_url(self.folder) or "").opened() as journal:
+                rows = await ChannelStore(journal.redis).rows()
+            held = [name for name, row in rows.items() if row.reading == "held"]
+            if rows and not held:
+                break
+            assert time.monotonic() < end, held[:20]
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(3)  # serve follows each second
 
     async def until(self, what, seconds: float, why: str) -> None:
         end = time.monotonic() + seconds

@@ -39,6 +39,7 @@ async def test_every_platform_is_counted_exactly_although_what_receives_and_what
     figures: dict = {}
     with River(tmp_path, count, 300, free_port(), roster=roster) as river:
         await everybody_joined(river, count)
+        await river.all_known()
         for role in ("serve", "count"):
             await asyncio.sleep(2)
             await river.kill(role)

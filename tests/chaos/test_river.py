@@ -53,6 +53,7 @@ async def check_exact(river: River, figures: dict) -> None:
 async def test_counter_server_and_valkey_killed_ten_times_each_and_every_number_is_exact(tmp_path, figures):
     with River(tmp_path, 1200, 2000, free_port()) as river:
         await everybody_joined(river, 1200)
+        await river.all_known()
         started = time.monotonic()
         for _ in range(10):
             for role in ("count", "serve", "valkey"):

@@ -16,6 +16,7 @@ async def test_sixty_livestreams_are_counted_exactly_although_everything_but_the
     figures: dict = {}
     with River(tmp_path, 60, 300, free_port()) as river:
         await everybody_joined(river, 60)
+        await river.all_known()
         for role in ("count", "serve", "valkey", "moderate"):
             await asyncio.sleep(1.5)
             await river.kill(role)
