@@ -24,6 +24,8 @@ from monitor.spikes import MINIMUM, Slot, Spike, Watch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SEEDS = (21, 22, 23, 24)
+"""Worlds on which nothing was tuned; that was done on 11 to 14."""
 SIZE, QUICK = 3 * 360, 150
 """Slots."""
 SLOT = 10
@@ -62,6 +64,8 @@ class Planted:
     factor: float
     raid: bool = False
     usual: float = 0.0
+    several: bool = True
+    """Of at least two livestreams, effectively."""
     opened: float | None = None
     """When it stood on the wall."""
 
@@ -163,6 +167,11 @@ class World:
                 Planted(f"raid:{number}", dice.uniform(900, self.slots * SLOT - 400), 40.0, dice.uniform(2, 10), raid=True)
             )
 
+    def effective(self, head: str) -> float:
+        """Of how many livestreams a country is, by the inverse Simpson index of their rates; many for what is no country."""
+        means = [stream.mean for stream in self.streams if f"country:{stream.country}" == head]
+        return sum(means) ** 2 / max(sum(mean * mean for mean in means), 1e-9) if means else 1e9
+
     def _programme(self, start: int, stream: Stream, side: int) -> float:
         level = 1.0
         for number, (begin, end, tagged) in enumerate(self.sessions):
@@ -178,9 +187,9 @@ class World:
                 level *= 1 + 2.5 * (0.5 if start < at else exp(-(start - at) / 10))
         return level
 
-    def play(self) -> Iterator[Slot]:
+    def play(self) -> Iterator[tuple[int, dict[str, int], dict[str, tuple[str, ...]], dict[str, int]]]:
+        """Start, counts of every series, live livestreams with their series, and counts of each."""
         dice, truth = self.dice, self.truth
-        exposure = Exposure()
         tagged_ids = [n for n, (_, _, tagged) in enumerate(self.sessions) if tagged]
         for number in range(self.slots):
             start = number * SLOT
@@ -256,7 +265,7 @@ class World:
                         extra += mean * min(1.0, lifted[region] / by_region[region])
                     if extra:
                         truth.extra[head, start] += extra
-            yield Slot(start=start, counts=dict(counts), exposed=exposure.take(start, live, by_stream))
+            yield start, dict(counts), live, by_stream
 
 
 @dataclass
@@ -282,11 +291,16 @@ def trial(seed: int, slots: int, rate: float = RATE) -> Result:
     result = Result(hours=slots * SLOT / 3600)
     counts: dict[tuple[str, int], int] = {}
     opened: list[Spike] = []
-    for slot in world.play():
-        counts.update({(head, slot.start): count for head, count in slot.counts.items()})
+    ever: dict[str, Spike] = {}
+    exposure = Exposure()
+    for start, of_series, live, by_stream in world.play():
+        counts.update({(head, start): count for head, count in of_series.items()})
         begun = time.process_time()
-        opened += watch.take(slot)
+        exposed = exposure.take(start, live, by_stream)
+        opened += watch.take(Slot(start=start, counts=of_series, exposed=exposed, live=live, livestreams=by_stream))
         result.seconds += time.process_time() - begun
+        ever.update({spike.id: spike for spike in watch.closed})
+    ended = [*ever.values(), *watch.spikes.values()]
     for spike in opened:
         if is_caused(world, spike, counts):
             result.true += 1
@@ -304,10 +318,13 @@ def trial(seed: int, slots: int, rate: float = RATE) -> Result:
             spike for spike in opened
             if spike.head == one.head and spike.opened is not None and one.begin < spike.opened <= one.begin + one.seconds + 20
         ]  # fmt: skip
-        already = [spike for spike in opened if spike.head == one.head and spike.since <= one.begin < (spike.opened or 0)]
+        already = [
+            spike for spike in ended if spike.head == one.head and spike.since <= one.begin < (spike.closed or slots * SLOT)
+        ]
         if already and not hit:
             continue  # it was open when this one came
         one.usual = usual / len(slots_of)
+        one.several = world.effective(one.head) >= 2
         result.planted.append(one)
         if hit:
             one.opened = (hit[0].opened or 0) + CLOSED_AFTER
@@ -319,7 +336,7 @@ def _found(planted: list[Planted]) -> float:
 
 
 def run(size: int = SIZE) -> list[Row]:
-    results = [trial(seed, size) for seed in (1, 2)]
+    results = [trial(seed, size) for seed in SEEDS]
     true, false = sum(one.true for one in results), sum(len(one.false) for one in results)
     planted = [one for result in results for one in result.planted]
     large = [one for one in planted if one.usual >= LARGE]
@@ -327,9 +344,10 @@ def run(size: int = SIZE) -> list[Row]:
     return [
         row("spikes.precision", true / max(1, true + false), "of opened", "more", limit=1),
         row("spikes.recall", _found(planted), "of planted", "more", limit=1),
-        row("spikes.recall.large", _found(large), "of planted", "more", limit=1),
-        row("spikes.false", false / sum(one.hours for one in results), "an hour", "less", limit=1),
-        row("spikes.delay.p50", percentile(delays, 50), "s", "less", limit=40),
-        row("spikes.delay.p95", percentile(delays, 95), "s", "less", limit=40),
-        row("spikes.slot", 1000 * sum(one.seconds for one in results) / (size * len(results)), "ms", "less", limit=10),
+        row("spikes.recall_large", _found(large), "of planted", "more", limit=1),
+        row("spikes.recall_several", _found([one for one in large if one.several]), "of planted", "more", limit=1),
+        row("spikes.false_per_hour", false / sum(one.hours for one in results), "an hour", "less", limit=1),
+        row("spikes.delay_p50", percentile(delays, 50), "s", "less", limit=40),
+        row("spikes.delay_p95", percentile(delays, 95), "s", "less", limit=40),
+        row("spikes.slot_ms", 1000 * sum(one.seconds for one in results) / (size * len(results)), "ms", "less", limit=10),
     ]  # fmt: skip

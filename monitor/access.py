@@ -39,6 +39,7 @@ ROUTES: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/api/livestreams"): "viewer",
     ("GET", "/map.json"): "viewer",
     ("POST", "/api/highlights"): "moderator",
+    ("POST", "/api/spikes"): "moderator",
     ("GET", "/api/pending"): "moderator",
     ("POST", "/api/pending"): "lead",
     # A moderator is given the messages that wait and nothing else; the commands below are a lead's.

@@ -91,6 +91,8 @@ class Alert:
     severity: int = 3
     """Lowest severity that is sent."""
     text: Literal["full", "snippet", "none"] = "snippet"
+    spikes: bool = False
+    """Spikes are told here, too (``[spikes] alert_severity``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,8 @@ class Spikes:
     """Different people behind it, where that is known."""
     false_per_hour: float = 1.0
     """How many spikes that are none are bearable; fewer means that more is missed, and later."""
+    alert_severity: int = 6
+    """From this severity on an open spike is told to every [[alert]] with ``spikes = true``."""
     owner: str = "command center"
     """Who is called when nobody in particular is."""
     owners: Mapping[str, str] = field(default_factory=dict)

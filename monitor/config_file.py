@@ -262,7 +262,8 @@ def _alert(table: Table, *, tells: bool) -> Alert | None:
     to = table.secret("to", needed=enabled and tells)
     severity = table.integer("severity", 3, low=1, high=4)
     text = table.choice("text", ("full", "snippet", "none"), "snippet")
-    return Alert(to=to, severity=severity, text=cast("Any", text)) if enabled and to is not None else None
+    spikes = table.flag("spikes", default=False)
+    return Alert(to=to, severity=severity, text=cast("Any", text), spikes=spikes) if enabled and to is not None else None
 
 
 def _privacy(table: Table) -> Privacy:
@@ -339,6 +340,7 @@ def _spikes(table: Table) -> Spikes:
         minimum_count=table.integer("minimum_count", usual.minimum_count, low=1, high=1_000_000),
         minimum_authors=table.integer("minimum_authors", usual.minimum_authors, low=1, high=10_000),
         false_per_hour=table.number("false_per_hour", usual.false_per_hour, low=0.001),
+        alert_severity=table.integer("alert_severity", usual.alert_severity, low=1, high=10),
         owner=table.text("owner", usual.owner),
         owners={name: owners.text(name) for name in owners.keys},
     )

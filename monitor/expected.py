@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from math import ceil, exp, floor, lgamma, log, log1p, log2, sqrt
 from typing import NamedTuple
 
-WIDTHS = (1, 2, 4, 6)
-"""Slots that are looked at together: the chart, what opens a spike fast, what opens it surely."""
+WIDTHS = (1, 6)
+"""Slots whose spread is known: of the chart, and of a minute."""
+WIDE_EVERY = 3
 MEMORY = 30
 """Slots that a level remembers."""
 SPREAD_MEMORY = 300
@@ -34,9 +35,6 @@ COMMON = 20.0
 """So many counts must the others have, for what they do to be believed half."""
 LEAST_SPREAD = 1e-4
 """Nothing is purer than 1 %: a variance of mean + mean² / 10,000 is Poisson for all that can be seen."""
-SURE = 4
-CAP = 4.0
-"""In sums of so many slots a slot counts for so many times the expected at most."""
 CLIP = 3.0
 """Errors beyond so many standard deviations count as that many: one unseen spike must not hide the next."""
 BAND = 2.576
@@ -52,7 +50,7 @@ TAIL_PRIOR = 20.0
 USUAL_OFTEN, USUAL_INDEX = 0.02, 0.7
 """Of the tail, before anything was seen; it counts for so many slots beyond the onset."""
 
-_USUAL = {1: 5.0, 2: 8.0, 4: 12.0, 6: 16.0}
+_USUAL = {1: 5.0, 6: 16.0}
 """Variance over mean, less one, of sums of so many slots, before anything was measured; and a common swell of 20 %."""
 _SWELL = 0.04
 
@@ -192,11 +190,13 @@ class Series:
         if len(self.points) <= LAG:
             return
         point = self.points[-1 - LAG]
-        self.held = {start for start in self.held if start >= self.points[0].start}
-        if point.start in self.held:
-            return
+        if self.held:
+            self.held = {start for start in self.held if start >= self.points[0].start}
+            if point.start in self.held:
+                return
         for width in () if changing else WIDTHS:
-            if self.is_clean(width, LAG):
+            # Sums of six overlap, so that every third says nearly as much.
+            if self.is_clean(width, LAG) and (width == 1 or self.age % WIDE_EVERY == 0):
                 self._learn_error(self.sum(width, LAG), width, pool)
         self.slots = min(self.slots + 1, MEMORY)
         # A burst is part of what is usual, but no single slot may carry the level away.
@@ -219,7 +219,7 @@ class Series:
         off = min(CLIP * sigma, abs(found.actual - found.mid))
         error = off * off - found.mid
         spread = self._spreads[width]
-        keep = 1 - 1 / SPREAD_MEMORY
+        keep = 1 - (1 if width == 1 else WIDE_EVERY) / SPREAD_MEMORY
         spread.errors = spread.errors * keep + error
         spread.squares = spread.squares * keep + found.mid**2
         pool.add(width, found.mid, error)
@@ -228,22 +228,24 @@ class Series:
         """Something is about to change: what was before counts for so many slots only."""
         self.slots = min(self.slots, slots)
 
-    def sum(self, width: int, ago: int = 0, *, as_counted: bool = False) -> Sum:
-        """The newest ``width`` slots together, or those before ``ago`` slots; longer sums without what is wild in a single slot."""
-        actual, mid, low, high = 0.0, 0.0, 0.0, 0.0
+    def sum(self, width: int, ago: int = 0) -> Sum:
+        """The newest ``width`` slots together, or those before ``ago`` slots."""
         points = self.points
+        if width == 1 and len(points) > ago:
+            point = points[-1 - ago]
+            return Sum(point.actual, point.mid, point.floor, point.ceiling)
+        actual, mid, low, high = 0, 0.0, 0.0, 0.0
         for number in range(max(0, len(points) - ago - width), len(points) - ago):
             point = points[number]
-            # Sixty seconds are looked at for what lasts: one wild slot must not speak for the other five.
-            actual += min(point.actual, CAP * point.ceiling + CAP) if width >= SURE and not as_counted else point.actual
+            actual += point.actual
             mid += point.mid
             low += point.floor
             high += point.ceiling
-        return Sum(round(actual), mid, low, high)
+        return Sum(actual, mid, low, high)
 
     def spread(self, width: int, pool: Pool) -> float:
         """1/k of sums of so many slots: its own errors and those of its size, and how well the level itself is known."""
-        width = max(known for known in WIDTHS if known <= width)
+        width = WIDTHS[1] if width >= WIDTHS[1] else WIDTHS[0]
         mean = max(0.05, self.level * width)
         own, pooled = self._spreads[width], pool.spread(width, mean)
         prior = SPREAD_SLOTS * mean * mean
@@ -255,11 +257,6 @@ class Series:
         found = self.sum(width)
         spread = self.spread(width, pool)
         return Range(quantile(found.floor, spread, -z), found.mid, quantile(found.ceiling, spread, z))
-
-    def times(self, width: int) -> float:
-        """What was counted, as a multiple of the upper explanation."""
-        found = self.sum(width)
-        return found.actual / max(found.ceiling, 0.5)
 
     def surprise(self, width: int, pool: Pool) -> float:
         """Probability of so many counts or more in the newest ``width`` slots, if nothing special happens."""

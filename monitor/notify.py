@@ -1,4 +1,4 @@
-"""The role ``notify``: tells people about flags, through any service that Apprise speaks. One process works, the others stand by.
+"""The role ``notify``: tells people about flags and spikes, through any service that Apprise speaks. One process works, the others stand by.
 
 Delivery is at least once: an alert's cursor moves after its notices were accepted, and what was told is remembered by flag id for a day.
 Every alert reads for itself, so one whose service is down holds up nobody and loses nothing: its flags wait in their streams.
@@ -14,10 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 from redis.exceptions import RedisError
 
+from monitor import spike_alerts
 from monitor.journal import START, Journal, key, ready
 from monitor.moderation.alerts import Outbox, Place, body, title
 from monitor.moderation.delivery import in_thread, make_sender
@@ -25,13 +27,13 @@ from monitor.moderation.rules import Flag, decode_record
 from monitor.moderation.tally import Tally
 from monitor.setup import Source
 from monitor.stopping import stopping
+from monitor.wall_store import PARTS, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from monitor.config import Alert, Config
     from monitor.journal import Position
-    from monitor.moderation.alerts import Notice
     from monitor.settings import Settings
 
 log = logging.getLogger("monitor.notify")
@@ -76,6 +78,13 @@ class Target:
     _positions: dict[int, Position] = field(default_factory=dict)
     _unrecorded: list[str] = field(default_factory=list)
     """Ids that were told but are not stored as such yet."""
+    severity: int = 10
+    """Lowest severity of a spike that is told, where the alert wants them."""
+    _spikes: dict[str, Any] = field(default_factory=dict)
+    """As the keeper wrote them last."""
+    _spikes_version: int = -1
+    _told: set[str] = field(default_factory=set)
+    """Spikes of those that are told."""
     _stuck: list[asyncio.Future[bool]] = field(default_factory=list)
     _server_ms: int = 0
     _said: str = ""
@@ -93,6 +102,7 @@ class Target:
                         loaded = True
                     await self.read()
                     await self.tell()
+                    await self.tell_spikes()
                     await self.record()
                 except DOUBTS as error:
                     loaded = False
@@ -114,6 +124,7 @@ class Target:
         since, *stored = await self.journal.redis.hmget(CURSOR, [f"{self.id}|since", *fields])
         self.outbox.since_ms = int(since)
         self._positions = {partition: _position(value) for partition, value in enumerate(stored)}
+        self._spikes_version = -1
         self._said = ""
 
     async def read(self) -> None:
@@ -158,19 +169,50 @@ class Target:
         if notice is None:
             return
         texts = title(notice, self.place), body(notice, self.alert.text, self.place)
+        await self._deliver(texts, partial(self.outbox.delivered, notice))
+
+    async def tell_spikes(self) -> None:
+        """Send one open spike that is grave enough and was not told; one that closed before is left out."""
+        if not self.alert.spikes or len(self._stuck) >= MOST_STUCK:
+            return
+        redis = self.journal.redis
+        version = int(await redis.get(VERSION) or 0)
+        if version != self._spikes_version:
+            self._spikes = read_spikes(await redis.hget(PARTS, "spikes"))
+            self._spikes_version = version
+            open_now = spike_alerts.wanted(self._spikes, self.severity)
+            marks = [spike_alerts.mark(name) for name in open_now]
+            scores = await redis.zmscore(SENT, [self._member(one) for one in marks]) if marks else []
+            told = {one for one, score in zip(marks, scores, strict=True) if score is not None}
+            self._told = told | (self._told & set(marks))
+        due = spike_alerts.wanted(self._spikes, self.severity, self._told)
+        if not due or not self.outbox.free(self.clock()):
+            return
+        spike, told_as = self._spikes[due[0]], spike_alerts.mark(due[0])
+        texts = spike_alerts.title(spike, self.place), spike_alerts.body(due[0], spike, self.place)
+
+        def delivered() -> list[str]:
+            self.outbox.failures = 0
+            self._told.add(told_as)
+            return [told_as]
+
+        await self._deliver(texts, delivered)
+
+    async def _deliver(self, texts: tuple[str, str], delivered: Callable[[], list[str]]) -> None:
         self.tally.add("notifications|attempts")
         future = in_thread(partial(self.send, *texts))
         try:
             await asyncio.wait({future}, timeout=DELIVERY_SECONDS)
         except asyncio.CancelledError:
             await asyncio.wait({future}, timeout=LAST_SECONDS)
-            self._answered(notice, future)
+            self._answered(delivered, future)
             raise
-        self._answered(notice, future)
+        self._answered(delivered, future)
 
-    def _answered(self, notice: Notice, future: asyncio.Future[bool]) -> None:
+    def _answered(self, delivered: Callable[[], list[str]], future: asyncio.Future[bool]) -> None:
+        """``delivered`` settles what was sent and returns the ids that are told now."""
         if future.done() and future.result():
-            self._unrecorded += self.outbox.delivered(notice)
+            self._unrecorded += delivered()
             self.tally.add("notifications|sent")
             self._said = ""
             return
@@ -210,6 +252,15 @@ class Target:
             self._said = kind
 
 
+def read_spikes(stored: bytes | None) -> dict[str, Any]:
+    """The part as the keeper wrote it; nothing when it cannot be read."""
+    try:
+        found = orjson.loads(stored or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _position(stored: bytes | None) -> Position:
     entry, _, nonce = (stored or b"").decode().partition(" ")
     return (entry, nonce)
@@ -247,7 +298,7 @@ class Notifier:
                 name += "+"
             known = self._wanted.get(name)
             if known is not None and known.alert == alert:
-                known.place = place
+                known.place, known.severity = place, config.spikes.alert_severity
                 wanted[name] = known
             elif (found := make_sender(alert.to.reveal())) is None:
                 self._say_once(
@@ -258,7 +309,9 @@ class Notifier:
             else:
                 service, send = found
                 label = f"[[alert]] number {number} ({service})"
-                wanted[name] = Target(self.journal, self.tally, name, label, alert, place, send)
+                wanted[name] = Target(
+                    self.journal, self.tally, name, label, alert, place, send, severity=config.spikes.alert_severity
+                )
         if not config.alerts:
             self._say_once(logging.INFO, "no [[alert]] is configured, so flags are told to nobody; docs/moderation.md shows how")
         self._wanted = wanted

@@ -207,7 +207,7 @@ class Spikes:
             begin, end = self._sessions[session]
             if begin <= start < end:
                 counts[f"session:{session}"] = sum(by_livestream.get(name, 0) for name in members)
-        opened = self.watch.take(Slot(start=start, counts=counts, exposed=exposed))
+        opened = self.watch.take(Slot(start=start, counts=counts, exposed=exposed, live=belongs, livestreams=by_livestream))
         if past:
             return
         for spike in opened:

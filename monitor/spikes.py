@@ -1,9 +1,9 @@
 """What is unexpected: spikes over many series, judged slot by slot. Pure: the same slots give the same spikes.
 
-A slot is *raised* when it is above what nineteen of twenty are. Two raised slots in a row make a candidate, and its evidence is the smallest of
-three probabilities, of its last twenty, forty and sixty seconds under the negative binomial of ``expected``, each calibrated by how often
-such probabilities really come (``Tail``), times three because it is the smallest of three. A reaction of a chat, over in thirty seconds, is so
-told from what lasts: it is common in twenty seconds of a chat that reacts, and rare in sixty.
+A candidate is what is above the expected in two slots in a row, and its evidence is the smallest of the probabilities of its last twenty, forty
+and sixty seconds (``evidence``), each only where it is so many times the expected as is worth telling (``LEAST_FACTORS``): twenty seconds must
+show more than sixty. Livestreams are weighed, so a country is not a spike because its busiest chat reacts for half a minute; that lasts, and only
+then is it one, of the country in which it is. A livestream alone is no series: whose country is named, and the card names the livestream.
 
 All series of a slot are tested together by Benjamini and Hochberg (1995), whose bound also holds for series that rise together (Benjamini and
 Yekutieli 2001: positive dependence), as countries, topics and the total do. But a slot comes every ten seconds for ever, and while nothing
@@ -17,12 +17,12 @@ middle between the expected mean and the upper limit, which is lower than what o
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from math import ceil, floor, log2
 from typing import TYPE_CHECKING, Literal
 
-from monitor.expected import COMMON, LAG, MEMORY, Pool, Series, Tail
+from monitor.evidence import Evidence
+from monitor.expected import COMMON, LAG, MEMORY, Pool, Series
 from monitor.exposure import Exposed
 from monitor.windows import SLOT_SECONDS
 
@@ -46,10 +46,16 @@ BEFORE_SECONDS, AFTER_SECONDS, SETTLE_SECONDS = 30, 150, 60
 """Around a session's start and end nothing opens: that the total and sessions change is expected, and the others need a minute to agree."""
 JOINED_SLOTS = 15
 """What a level counts for when livestreams have joined it or left it."""
-TESTED = (2, 4, 6)
-"""Slots whose sums are tested: what is extreme opens after two, what lasts after four or six."""
-LEAST_FACTOR = 2.0
-"""Less than twice the upper explanation is not worth anybody's time, however certain."""
+LEAST_FACTORS = {2: 2.6, 4: 2.1, 6: 1.9}
+"""Slots of a window → less than so many times the expected is not worth anybody's time, however certain. The lifts that one looks for begin
+at three; a moment of the programme that half of the livestreams cheer lasts twenty seconds and is about two."""
+LEAST_NOW = 1.7
+"""The newest two slots must be so many times the expected, that it is not told when it is over,"""
+LEAST_EACH = 1.4
+"""and each of them so many times."""
+SEVERAL = 2.0
+LASTING = 4
+"""A series that is of fewer livestreams (effectively) is a spike only when so many slots in a row are above the expected."""
 MINIMUM = 30
 """Fewer counts in twenty seconds are no spike, however unexpected."""
 SHOWN_SLOTS = 6
@@ -68,6 +74,10 @@ class Slot:
     """Head → engagement; ``total`` is there, and every series that exists, with 0 too."""
     exposed: Exposed = field(default_factory=Exposed)
     """What livestreams that began or ended mean for it."""
+    live: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Livestream → its country, its sessions and ``total``."""
+    livestreams: Mapping[str, int] = field(default_factory=dict)
+    """Livestream → its engagement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +151,7 @@ class Watch:
         self.level = false_per_hour * SLOT_SECONDS / 3600
         self.series: dict[str, Series] = {}
         self.pool = Pool()
-        self.tail = Tail()
-        self._pending: deque[list[tuple[str, int, float, float]]] = deque()
-        """Evidence of the newest slots, which are not learnt from yet."""
+        self.evidence = Evidence()
         self.spikes: dict[str, Spike] = {}
         """Head → its spike that is not closed."""
         self.closed: list[Spike] = []
@@ -158,11 +166,16 @@ class Watch:
             return []
         if self.newest is not None and slot.start - self.newest > MEMORY * SLOT_SECONDS:
             self.series.clear()  # nobody looked for so long that nothing is known
+            self.evidence = Evidence()
         self.newest = slot.start
         # When the first slot after a start or an end is learnt from, what was before is forgotten; the others go with the total.
         if "total" in self.series and any(0 <= slot.start - LAG * SLOT_SECONDS - bound < SLOT_SECONDS for bound in self.bounds):
             self.series["total"].restart(0)
         self._predict(slot)
+        newest = {head: self.series[head].points[-1] for head in slot.counts}
+        self.evidence.take(
+            slot.start, {head: (point.actual, point.ceiling) for head, point in newest.items()}, slot.live, slot.livestreams
+        )
         candidates = {head: chance for head in slot.counts if (chance := self._chance(head, slot.start)) is not None}
         found = discoveries(candidates, len(slot.counts), self.level)
         end = slot.start + SLOT_SECONDS
@@ -175,7 +188,7 @@ class Watch:
         for head in slot.counts:
             series = self.series[head]
             series.learn(self.pool, changing=head == "total" and self._in_grace(head, slot.start))
-        self._learn_tail()
+        self.evidence.learn(slot.start, {head: self.series[head].held for head in slot.counts if self.series[head].held})
         return opened
 
     def doubt(self, head: str, *, doubted: bool) -> None:
@@ -260,32 +273,15 @@ class Watch:
             return None
         if self.learning_until(head) is not None or self._in_grace(head, start) or len(series.points) < SHOWN_SLOTS:
             return None
-        if self._raised(series) < 2 or series.sum(2).actual < self.minimum:
+        # What one livestream does is as that of several only when it lasts.
+        alone = self.evidence.livestreams(head) < SEVERAL
+        if self.evidence.rises(head, LEAST_EACH) < (LASTING if alone else 2) or series.sum(2).actual < self.minimum:
             return None
-        chances = [
-            self.tail.calibrated(width, series.spread(width, self.pool), series.surprise(width, self.pool))
-            for width in TESTED
-            if series.times(width) >= LEAST_FACTOR
-        ]
-        return min(1.0, len(TESTED) * min(chances)) if chances else None
-
-    def _learn_tail(self) -> None:
-        """Remember what the evidence of this slot was; learn from that of the slot that is old enough."""
-        evidence = []
-        for head, series in self.series.items():
-            if series.age > JOIN_SLOTS and len(series.points) >= SHOWN_SLOTS:
-                for width in TESTED:
-                    found = series.sum(width)
-                    spread = series.spread(width, self.pool)
-                    # Of what is hardly above the mean it is enough to know that.
-                    chance = 1.0 if found.actual <= 1.3 * found.ceiling else series.surprise(width, self.pool)
-                    evidence.append((head, width, spread, chance))
-        self._pending.append(evidence)
-        if len(self._pending) > LAG:
-            for head, width, spread, chance in self._pending.popleft():
-                known = self.series.get(head)
-                if known is not None and known.is_clean(width, LAG):
-                    self.tail.add(width, spread, chance)
+        found = self.evidence.found(head)
+        if not found or found[0].factor < LEAST_NOW:
+            return None
+        chances = [window.chance for window in found if window.factor >= LEAST_FACTORS[window.width]]
+        return min(chances) if chances else None
 
     def _missing(self, series: Series | None, total: Series | None) -> int:
         first = LEARN_SLOTS - (total.age if total is not None else 0)
@@ -330,7 +326,7 @@ class Watch:
                 self.closed.remove(again)
                 self.spikes[head] = replace(again, state="open", closed=None, calm=0)
                 continue
-            since = end - self._raised(self.series[head]) * SLOT_SECONDS
+            since = end - self.evidence.rises(head, LEAST_EACH) * SLOT_SECONDS
             self.spikes[head] = self._measured(Spike(head=head, state="open", since=since, opened=end))
             opened.append(self.spikes[head])
         return opened
@@ -363,7 +359,7 @@ class Watch:
         series = self.series[spike.head]
         end = series.points[-1].start + SLOT_SECONDS
         slots = max(1, min(SHOWN_SLOTS, (end - spike.since) // SLOT_SECONDS))
-        found, shown = series.sum(slots, as_counted=True), series.range(slots, self.pool)
+        found, shown = series.sum(slots), series.range(slots, self.pool)
         minute = SHOWN_SLOTS / len(list(series.points)[-slots:])
         factor = found.actual / max(found.mid, 0.5)
         peak = max(spike.peak, factor)

@@ -5,6 +5,7 @@
 | ``{wall}:lease`` | hash | which process keeps the wall: the only one that writes what is *found* (spikes, voices) |
 | ``{wall}:parts`` | hash | name → JSON object; a key of the feed's state, shown by every server with its next tick |
 | ``{wall}:version`` | string | changes with any part; read before the parts, so that a change in between is seen the next time |
+| ``{wall}:seen_spikes`` | hash | spike id → who saw it when (``monitor.spike_seen``) |
 
 What people *say* (scene, pins, decisions) may be written by any server; what is found is written by the owner of the lease only.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LEASE: Final = "{wall}:lease"
 PARTS: Final = "{wall}:parts"
 VERSION: Final = "{wall}:version"
+SEEN_SPIKES: Final = "{wall}:seen_spikes"
 
 
 class WallStore:
@@ -46,14 +48,13 @@ class WallStore:
 
     async def parts(self) -> dict[str, dict[str, Any]]:
         """All parts; one that cannot be read is left out, so that it is shown as unknown."""
-        found: dict[str, dict[str, Any]] = {}
-        for name, data in (await self.journal.redis.hgetall(PARTS)).items():
-            try:
-                part = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(part, dict):
-                found[name.decode()] = part
+        parts, seen = await self.journal.redis.pipeline(transaction=True).hgetall(PARTS).hgetall(SEEN_SPIKES).execute()
+        found = _objects(parts)
+        # The keeper writes spikes anew every ten seconds; what people said of them stands apart, and is put beside them here.
+        spikes = found.get("spikes", {})
+        for name, look in _objects(seen).items():
+            if isinstance(spikes.get(name), dict):
+                spikes[name] = {**spikes[name], "seen": look}
         return found
 
     async def flags(self) -> dict[int, int]:
@@ -77,3 +78,15 @@ class WallStore:
             pipe.hset(PARTS, mapping={name: orjson.dumps(part) for name, part in parts.items()})
             pipe.incr(VERSION)
             await pipe.execute()
+
+
+def _objects(fields: Mapping[bytes, bytes]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, data in fields.items():
+        try:
+            part = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(part, dict):
+            found[name.decode()] = part
+    return found

@@ -37,7 +37,8 @@ from monitor.keeper import Keeper
 from monitor.metrics import make_registry
 from monitor.remote import Remote
 from monitor.snapshot import cells
-from monitor.stage_store import StageStore, Staging
+from monitor.spike_seen import add_seen
+from monitor.stage_store import StageStore, Staging, decided, write_down
 from monitor.token_file import TokenFile
 from monitor.voices import add_voices
 from monitor.wall_jobs import jobs
@@ -155,6 +156,9 @@ def make_app(
             )
         livestream, broadcast, count = said
         await feed.discovered.decide("producer", livestream, broadcast, count)
+        what = next(name for name, value in DECISIONS.items() if value is count)
+        about = decided(what, by=request[VISITOR].name, now_ms=now_ms(), livestream=livestream, broadcast=broadcast)
+        await write_down(feed.discovered.redis, about)
         return _json(b'{"decided":true}')
 
     async def healthy(_: web.Request) -> web.Response:
@@ -199,7 +203,8 @@ def make_app(
     app.router.add_get("/api/pending", pending)
     app.router.add_post("/api/pending", decide)
     if feed.wall is not None:
-        add_voices(app, feed.wall)
+        add_voices(app, feed.wall, now_ms=now_ms)
+        add_seen(app, feed.wall, now_ms=now_ms)
     app.router.add_get("/healthz", healthy)
     app.router.add_get("/readyz", is_ready)
     app.router.add_get("/metrics", metrics)

@@ -51,7 +51,7 @@ def token(role="lead", name="Ana", number=1, **more):
         (
             "moderator",
             {"/", "/feed", "/api/state", "/api/livestreams", "/map.json", "/source", "/api/me", "/remote"}
-            | {"/api/highlights", "/api/pending", "/api/wall/log"},
+            | {"/api/highlights", "/api/spikes", "/api/pending", "/api/wall/log"},
         ),
         ("metrics", {"/metrics"}),
     ],

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from connectors.connector import Secret
 from connectors.event import Message, Removed, as_json
-from monitor import config_file
+from monitor import config_file, spike_alerts
 from monitor.config import Alert, KeywordRule, Simulator
 from monitor.journal import Journal, digest, key
 from monitor.moderation.alerts import (
@@ -40,6 +40,7 @@ from monitor.moderation.tally import KEY, Tally
 from monitor.notify import CURSOR, LEASE, SENT, Notifier, Target, target_id
 from monitor.reader import Reader
 from monitor.roster import Roster
+from monitor.wall_store import WallStore
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -746,3 +747,91 @@ async def test_what_apprise_raises_is_a_failure_and_its_words_are_not_logged(jou
     await turn(one)
     assert one.outbox.failures == 1
     assert WORD not in caplog.text
+
+
+# --- spikes -----------------------------------------------------------------------------------------------------------
+
+SPIKE = {
+    "dimension": "country", "value": "BR", "state": "open", "since": "2026-11-20T12:00:10.000Z", "severity": 7, "factor": 6.21,
+    "session": "opening", "owner": "Latin America desk", "where": {"topic": "robots", "livestreams": ["twitch:some_stranger"]},
+    "why": [{"word": "slander", "share": 0.5}],
+}  # fmt: skip
+
+
+def wants_spikes(journal: Journal, address: str, clock: Seconds | None = None) -> Target:
+    one = target(journal, address, clock=clock)
+    one.alert = replace(one.alert, spikes=True)
+    one.severity = 6
+    return one
+
+
+async def spikes_are(journal: Journal, **spikes) -> None:
+    await WallStore(journal).write({"spikes": spikes})
+
+
+async def test_a_grave_spike_is_told_once_in_a_plain_sentence_without_words_of_strangers(journal, receivers):
+    receiver, address = receivers[0]
+    one = wants_spikes(journal, address)
+    await one.load()
+    await spikes_are(journal, a=SPIKE, small=SPIKE | {"severity": 5}, over=SPIKE | {"state": "closed"})
+    for _ in range(3):
+        one.clock.now += 60
+        await one.tell_spikes()
+        await one.record()
+    got = receiver.notices.get_nowait()
+    assert got["title"] == "User Summit: spike of severity 7"
+    assert got["message"].splitlines() == [
+        "BR is at 6.2 × the expected since 20:00:10 (topic robots, session opening).",
+        "",
+        "Called: Latin America desk",
+        "",
+        "Wall: http://127.0.0.1:8080/#/spikes/a",
+    ]
+    again = wants_spikes(journal, address)  # after a restart
+    await again.load()
+    await again.tell_spikes()
+    assert receiver.notices.empty()
+    await spikes_are(journal, small=SPIKE | {"severity": 6})
+    again.clock.now += 60
+    await again.tell_spikes()
+    assert "#/spikes/small" in await receiver.next(), "it has become grave enough"
+
+
+async def test_an_alert_that_does_not_want_spikes_is_told_none(journal, receivers):
+    receiver, address = receivers[0]
+    one = target(journal, address)
+    one.severity = 1
+    await one.load()
+    await spikes_are(journal, a=SPIKE)
+    await one.tell_spikes()
+    assert receiver.attempts == 0
+
+
+async def test_a_spike_that_was_refused_is_told_later_unless_it_is_over(journal, receivers):
+    receiver, address = receivers[0]
+    one = wants_spikes(journal, address)
+    await one.load()
+    await spikes_are(journal, a=SPIKE, b=SPIKE | {"severity": 6})
+    receiver.status = 500
+    await one.tell_spikes()
+    await one.tell_spikes()
+    assert receiver.attempts == 1, "it waits before it tries again"
+    receiver.status = 200
+    await spikes_are(journal, a=SPIKE | {"state": "closed"}, b=SPIKE | {"severity": 6})
+    one.clock.now += LONGEST_WAIT
+    await one.tell_spikes()
+    assert "#/spikes/b" in await receiver.next()
+    one.clock.now += LONGEST_WAIT
+    await one.tell_spikes()
+    assert receiver.notices.empty()
+
+
+@given(st.dictionaries(st.sampled_from(["dimension", "value", "session", "owner"]), st.text(max_size=40)), st.booleans())
+def test_a_spike_of_any_names_is_one_sentence_and_a_rehearsal_says_so(names, rehearsal):
+    spike = SPIKE | names
+    place = PLACE._replace(rehearsal=rehearsal)
+    assert spike_alerts.title(spike, place).startswith("Rehearsal: ") == rehearsal
+    told = spike_alerts.sentence(spike, place)
+    assert not set(told) & set("<>@&[]`*_~|\\\n\r")
+    assert "stranger" not in spike_alerts.body("x", spike, place)
+    assert "slander" not in spike_alerts.body("x", spike, place)

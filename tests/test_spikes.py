@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.evidence import Evidence
 from monitor.expected import LEAST_SPREAD, Tail, quantile, tail
 from monitor.exposure import FRESH_SLOTS, Exposed, Exposure
 from monitor.spike_story import Said, tokens, where, who, why
@@ -303,3 +304,67 @@ def test_a_session_is_compared_at_the_same_age_and_not_over_holes():
     assert against({"slot_seconds": 60, "engagement": [5, 10]}, {"slot_seconds": 60, "engagement": [10, 10, 99]}) == 0.75
     assert against({"slot_seconds": 60, "engagement": [5, -1]}, {"slot_seconds": 60, "engagement": [10, 10]}) is None
     assert against({"slot_seconds": 60, "engagement": [5]}, {"slot_seconds": 120, "engagement": [5]}) is None
+
+
+# --- livestreams weighed ----------------------------------------------------------------------------------------------
+
+CHATS = [f"c{number}" for number in range(12)]
+BUSY = 10.0
+"""Usual counts of a slot of the busiest chat of twelve; each of the others has a fifth."""
+
+
+def by_chat(count: int, lift, *, seed: int = 3):
+    """Slots of one country with twelve chats, and of a larger one with twelve even ones that does nothing."""
+    dice = Random(seed)
+    live = dict.fromkeys(CHATS, ("country:BR", "total")) | {f"x{name}": ("country:CN", "total") for name in CHATS}
+    for number in range(count):
+        chats = {}
+        for name in live:
+            mean = (BUSY if name == "c0" else BUSY / 5) if name in CHATS else BUSY
+            lifted_mean = mean * lift(number, name)
+            chats[name] = max(0, round(dice.gauss(lifted_mean, lifted_mean**0.5)))
+        counts = {
+            "country:BR": sum(chats[name] for name in CHATS),
+            "country:CN": sum(chats[f"x{name}"] for name in CHATS),
+            "total": sum(chats.values()),
+        }
+        yield Slot(start=T0 + number * 10, counts=counts, live=live, livestreams=chats)
+
+
+def test_one_chat_that_reacts_for_twenty_seconds_now_and_then_makes_no_spike_of_its_country_and_all_chats_together_do():
+    one = Watch()
+    assert played(one, by_chat(160, lambda n, name: 8.0 if name == "c0" and n % 16 < 2 else 1.0)) == []
+    everybody_there = Watch()
+    assert played(everybody_there, by_chat(120, lambda n, name: 4.0 if name in CHATS and 90 <= n < 96 else 1.0)) == ["country:BR"]
+    assert everybody_there.closed[-1].opened == T0 + 920, "of several livestreams two slots are enough"
+
+
+def test_no_livestream_speaks_for_more_than_its_burstiness_allows():
+    evidence = Evidence()
+    for slot in by_chat(60, always):
+        evidence.take(slot.start, {head: (count, 1.0) for head, count in slot.counts.items()}, slot.live, slot.livestreams)
+        evidence.learn(slot.start, {})
+    assert 6 < evidence.livestreams("country:BR") <= 12
+    assert evidence.livestreams("total") == float("inf"), "of the total its own level is what is expected"
+
+
+def test_while_nothing_happens_probabilities_are_what_they_say_or_cautious():
+    evidence, chances = Evidence(), []
+    for number, slot in enumerate(by_chat(700, always, seed=11)):
+        evidence.take(slot.start, {head: (count, 1.0) for head, count in slot.counts.items()}, slot.live, slot.livestreams)
+        evidence.learn(slot.start, {})
+        if number >= 200:
+            chances += [window.chance for head in ("country:BR", "country:CN") for window in evidence.found(head)]
+    for level in (0.2, 0.05, 0.01):
+        assert sum(chance <= level for chance in chances) / len(chances) < 2 * level
+    assert sum(chance <= 0.5 for chance in chances) / len(chances) > 0.2
+
+
+def test_what_was_there_before_the_window_is_no_news():
+    steady, sudden = Evidence(), Evidence()
+    for evidence, begin in ((steady, 84), (sudden, 89)):
+        for number, slot in enumerate(by_chat(92, lambda n, name, b=begin: 2.2 if name in CHATS and n >= b else 1.0)):
+            evidence.take(slot.start, {head: (count, 1.0) for head, count in slot.counts.items()}, slot.live, slot.livestreams)
+            if number < 80:
+                evidence.learn(slot.start, {})
+    assert sudden.found("country:BR")[0].chance < steady.found("country:BR")[0].chance

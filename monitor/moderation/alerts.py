@@ -126,6 +126,13 @@ class Outbox:
         self._not_before = now + GAP_SECONDS
         return Notice(severity, told, len(flags) - len(told))
 
+    def free(self, now: float) -> bool:
+        """Whether something else may be sent now; if so, what follows keeps its distance."""
+        if self._flying or now < self._not_before:
+            return False
+        self._not_before = now + GAP_SECONDS
+        return True
+
     def delivered(self, notice: Notice) -> list[str]:
         """Returns the ids that are told now."""
         self._flying = False
