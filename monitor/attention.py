@@ -213,7 +213,7 @@ def candidates(facts: Facts, now_ms: int, *, new_flags: int = 0, flagged_ms: int
     if total >= 1000 and (late := health.get("late", 0) / total) > LATE_SHARE:
         yield line("late", "", f"{late:.0%} of all events come late", "#/overview", values={"share": round(late, 2)})
     if pending := health.get("coverage", {}).get("pending", 0):
-        yield line("pending", "", f"{pending} live broadcasts to decide about", "/remote", values={"count": pending})
+        yield line("pending", "", f"{pending} live broadcasts to decide about", "/remote#pending", values={"count": pending})
     for name, (platform, country, count, of, quota) in _livestreams(facts):
         yield line(
             name,

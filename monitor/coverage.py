@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from monitor.addresses import watch_address
 from monitor.channels import counting, pending
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def pending_list(rows: Mapping[str, Row], livestreams: Mapping[str, Livestream])
     """Broadcasts that somebody must decide about, for ``/api/pending``; those with the most viewers first."""
     found = []
     for name, row in rows.items():
-        if name in livestreams:
+        if (known := livestreams.get(name)) is not None:
             for live in pending(row):
                 cell: dict[str, Any] = {
                     "livestream": name,
@@ -94,7 +95,9 @@ def pending_list(rows: Mapping[str, Row], livestreams: Mapping[str, Livestream])
                     "why": live.why,
                     "started_at": _iso(live.started_at),
                     "viewers": row.viewers,
-                    "attendee": livestreams[name].attendee,
+                    "attendee": known.attendee,
+                    "country": known.country,
+                    "url": watch_address(row.platform, row.handle, broadcast=live.id, live_url=known.live_url),
                 }
                 found.append({key: value for key, value in cell.items() if value is not None})
     found.sort(key=lambda cell: (-cell.get("viewers", 0), cell["livestream"], cell["broadcast"]))

@@ -114,7 +114,17 @@ class StageStore:
             "at": iso(now_ms), "by": by, "severity": stages.SEVERITY[type(command)], "version": after.version,
             **msgspec.to_builtins(command),
         }  # fmt: skip
-        pipe.xadd(LOG, {"entry": orjson.dumps(entry)}, maxlen=MOST_LOGGED, approximate=True)
+        write_down(pipe, entry)
+
+
+def write_down(to: Any, entry: Mapping[str, Any]) -> Any:
+    """One line of the log, by a client (to be awaited) or a pipeline: names of tokens and ids, never what somebody wrote."""
+    return to.xadd(LOG, {"entry": orjson.dumps(entry)}, maxlen=MOST_LOGGED, approximate=True)
+
+
+def decided(what: str, *, by: str, now_ms: int, **about: str) -> dict[str, Any]:
+    """As a line of the log: what somebody decided beside the stage."""
+    return {"at": iso(now_ms), "by": by, "severity": "change", "command": what, **about}
 
 
 class Staging:

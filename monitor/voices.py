@@ -25,12 +25,14 @@ from monitor.choose import DAY_MS, Around, Pool, Saying, Voice
 from monitor.enrich.normalise import display
 from monitor.enrich.topics import Matcher
 from monitor.entry import is_within
+from monitor.guard import VISITOR
 from monitor.journal import Doubt, key
 from monitor.moderation.rules import Flag, decode_record
+from monitor.stage_store import decided, write_down
 from monitor.wall_store import LEASE, PARTS, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from monitor.config import Config
     from monitor.feed import Feed
@@ -292,8 +294,11 @@ async def forget_author(redis: Any, author: str) -> int:
     return len(found)
 
 
-def add_voices(app: web.Application, store: WallStore) -> None:
-    """``POST /api/highlights``: approve, reject or undo; in force on every wall within a second. Who may is in ``monitor.access``."""
+def add_voices(app: web.Application, store: WallStore, *, now_ms: Callable[[], int]) -> None:
+    """``POST /api/highlights``: approve, reject or undo; in force on every wall within a second. Who may is in ``monitor.access``.
+
+    Who said what about which message stands in the log together with it, or neither does.
+    """
     redis = store.journal.redis
 
     async def decide(request: web.Request) -> web.Response:
@@ -304,7 +309,10 @@ def add_voices(app: web.Application, store: WallStore) -> None:
             return web.Response(status=404, text="There is no such message any more: it was retracted, or has had its time.\n")
         if await redis.llen(SAID) >= MOST_SAID:
             return web.Response(status=503, text="Nobody keeps the wall at the moment; try again when it runs.\n")
-        await redis.rpush(SAID, _encode(said))
+        async with redis.pipeline(transaction=True) as pipe:
+            pipe.rpush(SAID, _encode(said))
+            write_down(pipe, decided(said.decision, by=request[VISITOR].name, now_ms=now_ms(), message=said.id))
+            await pipe.execute()
         return web.Response(body=b'{"decided":true}', content_type="application/json", headers={"Cache-Control": "no-store"})
 
     app.router.add_post("/api/highlights", decide)

@@ -213,7 +213,8 @@ def test_only_open_spikes_are_told_and_the_team_of_the_spike_holds() -> None:
 
 def test_the_configuration_names_other_teams() -> None:
     given_facts = facts({"health": {"coverage": {"pending": 3}}}, owners={"pending": "control room"})
-    assert lines(after(given_facts))[0]["owner"] == "control room"
+    told = lines(after(given_facts))[0]
+    assert (told["owner"], told["link"]) == ("control room", "/remote#pending")
 
 
 def test_a_platform_that_was_not_asked_for_long_and_a_search_that_was_not_made_are_told() -> None:

@@ -11,13 +11,15 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from test_feed import CONFIG, ROSTER, START_AT, Time, row
 
-from monitor.access import is_at_the_desk
+from monitor.access import is_at_the_desk, new_token
 from monitor.channel_store import ChannelStore, Desk
 from monitor.channels import Live, Row, as_json
 from monitor.feed import Feed
 from monitor.journal import make_client
 from monitor.metrics import make_registry
 from monitor.scope import Said
+from monitor.snapshot import iso
+from monitor.stage_store import StageStore
 from monitor.web import make_app, read_decision
 
 LIVE = Live(id="b1", title="the summit", started_at=START_AT, found_at=START_AT, scope="in")
@@ -41,14 +43,14 @@ async def save(store, **rows):
 
 
 @contextlib.asynccontextmanager
-async def serving(store):
+async def serving(store, tokens=()):
     clock = Time()
     source = Shelf(states={"twitch:a": row("live"), "twitch:b": row("live")})
     feed = Feed(CONFIG, ROSTER, source, discovered=store, now_ms=clock)
     await feed.follow()
     await feed.look_around()
     feed.tick()
-    async with TestClient(TestServer(make_app(feed, now_ms=clock))) as client:
+    async with TestClient(TestServer(make_app(feed, now_ms=clock, tokens=lambda: tokens))) as client:
         yield client, feed, clock
 
 
@@ -80,12 +82,32 @@ async def test_the_producer_decides_with_one_request(store, decision, count):
     async with serving(store) as (client, _, _):
         [found] = (await (await client.get("/api/pending")).json())["pending"]
         assert (found["livestream"], found["broadcast"], found["title"]) == ("twitch:b", "b2", "noodles")
+        assert (found["url"], found["viewers"]) == ("https://www.twitch.tv/a", 7)
         body = {"livestream": "twitch:b", "broadcast": "b2", "decision": decision}
         answer = await client.post("/api/pending", json=body)
         assert (answer.status, await answer.json()) == (200, {"decided": True})
         assert await store.said() == {("twitch:b", "b2"): Said(producer=count)}
         await client.post("/api/pending", json={**body, "decision": "ask"})
         assert await store.said() == {}
+
+
+async def test_the_log_says_who_decided_what_about_which_broadcast_and_not_what_its_title_says(store):
+    await save(store, b=known("live", PENDING))
+    (lead, one), (moderator, other) = (
+        new_token(role, name, raw=name[0].encode() * 32, id_=name[0].lower() * 8, made="")
+        for role, name in (("lead", "Ana"), ("moderator", "Mo"))
+    )
+    async with serving(store, (one, other)) as (client, _, clock):
+        body = {"livestream": "twitch:b", "broadcast": "b2", "decision": "accept"}
+        statuses = []
+        for text, decision in ((moderator, "ignore"), (lead, "accept"), (lead, "ask")):
+            headers = {"Authorization": f"Bearer {text}"}
+            statuses.append((await client.post("/api/pending", json={**body, "decision": decision}, headers=headers)).status)
+        assert statuses == [403, 200, 200]
+        assert await StageStore(store.redis).newest(9) == [
+            {"at": iso(clock.ms), "by": "Ana", "severity": "change", "command": what, "livestream": "twitch:b", "broadcast": "b2"}
+            for what in ("ask", "accept")
+        ]
 
 
 @pytest.mark.parametrize(

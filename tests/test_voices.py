@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +26,9 @@ from monitor.moderation.moderate import Moderator
 from monitor.moderation.rules import Rulebook
 from monitor.reader import Reader
 from monitor.roster import Channel, Roster
-from monitor.voices import SAID, VOICES, Voices, add_voices, as_shown, forget_author, read_decision
+from monitor.snapshot import iso
+from monitor.stage_store import StageStore
+from monitor.voices import SAID, VOICES, Voices, as_shown, forget_author, read_decision
 from monitor.wall_store import WallStore
 from monitor.web import make_app
 
@@ -415,8 +416,7 @@ def test_only_a_whole_decision_is_one(body):
 
 async def test_deciding_over_http(river):
     await river.said()
-    app = web.Application()
-    add_voices(app, river.store)
+    app = make_app(river.feed, now_ms=lambda: river.now)
     async with TestClient(TestServer(app)) as client:
 
         async def post(**body) -> int:
@@ -428,6 +428,27 @@ async def test_deciding_over_http(river):
         assert await post(id="t:a", decision="erase") == 400
     assert {name: state for name, state in states(await river.keep()).items() if state == "approved"} == {"a": "approved"}
     assert await river.journal.redis.llen(SAID) == 0
+
+
+async def test_the_log_says_who_approved_and_rejected_what_and_not_a_word_of_it(river):
+    await river.said()
+    text, token = new_token("moderator", "Mo", raw=b"m" * 32, id_="1" * 8, made="")
+    viewer, looks = new_token("viewer", "Vi", raw=b"v" * 32, id_="2" * 8, made="")
+    app = make_app(river.feed, now_ms=lambda: river.now, tokens=lambda: (token, looks))
+    async with TestClient(TestServer(app)) as client:
+        for who, name, decision in (
+            (text, "t:a", "approve"),
+            (viewer, "t:a", "reject"),
+            (text, "t:b", "reject"),
+            (text, "t:nobody", "reject"),
+            (text, "t:b", "undo"),
+        ):
+            body = {"id": name, "decision": decision}
+            await client.post("/api/highlights", json=body, headers={"Authorization": f"Bearer {who}"})
+    assert await StageStore(river.journal.redis).newest(9) == [
+        {"at": iso(river.now), "by": "Mo", "severity": "change", "command": what, "message": name}
+        for what, name in (("undo", "t:b"), ("reject", "t:b"), ("approve", "t:a"))
+    ]
 
 
 @pytest.mark.parametrize(("role", "status"), [("moderator", 200), ("lead", 200), ("viewer", 403), ("metrics", 403), (None, 401)])
