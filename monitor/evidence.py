@@ -21,6 +21,7 @@ from math import erfc, exp, inf, log, log2, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.expected import LAG, Tail
+from monitor.windows import SLOT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -154,7 +155,7 @@ class Evidence:
             else:
                 points.append(Point(start, float(actual), mean, mean, CALM * mean * mean))
             # Windows overlap, so that it is enough to learn from every sixth of a width.
-            number = start // 10
+            number = start // SLOT_SECONDS
             if number % 2 or len(points) < ENOUGH:
                 continue
             if (window := self._test(head, points, TESTED[number // 2 % len(TESTED)])) is not None:
@@ -188,7 +189,7 @@ class Evidence:
 
     def learn(self, start: int, held: Mapping[str, Collection[int]]) -> None:
         """Take in what is LAG slots old, unless it belongs to a spike: ``held``, series → starts of its slots."""
-        old = start - LAG * 10
+        old = start - LAG * SLOT_SECONDS
         held_now = {head for head, starts in held.items() if old in starts}
         for name, one in list(self._livestreams.items()):
             if one.seen < start - AWAY_SECONDS:
@@ -199,7 +200,7 @@ class Evidence:
         if len(self._pending) > LAG:
             for window in self._pending.popleft():
                 starts = held.get(window.head)
-                reach = range(old, old - (window.width + BEFORE) * 10, -10)
+                reach = range(old, old - (window.width + BEFORE) * SLOT_SECONDS, -SLOT_SECONDS)
                 if not starts or not any(at in starts for at in reach):
                     self._learn_window(window)
 
