@@ -1,4 +1,4 @@
-// What a person says about the messages that wait: one message at a time, every word of his sent until it is answered, and confirmed
+// What a person says about the messages (or broadcasts) that wait: one at a time, every word of his sent until it is answered, and confirmed
 // when the feed shows it. Pure: time is handed in.
 
 import type { Highlight } from "../lib/state";
@@ -36,6 +36,13 @@ export interface Deck {
 
 export const EMPTY: Deck = { said: [], current: undefined, since: -Infinity };
 
+/** What is decided about; `text` is what a person reads. */
+export interface Card {
+  id: string;
+  text: string;
+  language?: string;
+}
+
 export type Waiting = Highlight & { id: string };
 
 /** Those that nobody has decided about, here or elsewhere: the best first, of equals the newest. */
@@ -47,18 +54,18 @@ export function waiting(highlights: Readonly<Record<string, Highlight>> | undefi
 }
 
 /** The next message when none is being read. Gives the same deck when nothing changes. */
-export function dealt(deck: Deck, open: readonly Waiting[], now: number): Deck {
+export function dealt(deck: Deck, open: readonly Card[], now: number): Deck {
   if (deck.current !== undefined || open.length === 0) return deck;
   return { ...deck, current: open[0]!.id, since: now };
 }
 
 /** Away from a message that is gone. */
-export function passed(deck: Deck, open: readonly Waiting[], now: number): Deck {
+export function passed(deck: Deck, open: readonly Card[], now: number): Deck {
   return dealt({ ...deck, current: undefined }, open, now);
 }
 
 /** Says it about the message that is being read, and shows the next one. */
-export function decided(deck: Deck, decision: Decision, open: readonly Waiting[], now: number): Deck {
+export function decided(deck: Deck, decision: Decision, open: readonly Card[], now: number): Deck {
   const message = open.find(({ id }) => id === deck.current);
   if (message === undefined || now - deck.since < SETTLE_MS) return deck;
   const { id, text, language } = message;
@@ -103,6 +110,16 @@ export function answered(deck: Deck, status: number): Deck {
 
 /** A frame shows what stands; what was confirmed long enough ago is forgotten. Gives the same deck when nothing changes. */
 export function confirmed(deck: Deck, highlights: Readonly<Record<string, Highlight>> | undefined, now: number): Deck {
+  return settled(deck, now, (one) => {
+    const state = highlights?.[one.id]?.state;
+    if (one.undone) return state === "waiting" || state === undefined ? "done" : "open";
+    if (one.decision === "approve") return state === "approved" ? "done" : state === undefined ? "gone" : "open";
+    return state === "waiting" ? "open" : "done";
+  });
+}
+
+/** `seen`: what is seen of a word that the server has taken. */
+export function settled(deck: Deck, now: number, seen: (one: Said) => Outcome): Deck {
   let changed = false;
   const said = deck.said.flatMap((one, i): Said[] => {
     if (one.undone && one.taken === 2 && deck.said.some(({ id }, j) => j > i && id === one.id)) {
@@ -110,12 +127,7 @@ export function confirmed(deck: Deck, highlights: Readonly<Record<string, Highli
       return [];
     }
     if (one.outcome === "open" && one.taken === (one.undone ? 2 : 1)) {
-      const state = highlights?.[one.id]?.state;
-      const outcome = one.undone
-        ? state === "waiting" || state === undefined ? "done" : "open"
-        : one.decision === "approve"
-          ? state === "approved" ? "done" : state === undefined ? "gone" : "open"
-          : state === "waiting" ? "open" : "done";
+      const outcome = seen(one);
       if (outcome !== "open") {
         changed = true;
         return outcome === "done" && one.undone ? [] : [{ ...one, outcome }];

@@ -2,6 +2,7 @@ import { mount } from "svelte";
 import "../styles/tokens.css";
 import "../styles/wall.css";
 import "./remote.css";
+import "./deck.css";
 import Remote from "./Remote.svelte";
 
 const target = document.getElementById("remote");
