@@ -68,6 +68,10 @@ class Gate:
         """Events in memory."""
         return sum(map(len, self._held.values()))
 
+    def held_since(self) -> dict[str, datetime]:
+        """Livestream → receipt of the oldest event of it in memory, or the event's own time where that is earlier."""
+        return {name: min(min(event.at, event.received_at) for _, event in held) for name, held in self._held.items()}
+
     def update(self, passes: Mapping[str, Pass]) -> list[Event]:
         """New decisions; gives what was held and goes on now."""
         self.passes = passes
@@ -138,8 +142,9 @@ class Gate:
         if not held:
             return [mark]
         marks = []
+        since = self.held_since()
         for name in held:
-            oldest = min(min(event.at, event.received_at) for _, event in self._held[name])
+            oldest = since[name]
             if mark.covered_until is not None:
                 marks.append(Mark(livestreams=(name,), covered_until=min(oldest, mark.covered_until)))
         rest = tuple(name for name in mark.livestreams if name not in self._held)

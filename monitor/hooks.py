@@ -6,7 +6,8 @@ is too long, too slow or packed is not read to its end, and no more than ``MOST_
 
 What a request is worth is decided by the platform's ``Receiver``, which is pure. Each ``serve`` has a spool of its own; the journal knows
 what another one has delivered before. What discovery says of a channel holds here as well (gate.py): what is none of the event's is answered
-and forgotten, and what may be of the event waits in memory for two minutes, not on disk; docs/decisions/0003-told-to-us.md.
+and forgotten, and what may be of the event waits in memory for two minutes, not on disk; docs/decisions/0003-told-to-us.md. A kill in these
+minutes loses it, and the next serve records a Gap (held.py).
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from prometheus_client.registry import Collector
 
 import connectors
 from connectors.connector import Answer, Mark, Receiver, Request, Tools, make_pseudonym
-from connectors.event import Unknown
+from connectors.event import Gap, Unknown
 from monitor.channel_store import ChannelStore
 from monitor.channels import pass_of
 from monitor.gate import Gate
+from monitor.held import HeldFile
 from monitor.produce import RETRIABLE, Producer
 from monitor.push_store import PushStore
 from monitor.setup import author_key
@@ -87,6 +89,7 @@ class Hooks:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(section, ``taken`` or the reason of a refusal) → requests."""
         self.gate = Gate()
+        self._held: HeldFile | None = None
         self._tools, self._now, self._monotonic = tools, now, monotonic
         self._read_seconds, self._put_seconds, self._most_waiting = read_seconds, put_seconds, most_waiting
         self._make_producer = producer
@@ -111,6 +114,9 @@ class Hooks:
         wanted = settings_of(config)
         if wanted and self.producer is None:
             self.producer = await self._stack.enter_async_context(self._make_producer())
+            self._held = HeldFile(self.producer.path.with_suffix(".held"))
+            await self.producer.put(gaps_of(self._held.left(), roster, self._now()))
+            self._held.note({})
         for name in self._receivers.keys() - wanted.keys():
             del self._receivers[name]
         for name, options in wanted.items():
@@ -194,12 +200,22 @@ class Hooks:
         finally:
             await self._let_go([*released, *self.gate.take((), self._monotonic())])
 
+    def _noted(self, *, and_before: bool = False) -> bool:
+        """Whether it stands on disk of whom something waits in memory."""
+        try:
+            if self._held is not None:
+                self._held.note(self.gate.held_since(), and_before=and_before)
+        except OSError:
+            return False
+        return True
+
     async def _let_go(self, items: Iterable[Event | Mark]) -> None:
         """What was held and is of the event goes to the disk; nobody waits for an answer."""
         events = [item for item in items if not isinstance(item, Mark)]
         if events and self.producer is not None:
             self._heard_of(events)
             await self.producer.put(events)
+        self._noted()
 
     async def close(self) -> None:
         """Wait for what is being written, for as long as a sender would have. What is held and of no known broadcast is forgotten."""
@@ -263,6 +279,8 @@ class Hooks:
             unknown = sum(isinstance(event, Unknown) for event in answer.events)
             self.counts[name, "unknown_events"] += unknown
             passed = self.gate.take(answer.events, self._monotonic())
+            if not self._noted(and_before=True):
+                return self._later(name, "full")
             events = [item for item in passed if not isinstance(item, Mark)]
             if events and not await self._on_disk(producer, events):
                 return self._later(name, "full")
@@ -361,6 +379,25 @@ def _is_called(name: str, options: Mapping[str, Any], config: Config) -> bool:
         return connectors.receiver_of(name).receives(connectors.options_of(name)(**options))
     except ValueError:  # said where the receiver is made
         return True
+
+
+def gaps_of(held: Mapping[str, datetime], roster: Roster, now: datetime) -> list[Event]:
+    """What a killed process held in memory is lost: a Gap for each livestream of the roster that it held something of."""
+    channels = roster.by_id()
+    return [
+        Gap(
+            id=f"{channel.platform}:gap:{name}:{since.timestamp():.3f}",
+            platform=channel.platform,
+            livestream=name,
+            at=now,
+            received_at=now,
+            from_=since,
+            to=now,
+            reason="this program ended while it waited to hear whether a broadcast had begun",
+        )
+        for name, since in held.items()
+        if (channel := channels.get(name)) is not None
+    ]
 
 
 def resolved_of(rows: Mapping[str, Row]) -> dict[str, dict[str, str]]:

@@ -150,6 +150,11 @@ class Producer:
         self._writer.shutdown()
         await self._journal.close()
 
+    @property
+    def path(self) -> Path:
+        """Of the spool: another process finds it, and what stands beside it, under the same name after us."""
+        return self._spool.path
+
     async def put(self, events: Sequence[Event]) -> int:
         """Write events to the spool; waits while the spool is full. Returns the number of the last row, for ``acknowledged``."""
         if not events:

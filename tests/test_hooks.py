@@ -382,6 +382,32 @@ async def test_what_was_held_goes_on_from_the_beginning_of_the_broadcast_with_it
         assert [(event["id"], event["broadcast"]) for event in await journalled(journal)] == [("webhook.partner:c2", "b7")]
 
 
+async def test_what_a_kill_takes_from_memory_lies_in_a_gap_and_what_ends_well_leaves_none(valkey, journal, tmp_path):
+    await say(journal, row("held"))
+    noted = tmp_path / "spool" / "serve-0.held"
+    async with receiving(tmp_path, valkey, now=lambda: NOW) as (client, hooks):
+        await hooks.look_first(journal)
+        said = comment(1, at=(NOW - timedelta(seconds=20)).isoformat())
+        assert (await client.post("/hooks/partner", **signed(said))).status == 200
+        when_killed = noted.read_bytes()
+        assert b"words" not in when_killed
+    for left, gaps in ((when_killed, 1), (noted.read_bytes(), 1)):  # killed; then ended well, which adds none
+        noted.write_bytes(left)
+        async with receiving(tmp_path, valkey, now=lambda: NOW) as (_, hooks):
+            await hooks.producer.flushed()
+        found = await journalled(journal)
+        assert [event["kind"] for event in found] == ["gap"] * gaps
+    assert [datetime.fromisoformat(found[0][end]) for end in ("from", "to")] == [NOW - timedelta(seconds=20), NOW]
+
+
+async def test_a_sender_is_told_to_come_again_when_it_cannot_be_noted_who_waits(valkey, journal, tmp_path):
+    await say(journal, row("held"))
+    async with receiving(tmp_path, valkey) as (client, hooks):
+        await hooks.look_first(journal)
+        (tmp_path / "spool" / "serve-0.part").mkdir()
+        assert (await client.post("/hooks/partner", **signed(comment(1)))).status == 503
+
+
 async def test_what_was_held_for_two_minutes_in_vain_is_forgotten(valkey, journal, tmp_path):
     time = [0.0]
     await say(journal, row("held"))
