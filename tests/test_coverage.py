@@ -106,4 +106,5 @@ def test_pending_are_the_undecided_live_ones_of_people_on_the_list_most_viewers_
     assert second == {
         "livestream": "a", "broadcast": "b2", "platform": "twitch", "handle": "alice", "title": "noodles", "viewers": 5,
         "why": "its title does not name the event", "started_at": "2026-10-17T12:00:00Z", "attendee": "Aa",
+        "country": "ZZ", "url": "https://www.twitch.tv/alice",
     }  # fmt: skip
