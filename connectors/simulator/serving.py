@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
@@ -39,7 +40,7 @@ class Bell:
         await self._event.wait()
 
 
-class Server:
+class Server(ABC):
     """Base of the servers; a subclass adds its routes."""
 
     def __init__(self, *, clock: Callable[[], float], mishaps: Mishaps, dice: Random) -> None:
@@ -54,8 +55,9 @@ class Server:
         self._held: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
 
+    @abstractmethod
     def routes(self, app: web.Application) -> None:
-        raise NotImplementedError
+        """Add what is answered."""
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Answer from now on; gives the port."""

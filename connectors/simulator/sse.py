@@ -7,6 +7,7 @@ alive, 204 that all is over. The websocket carries a running number and goes on 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -75,8 +76,9 @@ class Feed(Server):
                 for reader in self.readers:
                     reader.put(self.frame(self.kept[-1]))
 
+    @abstractmethod
     def frame(self, kept: Kept) -> bytes:
-        raise NotImplementedError
+        """What readers are sent of it."""
 
     def tick(self) -> None:
         oldest = self.clock() - KEPT_SECONDS

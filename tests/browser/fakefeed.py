@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import random
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -453,15 +454,16 @@ def merge_patch(old: Any, new: Any) -> Any:
     return patch
 
 
-class Served:
+class Served(ABC):
     """A web server that can go away and come back on the same port."""
 
     def __init__(self, port: int = 0) -> None:
         self.port = port
         self._runner: web.AppRunner | None = None
 
+    @abstractmethod
     def application(self) -> web.Application:
-        raise NotImplementedError
+        """What is served, made anew for each start."""
 
     async def start(self) -> None:
         self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.2)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -138,7 +139,7 @@ class Scripted:
             self._changed.notify_all()
 
 
-class OverSockets(Scripted):
+class OverSockets(Scripted, ABC):
     """A fake that is a websocket server."""
 
     path = ""
@@ -188,9 +189,9 @@ class OverSockets(Scripted):
             return response
         return None
 
+    @abstractmethod
     async def _serve(self, socket: ServerConnection) -> None:
         """One connection, until it ends."""
-        raise NotImplementedError
 
     async def _send(self, socket: ServerConnection, frame: bytes) -> None:
         """One frame, as well as the faults let it through."""
@@ -205,7 +206,7 @@ class OverSockets(Scripted):
                 await socket.send(frame, text=True)
 
 
-class OverHttp(Scripted):
+class OverHttp(Scripted, ABC):
     """A fake that is a web server; its handlers end when their client goes."""
 
     path = ""
@@ -225,11 +226,13 @@ class OverHttp(Scripted):
         await self.cut()
         await self._runner.cleanup()
 
+    @abstractmethod
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        raise NotImplementedError
+        """What is answered."""
 
+    @abstractmethod
     async def cut(self) -> None:
-        raise NotImplementedError
+        """End all connections, without a word."""
 
     def turned_away(self) -> web.Response | None:
         """The plain answer to who is not let in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -45,7 +46,20 @@ TESTS = Path(__file__).parent.parent
 NOW = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)
 PARSE_TOOLS = Tools(pseudonym=make_pseudonym(b"key of the contract suite"), now=lambda: NOW)
 
-pytestmark = pytest.mark.parametrize("platform", PLATFORMS)
+
+def where(holds):
+    """Only for platforms of which this holds; what the others say instead is a test of its own, or a cell that test_ledger.py holds."""
+
+    def mark(function):
+        function.where = holds
+        return function
+
+    return mark
+
+
+def pytest_generate_tests(metafunc):
+    holds = getattr(metafunc.function, "where", lambda _: True)
+    metafunc.parametrize("platform", [platform for platform in PLATFORMS if holds(platform)])
 
 
 def captures(platform: str) -> list[bytes]:
@@ -328,9 +342,19 @@ async def test_each_channel_becomes_live(platform):
         await read(made(platform, server), [], all_live)
 
 
+def tells_removals(platform: str) -> bool:
+    return connectors.class_of(platform).removes
+
+
+@where(lambda platform: not tells_removals(platform))
+def test_who_says_to_tell_no_removals_tells_none(platform):
+    for raw in captures(platform):
+        with contextlib.suppress(Unreadable):
+            assert not any(isinstance(event, Removed) for event in parse(platform, raw))
+
+
+@where(tells_removals)
 async def test_what_is_taken_back_is_yielded_as_removed(platform):
-    if not connectors.class_of(platform).removes:
-        pytest.skip("the platform does not tell what was taken back")
     async with fake(platform) as server:
         items: list = []
         reader = asyncio.create_task(
@@ -486,14 +510,22 @@ async def test_what_is_said_while_away_comes_later_or_lies_in_a_gap(platform):
 # --- trying beforehand -----------------------------------------------------------------------------------------------
 
 
+def can_be_tried(platform: str) -> bool:
+    return not connectors.class_of(platform).untried
+
+
+@where(lambda platform: not can_be_tried(platform))
+def test_what_is_not_tried_by_the_connector_is_tried_by_discovery(platform):
+    assert platform in connectors.DISCOVERERS
+
+
 def tried(platform: str, server, **options) -> Connector:
-    if reason := connectors.class_of(platform).untried:
-        pytest.skip(reason)
     connector = made(platform, server, **options)
     connector.watch.update(list(connector.watch.targets.values())[: connector.tries_at_most])
     return connector
 
 
+@where(can_be_tried)
 async def test_trying_says_who_can_be_read_and_leaves_nothing_open(platform):
     async with fake(platform) as server:
         connector = tried(platform, server)
@@ -506,6 +538,7 @@ async def test_trying_says_who_can_be_read_and_leaves_nothing_open(platform):
                 await asyncio.sleep(0)
 
 
+@where(can_be_tried)
 async def test_trying_takes_nothing_from_whoever_reads_now(platform):
     """A check an hour before the event must not throw out the collector that is already running."""
     async with fake(platform) as server:
@@ -519,6 +552,7 @@ async def test_trying_takes_nothing_from_whoever_reads_now(platform):
     assert [message.text for message in messages(items)] == ["still here"]
 
 
+@where(can_be_tried)
 @pytest.mark.parametrize(
     ("faults", "failure"),
     [(Faults(refuse=True), Refused), (Faults(throttle_seconds=120), Throttled)],
@@ -532,6 +566,7 @@ async def test_trying_fails_as_reading_does(platform, faults, failure):
                 await connector.try_login()
 
 
+@where(can_be_tried)
 async def test_trying_where_nobody_is_is_dropped(platform):
     async with fake(platform) as server:
         connector = tried(platform, server)
@@ -544,10 +579,9 @@ def has_proxy(platform: str) -> bool:
     return "proxy" in {field.name for field in dataclasses.fields(options_of(platform))}
 
 
+@where(has_proxy)
 async def test_everything_goes_through_the_proxy_of_the_section(platform):
     """Both ways out, REST and websocket; the name and the password are the proxy's and nobody else's."""
-    if not has_proxy(platform):
-        pytest.skip("the platform has no proxy; tests/contract/test_ledger.py holds the reason")
     async with tunnel("us er:p@ss") as office, fake(platform) as server:
         items: list = []
         counts: list = []
@@ -565,9 +599,8 @@ async def test_everything_goes_through_the_proxy_of_the_section(platform):
     assert all(came <= let_through for came, let_through in counts), f"something went past the proxy: {counts}"
 
 
+@where(has_proxy)
 async def test_a_proxy_that_does_not_let_us_through_is_refused_in_words(platform, caplog):
-    if not has_proxy(platform):
-        pytest.skip("as above")
     caplog.set_level(logging.DEBUG)
     async with tunnel("name:right") as office, fake(platform) as server:
         connector = made(platform, server, proxy=Proxy(f"http://name:wr0ng-w0rd@127.0.0.1:{office.port}"))
