@@ -94,7 +94,8 @@ class House(Served):
             await asyncio.sleep(0.1)
 
     def count(self, actions: int) -> None:
-        at = int(datetime.now(UTC).timestamp())
+        """In the slot that is over: the one that runs is in no rate yet, and a scene would stand empty until it ends."""
+        at = int(datetime.now(UTC).timestamp()) - 10
         heads = ("total", "country:BR", "platform:twitch", "topic:robots", "topic:hybrid")
         sums = {f"{head}|engagement": actions for head in heads}
         self.shelf.commit(0, Group([f"slot:{at // 10 * 10}", f"minute:{at // 60 * 60}", "total"], sums))
