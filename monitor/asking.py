@@ -44,15 +44,6 @@ class Asking:
     desk: Desk = field(default_factory=Desk)
     failures: int = 0
     not_before: datetime | None = None
-    resolved_day: str = ""
-    """The day of the event for which every account was asked what it is called."""
-    next_sweep: datetime | None = None
-    waiting: list[str] = field(default_factory=list)
-    """Livestreams whose turn has not come in the sweep under way."""
-    left_out: frozenset[str] = frozenset()
-    """Livestreams that the units of a day do not carry."""
-    planned: tuple[datetime, int] | None = None
-    """When that was worked out, and for how many channels."""
     counters: dict[str, int] = field(default_factory=dict)
     _token: Token | None = None
 

@@ -28,7 +28,8 @@ from monitor.channel_store import DELAY_BUCKETS
 from monitor.channels import Row
 from monitor.collect import plan
 from monitor.config import Config, Event, Platform, Scope
-from monitor.discover import Discovery, order
+from monitor.discover import Discovery
+from monitor.discover_plan import order
 from monitor.journal import Journal
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster

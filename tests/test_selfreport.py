@@ -228,7 +228,7 @@ async def test_who_leads_next_asks_about_reports_that_the_one_before_did_not(twi
     await discovery.resign()
     after = await leading(twitch, "two")
     await after.turn()
-    assert after._pressed.keys() == {"twitch:c2"}
+    assert after.book.pressed.keys() == {"twitch:c2"}
     assert len(twitch.calls("streams")) > asked
 
 
