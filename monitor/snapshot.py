@@ -19,7 +19,9 @@ from monitor.addresses import watch_address
 from monitor.attention import SILENT, Asked, Facts, Memory, attention
 from monitor.book import RATE_SLOTS, parts
 from monitor.patch import share
+from monitor.schedule import Schedule
 from monitor.windows import KINDS, SLOT_SECONDS
+from monitor.yesterday import counterparts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -132,6 +134,7 @@ class Picture:
         self.config = config
         self.outside = frozenset(name for name, platform in config.platforms.items() if not platform.in_totals)
         """Platforms that are counted, but not in totals."""
+        self._counterparts = counterparts(config.sessions, Schedule.of(config))
         self._last: dict[str, Any] = {}
         self._viewers: dict[str, int] = {}
         self._peaks: dict[str, int] = {}
@@ -311,6 +314,8 @@ class Picture:
                 result["top_country"] = country
         if curve := around.curves.get(session.id):
             result["curve"] = dict(curve)
+        if before := self._counterparts.get(session.id):
+            result["yesterday"] = before
         return result
 
     def _countries(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:

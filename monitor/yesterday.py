@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from monitor.config import Session
+    from monitor.schedule import Schedule
 
 _ENGAGEMENT = frozenset(ENGAGEMENT)
 _COMPARED = frozenset({"total", "country", "topic", "platform"})
@@ -76,6 +77,18 @@ def counterpart(session: Session, sessions: Iterable[Session], begins: Mapping[s
     ]
     nearest = min(likely, default=None, key=lambda found: found[:2])
     return nearest[2] if nearest is not None and nearest[0] <= NEAR_SECONDS else None
+
+
+def counterparts(sessions: Iterable[Session], schedule: Schedule) -> dict[str, str]:
+    """Session → the one of the event day before that it is compared with, where there is one."""
+    known = tuple(sessions)
+    begins: dict[str, tuple[str, int]] = {}
+    for session in known:
+        start = int(session.start.timestamp())
+        day = schedule.day(start)
+        begins[session.id] = (day, start - schedule.day_bounds(day)[0])
+    found = {session.id: counterpart(session, known, begins) for session in known}
+    return {name: other.id for name, other in found.items() if other is not None}
 
 
 def _day_before(day: str) -> str:

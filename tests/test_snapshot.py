@@ -632,6 +632,20 @@ def test_the_day_is_numbered_from_the_first_session_to_the_last():
     assert "day_number" not in picture(empty_book(), NOW + 10 * 86400, config=config)["event"]
 
 
+def test_a_session_names_the_one_of_the_day_before_that_it_is_compared_with():
+    def moved(name, days, hours):
+        return replace(
+            KICK_OFF,
+            id=name,
+            start=KICK_OFF.start + timedelta(days=days, hours=hours),
+            end=KICK_OFF.end + timedelta(days=days, hours=hours),
+        )
+
+    config = replace(CONFIG, sessions=(KICK_OFF, TRACK, moved("second", 1, 1), moved("late", 1, 3), moved("fourth", 3, 0)))
+    sessions = picture(empty_book(), NOW, config=config)["sessions"]
+    assert {name: one["yesterday"] for name, one in sessions.items() if "yesterday" in one} == {"second": "opening"}
+
+
 @pytest.mark.parametrize(
     ("after", "now", "following"), [(-1, ["track"], "opening"), (0, ["opening", "track"], None), (120, ["track"], None)]
 )
