@@ -39,7 +39,7 @@ class Foreign:
         """Returns when it listens; when it ends instead, its log says why."""
         nowhere = asyncio.subprocess.DEVNULL
         self.process = await asyncio.create_subprocess_exec(*command, stdout=nowhere, stderr=nowhere)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)

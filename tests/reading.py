@@ -22,7 +22,7 @@ def texts(items):
 async def read(connector, until=lambda _: False, items=None):
     """What is yielded until the condition holds; raises what the connector raises. ``items`` can be looked at meanwhile."""
     items = [] if items is None else items
-    async with asyncio.timeout(15), aclosing(connector.events()) as found:
+    async with asyncio.timeout(30), aclosing(connector.events()) as found:
         async for item in found:
             items.append(item)
             if until(items):
@@ -55,14 +55,14 @@ class Heard(list):
         return of(kind, self)
 
     async def until(self, true):
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(lambda: true(self) or self.task.done())
         if self.task.done() and not true(self):
             await self.task
             raise AssertionError("ended before its time")
 
     async def failure(self):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with pytest.raises((Dropped, Throttled, Refused)) as raised:
                 await self.task
         return raised.value

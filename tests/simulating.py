@@ -82,7 +82,7 @@ class World:
 
     async def until(self, true, *, seconds=0.1):
         """Time passes until it is so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not true():
                 self.step(seconds)
                 await asyncio.sleep(0.001)

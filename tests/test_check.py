@@ -379,7 +379,7 @@ async def test_whatever_else_answers_is_one_sentence(data, mark, words):
 
 
 async def test_a_server_that_says_nothing_is_not_waited_for():
-    async with answering(None) as url, asyncio.timeout(5):
+    async with answering(None) as url, asyncio.timeout(30):
         [(mark, sentence)] = await tried(keyed(url), within_seconds=0.05)
     assert (mark, sentence) == (
         "wrong", "twitch: the login got no answer: the platform did not answer within 0.05 s; look at the network and the proxy.",

@@ -241,7 +241,7 @@ async def ids(journal: Journal) -> list[str]:
 
 async def until(what, collector: Collector | None = None) -> None:
     """Bytes travel through real sockets: looked at after each step of the loop."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await what():
             if collector is not None:
                 await settle(collector)

@@ -83,7 +83,7 @@ class Town:
                 await asyncio.sleep(0.01)
 
     async def until_read(self, name, text):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while text not in await self.texts(name):
                 self.simulator.step()
                 await self.collector.flush()

@@ -51,7 +51,7 @@ async def test_a_killed_server_is_noticed_and_starts_again_with_the_same_url_and
     await command(engine.url, "SET", "a", "1")
     url, pid = engine.url, engine.pid
     os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await engine.wait()
     assert await engine.start() == url
     assert engine.pid != pid
@@ -123,7 +123,7 @@ async def test_an_adopted_server_that_dies_is_noticed(folder):
     engine = Engine(folder, runtime_dir=folder)
     await engine.start()
     os.kill(engine.pid, signal.SIGKILL)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await engine.wait()
     await engine.start()
     assert await command(engine.url, "PING")

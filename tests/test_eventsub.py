@@ -586,7 +586,7 @@ class Told:
             self.failure = failure
 
     async def until(self, true):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not true():
                 await self.world.drive(self.keeper)
                 await asyncio.sleep(0.005)
@@ -645,7 +645,7 @@ async def test_a_connection_that_nobody_uses_is_closed_and_the_reason_is_in_word
     keeper = twitch.keeper(kind=EventSub)
     keeper.conduit = "one that is not there"
     async with Told(twitch, keeper) as told:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not twitch.push.sockets:
                 await asyncio.sleep(0.005)
             twitch.clock.advance(11)
@@ -828,7 +828,7 @@ class Whole(World):
 
     async def until(self, true, seconds=0.0):
         """Turns in which the clock advances by so little."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not true():
                 await self.second(seconds)
 
@@ -911,7 +911,7 @@ async def test_who_does_not_lead_any_more_holds_no_connection(whole):
     await whole.until(lambda: whole.push.sockets, 1.0)
     await whole.discovery.pushes.pause()
     await whole.push.settled()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while whole.push.sockets:
             await asyncio.sleep(0.005)
     assert whole.discovery.pushes.pushers == {}

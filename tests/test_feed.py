@@ -389,7 +389,7 @@ async def test_the_running_feed_comes_back_by_itself_and_loads_everything_again(
     feed = Feed(CONFIG, ROSTER, source, ticks=1000, now_ms=Time())
     running = asyncio.create_task(feed.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while "changes" not in feed._failing:
                 await asyncio.sleep(0.001)
             source.down = False

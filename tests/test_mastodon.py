@@ -424,7 +424,7 @@ async def test_the_next_connection_knows_who_posted():
         reader = asyncio.create_task(read(Mastodon(server.options(), watch, tools), lambda _: False))
         await server.heard("#ana")
         await server.say("#ana", "hello")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await tools.memory.get("mastodon:posted:mastodon:zoe") is None:
                 await asyncio.sleep(0.01)
         reader.cancel()

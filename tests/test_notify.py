@@ -352,7 +352,7 @@ class Receiver:
         return web.Response(status=self.status)
 
     async def next(self) -> str:
-        return (await asyncio.wait_for(self.notices.get(), 10))["message"]
+        return (await asyncio.wait_for(self.notices.get(), 30))["message"]
 
 
 @pytest.fixture
@@ -668,7 +668,7 @@ async def test_told_to_stop_in_the_middle_of_a_command_it_stops(journal, receive
     for _ in range(steps):
         await asyncio.sleep(0)
     running.cancel()
-    done, _ = await asyncio.wait({running}, timeout=5)
+    done, _ = await asyncio.wait({running}, timeout=30)
     assert done
 
 

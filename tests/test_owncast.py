@@ -225,7 +225,7 @@ async def test_a_server_inside_is_never_connected_to(handle, monkeypatch):
 async def test_the_origin_is_the_servers_own_and_the_token_the_registered_one():
     async with FakeOwncast() as server:
         connector = Owncast(server.options(), watching(server.url), TOOLS)
-        async with asyncio.timeout(10), aclosing(connector.events()) as items:
+        async with asyncio.timeout(30), aclosing(connector.events()) as items:
             await anext(items)
     assert server.origins == [server.url]
     assert server.tokens == ["tok/en=0"]

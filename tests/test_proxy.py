@@ -122,7 +122,7 @@ async def test_discovery_asks_by_the_proxy_of_the_platforms_section():
             )  # fmt: skip
             discoverer = connectors.discoverer_of("twitch")(options)
             asking = Asking(discoverer, options, fetcher(session), Tools(pseudonym=make_pseudonym(b"k"), now=lambda: NOW))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert await asking.ask(discoverer.resolve(["nobody"])[0]) is not None
     finally:
         await server.stop()

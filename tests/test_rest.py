@@ -55,7 +55,7 @@ async def test_an_event_source_that_breaks_off_is_dropped_at_once(rest):
         found = []
 
         async def read():
-            async with asyncio.timeout(10), aclosing(connector.events()) as items:
+            async with asyncio.timeout(30), aclosing(connector.events()) as items:
                 async for item in items:
                     found.append(item)
                     if isinstance(item, Message):
@@ -73,7 +73,7 @@ async def test_it_need_not_even_close(rest):
         assert await content.readany() == FIRST
         go.set()
         with pytest.raises(aiohttp.ClientPayloadError):
-            await asyncio.wait_for(content.readany(), 10)
+            await asyncio.wait_for(content.readany(), 30)
 
 
 @pytest.mark.parametrize("rest", ENDS, ids=NAMES)
@@ -83,7 +83,7 @@ async def test_the_held_response_of_youtube_ends_too(rest):
 
         async def read():
             async with (
-                asyncio.timeout(10),
+                asyncio.timeout(30),
                 Api(url, Secret("k"), ledger, TOOLS, open_seconds=10, proxy=None) as api,
                 api.held("x", {}) as body,
             ):

@@ -893,7 +893,7 @@ async def test_the_role_serves_the_pages_only_where_the_configuration_says_so(re
     )
     role, said = asyncio.create_task(run(given)), ""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not said:
                 assert not role.done(), role
                 await asyncio.sleep(0.01)

@@ -345,7 +345,7 @@ async def test_of_half_an_answer_the_instances_people_are_not_taken_for_anothers
     connector = Mastodon(Options(url=f"http://127.0.0.1:{runner.addresses[0][1]}"), Watch(TARGETS), world.tools())
 
     async def read():
-        async with asyncio.timeout(5), aclosing(connector.events()) as items:
+        async with asyncio.timeout(30), aclosing(connector.events()) as items:
             async for _ in items:
                 pass
 

@@ -49,7 +49,7 @@ class Reader:
                 self.lines = self.lines[self.lines.index(line) + 1 :]
                 return line
         while True:
-            frame = await asyncio.wait_for(self.ws.recv(), 5)
+            frame = await asyncio.wait_for(self.ws.recv(), 30)
             assert isinstance(frame, str)
             assert frame.endswith("\r\n")
             self.frames.append(frame)
@@ -65,7 +65,7 @@ class Reader:
         found = list(self.lines)
         self.lines = []
         while True:
-            lines = (await asyncio.wait_for(self.ws.recv(), 5)).removesuffix("\r\n").split("\r\n")
+            lines = (await asyncio.wait_for(self.ws.recv(), 30)).removesuffix("\r\n").split("\r\n")
             for line in lines:
                 if line.endswith("PONG tmi.twitch.tv :marker"):
                     return found

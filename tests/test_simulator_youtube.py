@@ -253,7 +253,7 @@ async def test_what_the_connector_reads_is_what_the_ledger_says_also_when_every_
     try:
         made = connector(urls, CHANNELS, simulator)
         task = asyncio.create_task(reader.read(made))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while simulator.platforms["youtube"].server.readers < len(CHANNELS):
                 await asyncio.sleep(0.01)
         await settle(simulator, reader, 40, now)
@@ -265,7 +265,7 @@ async def test_what_the_connector_reads_is_what_the_ledger_says_also_when_every_
             now[0] += 0.1
             simulator.step()
         task = asyncio.create_task(reader.read(connector(urls, CHANNELS, simulator, reader.cursors)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while simulator.platforms["youtube"].server.readers < len(CHANNELS):
                 await asyncio.sleep(0.01)
         await settle(simulator, reader, 20, now)

@@ -182,7 +182,7 @@ async def test_a_relay_without_a_session_in_its_address_is_joined_by_a_frame():
     async with FakeSsn() as server:
         watch = Watch([Target(livestream="ssn:session-x", handle="session-x", native_id=SESSION)])
         connector = Ssn(Options(url=server.url), watch, Tools(pseudonym=PSEUDONYM))
-        async with asyncio.timeout(10), aclosing(connector.events()) as items:
+        async with asyncio.timeout(30), aclosing(connector.events()) as items:
             await anext(items)
             await server.until(lambda: bool(server.heard_frames))
             said = asyncio.create_task(server.say("session-x", "hi"))
@@ -199,6 +199,6 @@ async def test_the_session_stands_in_the_address_of_the_relay():
             Watch([server.target("session-x", Target(livestream="", handle="").resume)]),
             Tools(pseudonym=PSEUDONYM),
         )
-        async with asyncio.timeout(10), aclosing(connector.events()) as items:
+        async with asyncio.timeout(30), aclosing(connector.events()) as items:
             await anext(items)
     assert server.asked[0].path == f"/join/{SESSION}/4"

@@ -46,7 +46,7 @@ async def listening(host: str = "127.0.0.1", answer: bytes = b"", port: int = 0)
 
 async def outcome(connector) -> str:
     try:
-        async with asyncio.timeout(15), aclosing(connector.events()) as items:
+        async with asyncio.timeout(30), aclosing(connector.events()) as items:
             async for item in items:
                 if getattr(item, "state", "") == "live":
                     return "live"

@@ -54,7 +54,7 @@ def child(name, diary, code=LIVES):
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
 
@@ -96,7 +96,7 @@ async def test_a_killed_role_comes_back_and_the_others_are_left_alone(diary):
 
 async def test_a_persons_mistake_stops_everything_and_is_not_repeated(diary):
     supervisor = Supervisor([child("count", diary), child("serve", diary, MISTAKEN)])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await supervisor.run() == 2
     assert lines(diary).count("once") == 1
     assert supervisor.pids == {}
@@ -108,7 +108,7 @@ async def test_a_role_that_ignores_the_request_is_killed_after_the_grace_time(di
     await until(lambda: lines(diary))
     pid = supervisor.pids["count"]
     supervisor.stop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await running == 0
     assert not is_alive(pid)
 
@@ -119,7 +119,7 @@ async def test_a_second_request_to_stop_does_not_wait_for_the_grace_time(diary):
     await until(lambda: lines(diary))
     supervisor.stop()
     supervisor.stop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await running == 0
 
 
@@ -151,7 +151,7 @@ async def test_a_killed_engine_comes_back_with_its_data_and_is_stopped_last(diar
         except redis.exceptions.RedisError:
             return None
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (found := await answers()) is None:
             await asyncio.sleep(0.02)
     assert found == b"1"

@@ -318,7 +318,7 @@ async def test_an_update_is_confirmed_only_after_it_was_handed_on():
     async with FakeTelegram() as server:
         await server.say("ana", "first")
         await server.say("ana", "second")
-        async with asyncio.timeout(10), aclosing(made(server).events()) as stream:
+        async with asyncio.timeout(30), aclosing(made(server).events()) as stream:
             async for item in stream:
                 if isinstance(item, Message):
                     break

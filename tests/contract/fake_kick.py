@@ -91,7 +91,7 @@ class FakeKick(OverSockets):
     def options(self) -> Options:
         """The socket alone: it is the only source of messages that a connector reads itself."""
         return Options(
-            pusher=True, pusher_url=self.url, api=self.api, login=self.api, answer_seconds=0.4 if self.faults.silent else 5.0,
+            pusher=True, pusher_url=self.url, api=self.api, login=self.api, answer_seconds=0.4 if self.faults.silent else 30.0,
             mark_every_seconds=0.05,
         )  # fmt: skip
 

@@ -54,7 +54,7 @@ class FakeMastodon(OverHttp):
 
     def options(self) -> Options:
         return Options(
-            url=self.url, token=Secret(TOKEN), poll_seconds=0.05, answer_seconds=0.4 if self.faults.silent else 5.0,
+            url=self.url, token=Secret(TOKEN), poll_seconds=0.05, answer_seconds=0.4 if self.faults.silent else 30.0,
             requests_per_5_minutes=100_000,
         )  # fmt: skip
 

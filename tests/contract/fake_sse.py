@@ -42,7 +42,7 @@ class FakeSse(OverHttp):
         router.add_get("/{path:.*}", self._serve)
 
     def options(self) -> Options:
-        return Options(url=self.url, open_seconds=0.4 if self.faults.silent else 5.0, idle_seconds=5.0, mark_every_seconds=0.05)
+        return Options(url=self.url, open_seconds=0.4 if self.faults.silent else 30.0, idle_seconds=30.0, mark_every_seconds=0.05)
 
     def target(self, handle: str, resume: Resume) -> Target:
         return Target(livestream=f"sse:{handle}", handle=handle, resume=resume)

@@ -53,7 +53,7 @@ class FakeTelegram(OverHttp):
 
     def options(self) -> Options:
         return Options(
-            token=Secret(TOKEN), url=self.url, poll_seconds=1.0, answer_seconds=0.4 if self.faults.silent else 5.0,
+            token=Secret(TOKEN), url=self.url, poll_seconds=1.0, answer_seconds=0.4 if self.faults.silent else 30.0,
             confirm_seconds=0.01, check_every_seconds=0.001,
         )  # fmt: skip
 

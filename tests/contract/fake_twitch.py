@@ -44,9 +44,9 @@ class FakeTwitch(OverSockets):
         return Options(
             url=self.url,
             join_timeout_seconds=0.3,
-            login_timeout_seconds=0.3 if self.faults.silent else 5.0,
+            login_timeout_seconds=0.3 if self.faults.silent else 30.0,
             ping_every_seconds=0.2,
-            pong_within_seconds=0.3 if self.faults.silent else 5.0,
+            pong_within_seconds=0.3 if self.faults.silent else 30.0,
             overlap_seconds=0.05,
             mark_every_seconds=0.05,
         )

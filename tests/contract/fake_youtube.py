@@ -106,7 +106,7 @@ class FakeYouTube(OverHttp):
             opens_per_second=100,
             broken_reads=3,
             retry_seconds=0.05,
-            open_seconds=0.3 if self.faults.silent else 5.0,
+            open_seconds=0.3 if self.faults.silent else 30.0,
             stall_seconds=0.5,
             viewers_seconds=60.0 if self.faults.half_frame else 0.2,  # an answer about the videos says that the network works
             active_hours=0.001,  # the units last for so short an event at any interval

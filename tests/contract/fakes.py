@@ -130,7 +130,7 @@ class Scripted:
 
     async def until(self, true: Any) -> None:
         """Returns when the condition holds; it is looked at whenever something happened."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(true)
 
     async def note(self) -> None:

@@ -292,7 +292,7 @@ def made(platform: str, server, resumes: dict[str, Resume] | None = None, **opti
 
 async def read(connector: Connector, into: list, until=lambda _: False) -> None:
     """Collect what is yielded until the condition holds, or raise what it raises."""
-    async with asyncio.timeout(15), aclosing(connector.events()) as items:
+    async with asyncio.timeout(30), aclosing(connector.events()) as items:
         async for item in items:
             into.append(item)
             if until(into):
@@ -443,7 +443,7 @@ async def test_cancelling_leaves_no_task_and_no_connection(platform):
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while server.connections or asyncio.all_tasks() - during:
                 await asyncio.sleep(0)
     assert asyncio.all_tasks() <= before
@@ -529,11 +529,11 @@ def tried(platform: str, server, **options) -> Connector:
 async def test_trying_says_who_can_be_read_and_leaves_nothing_open(platform):
     async with fake(platform) as server:
         connector = tried(platform, server)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             found = await connector.try_login()
         assert {health.state for health in found} <= {"live"}
         assert {health.livestream for health in found} <= connector.watch.targets.keys()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while server.connections:
                 await asyncio.sleep(0)
 
@@ -545,7 +545,7 @@ async def test_trying_takes_nothing_from_whoever_reads_now(platform):
         items: list = []
         reader = asyncio.create_task(read(made(platform, server), items, has_texts("still here")))
         await listening(server)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await tried(platform, server).try_login()
         await server.say(server.handles[0], "still here")
         await reader
@@ -561,7 +561,7 @@ async def test_trying_takes_nothing_from_whoever_reads_now(platform):
 async def test_trying_fails_as_reading_does(platform, faults, failure):
     async with fake(platform, faults) as server:
         connector = tried(platform, server)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(failure):
                 await connector.try_login()
 
@@ -571,7 +571,7 @@ async def test_trying_where_nobody_is_is_dropped(platform):
     async with fake(platform) as server:
         connector = tried(platform, server)
     with pytest.raises(Dropped):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await connector.try_login()
 
 

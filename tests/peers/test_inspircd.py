@@ -68,7 +68,7 @@ class Feeder:
                 self.seen.put_nowait(text)
 
     async def wait_for(self, *signs: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             text = ""
             while not any(sign in text for sign in signs):
                 text = await self.seen.get()

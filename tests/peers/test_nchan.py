@@ -118,7 +118,7 @@ class Listener:
             self.heard.notify_all()
 
     async def has(self, count: int) -> None:
-        async with asyncio.timeout(20), self.heard:
+        async with asyncio.timeout(30), self.heard:
             await self.heard.wait_for(lambda: len(self.ids) >= count)
 
 
@@ -164,14 +164,14 @@ async def test_what_is_published_while_away_comes_after_the_last_id(nginx):
         for number in range(3):
             await nginx.say("away", number)
         await listener.has(3)
-        async with asyncio.timeout(5), listener.heard:
+        async with asyncio.timeout(30), listener.heard:
             await listener.heard.wait_for(lambda: listener.resume.cursor is not None)
     first = list(listener.ids)
     for number in range(3, 50):
         await nginx.say("away", number)
     async with Running(listener):
         await nginx.say("away", 50)
-        async with asyncio.timeout(20), listener.heard:
+        async with asyncio.timeout(30), listener.heard:
             await listener.heard.wait_for(lambda: "sse:away-50" in listener.ids)
     assert set(listener.ids) == {f"sse:away-{number}" for number in range(51)}
     assert len(set(listener.ids[len(first) :]) & set(first)) <= 3, "what comes again is what was not marked yet"
@@ -183,7 +183,7 @@ async def test_a_websocket_without_a_cursor_owns_up_to_what_it_missed(nginx):
     async with Running(listener):
         await nginx.say("gappy", 0)
         await listener.has(1)
-        async with asyncio.timeout(5), listener.heard:
+        async with asyncio.timeout(30), listener.heard:
             await listener.heard.wait_for(lambda: listener.resume.covered_until is not None)
     away = datetime.now(UTC)
     await nginx.say("gappy", 1)
@@ -208,11 +208,11 @@ async def test_a_killed_server_is_found_again_and_what_it_forgot_is_a_gap_where_
     async with Running(listener):
         await nginx.say("killed", 0)
         await listener.has(1)
-        async with asyncio.timeout(5), listener.heard:
+        async with asyncio.timeout(30), listener.heard:
             await listener.heard.wait_for(lambda: listener.resume.cursor is not None)
         listener.resume = Resume(cursor=listener.resume.cursor, covered_until=datetime.now(UTC) - timedelta(seconds=1))
         await nginx.kill()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not listener.drops:
                 await asyncio.sleep(0.01)
             await nginx.start()
