@@ -10,20 +10,23 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter as Tally
 from collections import defaultdict
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import msgspec
 
-from connectors.event import Event, Gap, Level, Message, Reaction, Removed, from_json
+from connectors.event import Event, Gap, Level, Message, Reaction, Removed, Status, Viewers, from_json
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
 from monitor import config as configuration
 from monitor.channel_store import ChannelStore
@@ -32,6 +35,7 @@ from monitor.derive import Deriver
 from monitor.engine import find_url, newest_aof
 from monitor.entry import Entry
 from monitor.journal import Journal, key
+from monitor.produce import RETRIABLE
 from monitor.roster import read_roster
 from monitor.simulated import with_simulated
 
@@ -209,35 +213,48 @@ class River:
     # the end
 
     async def drained(self, seconds: float = 300) -> None:
-        """Stop the traffic, wait until everything that is on its way has been counted."""
+        """Stop the traffic, wait until everything that is on its way has been counted; else say what is still where.
+
+        Counters that stand still prove nothing by themselves: while Redis is away, or a process is starved, they stand still as well. So
+        every place in which something may wait is looked into. Viewers and states of livestreams come for ever and are not waited for.
+        """
         self.simulator("pause")
         await asyncio.sleep(4)  # clumped delivery holds messages for 3.1 s
         still, last = 0, None
         end = time.monotonic() + seconds
-        while any(self.simulator("status")[f"{sender}_waiting"] for sender in ("kick", "webhook")):
-            assert time.monotonic() < end, "the webhooks are not taken"
-            await asyncio.sleep(0.5)
         while still < 10:
-            assert time.monotonic() < end, "the numbers do not come to rest"
+            waiting, counted = await self.on_its_way()
+            still = still + 1 if not waiting and counted == last else 0
+            assert time.monotonic() < end, f"still on its way: {waiting or 'what is counted goes on to change'}"
+            last = counted
             await asyncio.sleep(0.5)
-            now = await self.positions()
-            still = still + 1 if now is not None and now == last else 0
-            last = now
 
-    async def positions(self) -> list | None:
-        """Cursors, when every partition is counted to its end."""
-        found = []
+    async def on_its_way(self) -> tuple[dict[str, int], dict[str, int]]:
+        """(place → how much waits there, what is committed of each kind). Upstream first: what moves on meanwhile is met further down."""
+        waiting: Tally[str] = Tally()
+        status, ports = self.simulator("status"), self.simulator_ports()
+        for sender in ("kick", "webhook"):
+            waiting[f"the simulator's {sender} webhooks"] = status[f"{sender}_waiting"]
+        waiting["bytes in sockets between simulator and monitor"] = unread(ports | {self.port})
+        for file in (self.folder / "spool").glob("*.held"):
+            with suppress(OSError, ValueError):
+                waiting[f"livestreams of which {file.stem} holds something in memory"] = len(json.loads(file.read_bytes()))
+        for file in (self.folder / "spool").glob("*.spool"):
+            waiting[f"batches in {file.name}"] = undelivered(file)
+        numbers: Tally[str] = Tally()
         try:
             async with Journal(find_url(self.folder) or "").opened() as journal:
                 for partition in range(journal.partitions):
-                    newest = await journal.redis.xrevrange(key(partition, "s"), count=1)
-                    position = (await journal.checkpoint(partition, "count")).position[0]
-                    if newest and newest[0][0].decode() != position:
-                        return None
-                    found.append(position)
-        except Exception:  # noqa: BLE001 - it may just be restarting
-            return None
-        return found
+                    waiting[f"entries of partition {partition} not counted"] = await uncounted(journal, partition)
+                    values = await journal.redis.hmget(key(partition, "total"), [f"total|{kind}" for kind in COMPARED])
+                    numbers.update({kind: int(value or 0) for kind, value in zip(COMPARED, values, strict=True)})
+        except (*RETRIABLE, ValueError) as error:
+            waiting[f"Redis does not answer: {error}"] = 1
+        return dict(+waiting), dict(numbers)
+
+    def simulator_ports(self) -> set[int]:
+        told = json.loads((self.folder / "simulator.json").read_bytes())
+        return {urlsplit(url).port or 0 for url in told.values() if isinstance(url, str) and "://" in url}
 
     async def audit(self) -> subprocess.CompletedProcess:
         command = [
@@ -281,6 +298,31 @@ class River:
         simulator = dataclasses.replace(config.simulator, enabled=True, livestreams=self.livestreams)
         config = dataclasses.replace(config, simulator=simulator)
         return Deriver(derivation(config, with_simulated(read_roster(config.roster_file), config)))
+
+
+def unread(ports: set[int]) -> int:
+    """Bytes that one end has written and the other has not read yet, on connections of this machine with one of these ports."""
+    waiting = 0
+    for file in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(file).read_text().splitlines()[1:]:
+            _, here, there, state, queues, *_ = line.split()
+            if state == "01" and not ports.isdisjoint(int(end.rpartition(":")[2], 16) for end in (here, there)):
+                waiting += sum(int(number, 16) for number in queues.split(":"))
+    return waiting
+
+
+def undelivered(spool: Path) -> int:
+    """Batches of which the producer has not noted that the journal has them."""
+    with closing(sqlite3.connect(f"file:{spool}?mode=ro", uri=True, timeout=5)) as database, suppress(sqlite3.OperationalError):
+        return int(database.execute("SELECT count(*) FROM rows WHERE acknowledged IS NULL").fetchone()[0])
+    return 1  # it cannot be looked into at this moment
+
+
+async def uncounted(journal: Journal, partition: int) -> int:
+    """Entries behind the counter's cursor, but for viewers and states: those come for ever."""
+    position = (await journal.checkpoint(partition, "count")).position[0]
+    behind = await journal.scan(partition, f"({position}" if position else "", "", 100_000)
+    return sum(not isinstance(from_json(payload), Viewers | Status) for _, payload in behind)
 
 
 def ledger_id(event: Event) -> str:
