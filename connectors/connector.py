@@ -263,6 +263,8 @@ class Connector(ABC):
 
     removes: ClassVar[bool] = True
     """Whether the platform tells what was taken back."""
+    reads_headers: ClassVar[bool] = False
+    """Whether ``parse`` knows a request recorded as ``{"headers": {…}, "body": "…"}``, because the headers say what the body does not."""
     untried: ClassVar[str] = ""
     """Why ``try_login`` has nothing to try; empty: it has."""
     tries_at_most: ClassVar[int] = 50

@@ -1,8 +1,8 @@
 """`monitor parse` and `monitor classify`: what the pipeline makes of one line, without the pipeline.
 
 Both read lines and write NDJSON, one line after the other, so that they work in a pipe. A line that cannot be read is named on
-standard error with its number; the others still come out, and the exit code is 1 at the end. ``parse`` also takes JSON that is spread over
-several lines, lists of payloads, and the text of server-sent events (captured.py).
+standard error with its number; the others still come out, and the exit code is 1 at the end. ``parse`` also takes what people
+really have: JSON spread over several lines, lists, log lines, requests with their headers, HAR files, gzip (captured.py, unwrapped.py).
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import contextlib
 import difflib
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from connectors import KNOWN, NAMED, kind_of, parser_of
 from connectors.connector import Connector, Tools, Unreadable, make_pseudonym
 from connectors.event import as_json
-from monitor.captured import Payload, lines_of, payloads
+from monitor.captured import PACKED, Payload, lines_of, payloads
 from monitor.config import ConfigError
 from monitor.enrich.topics import Flag, Matcher
+from monitor.unwrapped import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 BASE64: Final = b"base64:"
 """Prefix of a line that carries a binary payload."""
+DEEPEST: Final = 4
+"""A list of records of requests with a text of JSON: so many times something captured is looked into."""
 SHOWCASE_KEY: Final = b"monitor parse"
 """Not the event's key: what this tool prints cannot be joined with the authors in a journal."""
 
@@ -54,10 +57,10 @@ async def parse(settings: Settings) -> int:
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(KNOWN))}"
         raise ConfigError(f'there is no platform "{name}"; {hint}')
     _give_back_signals()
-    read = _reader(name, settings, Tools(pseudonym=make_pseudonym(SHOWCASE_KEY)))
+    reader = _reader(name, settings, Tools(pseudonym=make_pseudonym(SHOWCASE_KEY)))
     unreadable = 0
     for captured in payloads(_lines(settings.args.file)):
-        for place, found in _read(captured, read):
+        for place, found in _read(captured, reader):
             if isinstance(found, Unreadable):
                 unreadable += 1
                 sys.stderr.write(f"line {captured.number}{place}: unreadable: {found.reason}\n")
@@ -67,32 +70,41 @@ async def parse(settings: Settings) -> int:
     return 1 if unreadable else 0
 
 
-def _read(captured: Payload, read: Callable[[bytes], list[Event]]) -> Iterator[tuple[str, list[Event] | Unreadable]]:
+class _Reader(NamedTuple):
+    """What reads a platform's payloads one after the other."""
+
+    read: Callable[[bytes], list[Event]]
+    takes_whole: bool = False
+    """Whether it knows a recorded request, or any shape; of others what was recorded is read."""
+
+
+def _read(captured: Payload, reader: _Reader, levels: int = DEEPEST) -> Iterator[tuple[str, list[Event] | Unreadable]]:
     """(which item of a list, events or the reason why there are none); a payload that is nothing as a whole is read in parts."""
-    try:
-        yield "", read(payload(captured.raw))
-    except Unreadable as problem:
-        parts = captured.parts()
-        for number, part in enumerate(parts, 1):
-            place = f", item {number}" if len(parts) > 1 else ""
-            try:
-                yield place, read(part)
-            except Unreadable as wrong:
-                yield place, wrong
-        if not parts:
-            yield "", problem
+    parts = [] if reader.takes_whole else recorded(captured.raw)
+    if not parts or not levels:
+        try:
+            yield "", reader.read(payload(captured.raw))
+        except Unreadable as problem:
+            parts = captured.parts() if levels else []
+            if not parts:
+                yield "", problem
+        else:
+            return
+    for number, part in enumerate(parts, 1):
+        place = f", item {number}" if len(parts) > 1 else ""
+        for within, found in _read(Payload(captured.number, part), reader, levels - 1):
+            yield place + within, found
 
 
-def _reader(name: str, settings: Settings, tools: Tools) -> Callable[[bytes], list[Event]]:
-    """What reads a platform's payloads one after the other; those of a section with a map of its own, with that map."""
+def _reader(name: str, settings: Settings, tools: Tools) -> _Reader:
+    """That of a platform; of a section with a map of its own, with that map."""
     kind: Any = parser_of(name)
     if kind_of(name) in NAMED:
         options = kind.options(**{"section": name, **settings.config.platform(name).options})
-        return lambda raw: list(kind.parse_with(options, raw, tools))
+        return _Reader(lambda raw: list(kind.parse_with(options, raw, tools)), takes_whole=True)
     if issubclass(kind, Connector):
-        reads: Callable[[bytes], list[Event]] = kind.remembering(tools)
-        return reads
-    return lambda raw: list(kind.parse(raw, tools))
+        return _Reader(kind.remembering(tools), kind.reads_headers)
+    return _Reader(lambda raw: list(kind.parse(raw, tools)))
 
 
 async def classify(settings: Settings) -> int:
@@ -129,7 +141,7 @@ def _lines(file: Path | None) -> Iterator[tuple[int, bytes]]:
     with contextlib.ExitStack() as stack:
         source = sys.stdin.buffer if file is None else stack.enter_context(file.open("rb"))
         for number, line in enumerate(source, 1):
-            if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            if number == 1 and line[:2] in PACKED:
                 yield from ((n, text.rstrip(b"\r")) for n, text in enumerate(lines_of(line + source.read()), 1))
                 return
             yield number, line.rstrip(b"\r\n")

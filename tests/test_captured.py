@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 
 import pytest
@@ -88,6 +90,14 @@ def parse(tmp_path, capsysbinary):
     return typed
 
 
+def request(body: bytes) -> bytes:
+    return b"POST /hooks/x HTTP/1.1\nHost: monitor.example\nContent-Type: application/json\nX-Any: a:b\n\n" + body + b"\n"
+
+
+def har(entry: dict) -> bytes:
+    return json.dumps({"log": {"version": "1.2", "entries": [{"request": {}, "response": {}, **entry}]}}, indent=1).encode()
+
+
 UPDATE = {
     "update_id": 1,
     "message": {"message_id": 5, "from": {"id": 7, "first_name": "Ana"}, "chat": {"id": -1001, "type": "group"}, "date": 1795151369, "text": "olá 奇瑞"},
@@ -108,13 +118,73 @@ UPDATE = {
         b"data: " + json.dumps(UPDATE).encode() + b"\n\n",
         json.dumps(json.dumps(UPDATE)).encode(),
         json.dumps(UPDATE["message"]).encode(),
+        gzip.compress(json.dumps(UPDATE).encode() + b"\n"),
+        gzip.compress(json.dumps(UPDATE, indent=2).encode())[:-4],
+        b"2026-11-20T12:00:00.123Z " + json.dumps(UPDATE).encode(),
+        b"[12:00:01] [INFO] received: " + json.dumps([UPDATE]).encode() + b" (212 bytes)",
+        b"2026-11-20 12:00:00,123 DEBUG body = " + json.dumps(UPDATE, indent=2).encode(),
+        b"< " + json.dumps(UPDATE).encode(),
+        repr(json.dumps(UPDATE, ensure_ascii=False).encode()).encode(),
+        repr(json.dumps(UPDATE, ensure_ascii=False) + "\r\n").encode(),
+        json.dumps({"ts": 1795151369.5, "logger": "hooks", "msg": json.dumps(UPDATE)}).encode(),
+        json.dumps({"received_at": "2026-11-20T12:00:00Z", "payload": UPDATE}).encode(),
+        json.dumps({"headers": {"Host": "x"}, "body": json.dumps(UPDATE)}).encode(),
+        json.dumps([{"headers": [["host", "x"]], "method": "POST", "body": UPDATE}], indent=2).encode(),
+        json.dumps({"request": {"method": "POST", "headers": {}, "body": json.dumps(UPDATE)}}).encode(),
+        request(json.dumps(UPDATE).encode()),
+        request(json.dumps(UPDATE, indent=2).encode()).replace(b"\n", b"\r\n"),
+        request(json.dumps(UPDATE).encode()).partition(b"\n")[2],
+        b"HTTP/2 200\ncontent-type: application/json\nserver: nginx\n\n" + json.dumps({"ok": True, "result": [UPDATE]}).encode(),
+        har({"response": {"content": {"text": json.dumps(UPDATE)}}}),
+        har({"response": {"content": {"text": base64.b64encode(json.dumps(UPDATE).encode()).decode(), "encoding": "base64"}}}),
+        har({"request": {"headers": [{"name": "Host", "value": "x"}], "postData": {"text": json.dumps(UPDATE)}}}),
+        har({"_webSocketMessages": [{"type": "send", "data": "{}"}, {"type": "receive", "opcode": 1, "data": json.dumps(UPDATE)}]}),
     ],
-    ids=["line", "pretty", "crlf", "bom", "utf-16", "list", "pretty list", "answer", "sse", "quoted", "bare message"],
-)
+    ids=[
+        "line", "pretty", "crlf", "bom", "utf-16", "list", "pretty list", "answer", "sse", "quoted", "bare message", "gzip", "gzip cut off",
+        "log", "log with brackets", "log over several lines", "arrow", "python bytes", "python text", "log as json", "record", "record of texts",
+        "records", "record of a request", "request", "request in crlf", "header lines", "answer with its header", "har answer",
+        "har in base64", "har request", "har websocket",
+    ],
+)  # fmt: skip
 def test_a_payload_is_read_however_it_was_saved(parse, written):
     code, (event,), complaints = parse("telegram", written)
     assert (code, complaints) == (0, [])
     assert (event["text"], event["id"]) == ("olá 奇瑞", "telegram:-1001:5")
+
+
+def test_of_several_requests_each_body_has_its_own_headers():
+    one, two = cut(b"".join(request(json.dumps({"n": n}).encode()).replace(b"a:b", str(n).encode()) for n in (1, 2)))
+    assert [(json.loads(found.raw)["headers"]["x-any"], json.loads(found.raw)["body"]) for found in (one, two)] == [
+        ("1", '{"n": 1}'), ("2", '{"n": 2}'),
+    ]  # fmt: skip
+    assert (one.number, two.number) == (6, 12)
+
+
+def test_documents_on_one_line_are_payloads_each(parse):
+    line = json.dumps(UPDATE) + json.dumps({**UPDATE, "message": {**UPDATE["message"], "message_id": 6}})
+    code, events, complaints = parse("telegram", line.encode())
+    assert (code, complaints) == (0, [])
+    assert [event["id"] for event in events] == ["telegram:-1001:5", "telegram:-1001:6"]
+
+
+def test_a_feed_is_one_payload_however_its_lines_are_broken():
+    feed = '<?xml version="1.0"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n <entry>\n </entry>\n</feed>'
+    assert [found.raw.decode() for found in cut(f"{feed}\n{feed}\n")] == [feed, feed]
+    one = feed.replace("\n", " ")
+    assert [found.raw.decode() for found in cut(f"{one}\n{one}")] == [one, one]
+    assert cut(f"12:00 {one}")[0].parts() == [one.encode()]
+
+
+def test_a_feed_that_was_cut_off_does_not_take_what_follows_with_it():
+    assert [found.raw for found in cut('<feed xmlns="x">\n <entry>\n{"a": 1}\n<ana> hi\n')] == [
+        b'<feed xmlns="x">\n <entry>', b'{"a": 1}', b"<ana> hi",
+    ]  # fmt: skip
+
+
+def test_a_document_that_lacks_something_is_not_searched_for_readable_pieces():
+    assert cut('{"kind": "x", "message": {"text": "a"}, "data": {"b": 1}, "text": "{ not json"}')[0].parts() == [b"{ not json"]
+    assert cut('{"message": "somebody\'s words", "text": ":)"}')[0].parts() == []
 
 
 def test_the_item_of_a_list_that_cannot_be_read_is_named(parse):

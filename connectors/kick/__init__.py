@@ -109,6 +109,7 @@ class Kick(Connector):
     capacity: ClassVar[int | None] = 100
     needs: ClassVar[tuple[str, ...]] = ("client_id", "client_secret")
     resumes: ClassVar[bool] = False
+    reads_headers: ClassVar[bool] = True
 
     opts: Options
 

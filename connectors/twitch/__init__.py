@@ -120,6 +120,7 @@ class Twitch(Connector):
     options = Options
     capacity = 90
     resumes = False
+    reads_headers = True
     tries_at_most = 1  # whether a handle exists is asked of Helix, not of the chat
 
     def __init__(self, options: Options, watch: Watch, tools: Tools) -> None:
