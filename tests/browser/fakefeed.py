@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from monitor.web import HEADERS
+from monitor.yesterday import against
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,7 +311,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         topics[topic]["engagement"] = rate(hour * total_weight, hour / 60 * shape[-1])
         usual = hour / 60 * (0.48 if topic == "robots" else 1 - drift / 3)
         topics[topic]["expected"] = {"low": round(usual * 0.8, 1), "mid": round(usual, 1), "high": round(usual * 1.3, 1)}
-        topics[topic]["change_vs_yesterday"] = 2.12 if topic == "robots" else round(drift / 2, 3)
+        topics[topic]["change_vs_yesterday"] = 3.12 if topic == "robots" else round(1 + drift / 2, 3)
     minute = now.replace(second=0, microsecond=0)
     per_minute = totals["engagement"]["per_minute"]
     walk = random.Random(seed + 1)
@@ -324,7 +325,7 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         "high": [round(n * 1.14) if i > 3 else -1 for i, n in enumerate(usual)],
     }
     totals["expected"] = {"low": expected["low"][-1], "mid": round(usual[-1]), "high": expected["high"][-1]}
-    totals["change_vs_yesterday"] = 0.12
+    totals["change_vs_yesterday"] = 1.12
     running = session("Robot night", "机器人之夜", minute - timedelta(minutes=38), 80)
     later = session("Co-creation awards", "共创颁奖", minute + timedelta(minutes=42), 60)
     sessions = programme(now, minute) | {"robot-night": running, "awards": later}
@@ -345,10 +346,14 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
         one["curve"] = {"slot_seconds": size, "engagement": curve}
         one["engagement"] = rate(sum(n for n in curve if n > 0), per_minute)
         if name != "factory":
-            one["change_vs_yesterday"] = round(mood.uniform(-0.3, 0.4), 3)
+            one["change_vs_yesterday"] = round(1 + mood.uniform(-0.3, 0.4), 3)
         one["top_topic"], one["top_country"] = list(TOPICS)[number % 8], BIG.split()[number]
         if number % 3:
             one["viewers"] = {"peak": 96200 + 14000 * number} | ({"now": 141700} if begun < length and viewers else {})
+    for name, before in {"robot-night": "safety", "safety": "opening", "flying": "factory"}.items():
+        sessions[name]["yesterday"] = before
+    if change := against(sessions["robot-night"]["curve"], sessions["safety"]["curve"]):
+        sessions["robot-night"]["change_vs_yesterday"] = change
     return {
         "event": event(now),
         "session": {"now": {"robot-night": plan(running)}, "next": {"id": "awards", **plan(later)}},

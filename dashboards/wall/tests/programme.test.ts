@@ -31,6 +31,22 @@ describe("sessions side by side", () => {
     expect(ids(999).length).toBe(CARDS);
   });
 
+  test("have the session of the day before behind them, from its own start and on the same scale", () => {
+    const before = { ...one(-1440, -1420, [200, -1, 100, 100]), yesterday: "nothing" };
+    const [then, now, next] = programme(
+      { then: before, now: { ...one(0, 4, [50, 100]), yesterday: "then" }, next: { ...one(60, 70), yesterday: "now" } },
+      ms(3),
+    );
+    expect(now?.before).toEqual([[{ x: 0.125, y: 0 }], [{ x: 0.625, y: 0.5 }, { x: 0.875, y: 0.5 }]]);
+    expect(now?.stretches).toEqual([[{ x: 0.125, y: 0.75 }, { x: 0.375, y: 0.5 }]]);
+    expect([then?.before, next?.before]).toEqual([[], []]);
+  });
+
+  test("that were longer the day before end where this one is planned to end", () => {
+    const [, now] = programme({ a: one(-1440, -1430, [10, 10, 10, 900]), b: { ...one(0, 2, [10]), yesterday: "a" } }, ms(1));
+    expect(now?.before).toEqual([[{ x: 0.25, y: expect.any(Number) }, { x: 0.75, y: expect.any(Number) }]]);
+  });
+
   test("share one scale of engagement per minute, whatever the length of a slot", () => {
     const [a, b] = programme({ a: one(0, 10, [100, 50]), b: one(0, 10, [400], 120) }, ms(5));
     expect(b?.stretches[0]?.[0]).toEqual({ x: 0.1, y: 0 });

@@ -24,6 +24,8 @@ export interface Card {
   gaps: { from: number; to: number }[];
   /** Engagement per minute of the strongest slot. */
   peak: number | undefined;
+  /** The session of the day before that it is compared with, from its own start in the same box; empty where none is known. */
+  before: Point[][];
 }
 
 export function programme(sessions: State["sessions"], now: number): Card[] {
@@ -35,17 +37,23 @@ export function programme(sessions: State["sessions"], now: number): Card[] {
   // Of more than fit: what is on and what comes, with what was just before.
   const open = known.findIndex(({ endMs }) => endMs > now);
   const from = Math.max(0, Math.min((open < 0 ? known.length : open) - CARDS / 2, known.length - CARDS));
-  const shown = known.slice(from, from + CARDS).map((one) => ({ ...one, values: rates(one.told, one.endMs - one.startMs) }));
-  const most = Math.max(1, ...shown.flatMap(({ values }) => values.map(({ rate = 0 }) => rate)));
-  return shown.map(({ id, told, startMs, endMs, values }) => {
+  const shown = known.slice(from, from + CARDS).map((one) => {
+    const [{ told, startMs, endMs }, plannedMs] = [one, one.endMs - one.startMs];
+    // What comes only counts down: nothing stands before what yesterday had.
+    const other = startMs > now || told.yesterday === undefined ? undefined : sessions?.[told.yesterday];
+    const then = other === undefined ? [] : rates(other, plannedMs).filter(({ atMs }) => atMs <= plannedMs);
+    return { id: one.id, told, startMs, endMs, values: rates(told, plannedMs), then };
+  });
+  const most = Math.max(1, ...shown.flatMap(({ values, then }) => [...values, ...then].map(({ rate = 0 }) => rate)));
+  return shown.map(({ id, told, startMs, endMs, values, then }) => {
     const kind = now < startMs ? "later" : now < endMs ? "now" : "past";
-    const points = values.map(({ atMs, rate }) =>
-      rate === undefined ? undefined : { x: Math.min(1, atMs / (endMs - startMs)), y: 1 - rate / most },
-    );
+    const point = ({ atMs, rate }: Value): Point | undefined =>
+      rate === undefined ? undefined : { x: Math.min(1, atMs / (endMs - startMs)), y: 1 - rate / most };
+    const points = values.map(point);
     const peak = Math.max(-1, ...(told.curve?.engagement ?? [])) * (60 / (told.curve?.slot_seconds || 60));
     const stretches = unbroken(points);
     const gaps = stretches.slice(1).map((stretch, i) => ({ from: stretches[i]!.at(-1)!.x, to: stretch[0]!.x }));
-    return { id, told, startMs, endMs, kind, stretches, gaps, last: points.at(-1), peak: peak < 0 ? undefined : peak };
+    return { id, told, startMs, endMs, kind, stretches, gaps, last: points.at(-1), peak: peak < 0 ? undefined : peak, before: unbroken(then.map(point)) };
   });
 }
 
@@ -57,7 +65,7 @@ interface Value {
 }
 
 /** Per minute, whatever the slots' length; where there are more slots than can be seen, the mean of several that are known. */
-function rates({ curve }: Told, plannedMs: number): Value[] {
+function rates({ curve }: Pick<Told, "curve">, plannedMs: number): Value[] {
   const slotMs = (curve?.slot_seconds ?? 0) * 1000;
   if (curve === undefined || !(slotMs > 0)) return [];
   const size = Math.max(1, Math.ceil(plannedMs / slotMs / MOST_POINTS));

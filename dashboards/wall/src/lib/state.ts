@@ -20,7 +20,7 @@ export type Measures = Partial<Record<Kind, Rate>> & {
   expected?: Expected;
   /** When `expected` will be known. */
   learning_until?: string;
-  /** 0.12 = 12 % more than at the same time yesterday. */
+  /** 1.12 = 12 % more than until the same time yesterday; read by `againstYesterday`. */
   change_vs_yesterday?: number;
 };
 
@@ -94,6 +94,12 @@ export interface Session {
   end: string;
 }
 
+/** Engagement in each slot since its own start, −1 = unknown. */
+export interface Curve {
+  slot_seconds: number;
+  engagement: number[];
+}
+
 export interface State {
   event?: {
     name?: Name;
@@ -119,7 +125,7 @@ export interface State {
   platforms?: Record<string, Measures & { in_totals?: boolean }>;
   sessions?: Record<
     string,
-    Measures & Session & { top_topic?: string; top_country?: string; curve?: { slot_seconds: number; engagement: number[] } }
+    Measures & Session & { top_topic?: string; top_country?: string; curve?: Curve; yesterday?: string }
   >;
   livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "paused" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;

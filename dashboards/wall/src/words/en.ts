@@ -280,7 +280,8 @@ const en = {
     title: "Each session",
     note: "engagement per minute since its own start, one scale for all",
     others: (n: number) => `${n} more not shown`,
-    yesterday: "% against yesterday",
+    before: (line: boolean, change: boolean) =>
+      `${[line && "pale line", change && "%"].filter(Boolean).join(" and ")}: against its like of the day before`,
     none: "No session is planned.",
     now: "now",
     today: "Today",
@@ -292,7 +293,7 @@ const en = {
     watching: (n: string) => `${n} watching`,
     peak: (n: string) => `${n} peak`,
     peakMinute: (n: string) => `${n} at most`,
-    curve: (name: string) => `Engagement per minute: ${name}`,
+    curve: (name: string, before: boolean) => `Engagement per minute: ${name}${before ? "; pale: its like of the day before" : ""}`,
   },
   livestreams: {
     kind: { live: "live", quiet: "quiet", throttled: "throttled", refused: "refused", broken: "broken", paused: "paused", ended: "not live" },

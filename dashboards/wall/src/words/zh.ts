@@ -272,7 +272,7 @@ const zh: Words = {
     title: "各场活动",
     note: "自各自开始起的每分钟互动量，刻度统一",
     others: (n) => `另有 ${n} 场未显示`,
-    yesterday: "% 较昨日",
+    before: (line, change) => `${[line && "浅色线", change && "百分比"].filter(Boolean).join("和")}：与前一天的同类活动相比`,
     none: "没有安排活动。",
     now: "进行中",
     today: "今天",
@@ -284,7 +284,7 @@ const zh: Words = {
     watching: (n) => `${n} 人正在观看`,
     peak: (n) => `观看峰值 ${n}`,
     peakMinute: (n) => `最高每分钟 ${n}`,
-    curve: (name) => `每分钟互动量：${name}`,
+    curve: (name, before) => `每分钟互动量：${name}${before ? "，浅色为前一天的同类活动" : ""}`,
   },
   livestreams: {
     kind: { live: "直播中", quiet: "安静", throttled: "受限流", refused: "被拒绝", broken: "故障", paused: "已暂停", ended: "未直播" },
