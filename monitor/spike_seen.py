@@ -1,4 +1,4 @@
-"""A person says that a spike was seen: who and when stands beside it on every wall, whatever the keeper writes meanwhile.
+"""A person says that a spike was seen: who and when stands beside it on every wall, whatever the keeper writes meanwhile, and in the log.
 
 | key | type | what |
 |---|---|---|
@@ -17,6 +17,7 @@ from aiohttp import web
 from monitor.guard import VISITOR
 from monitor.journal import is_doubt
 from monitor.snapshot import iso
+from monitor.stage_store import decided, write_down
 from monitor.wall_store import SEEN_SPIKES, VERSION
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ KEPT_SECONDS: Final = 3 * 3600
 REDIS_SECONDS: Final = 3.0
 MOST_BODY: Final = 1024
 LONGEST_ID: Final = 200
+SEE: Final = "see_spike"
+UNSEE: Final = "unsee_spike"
+"""As the log calls it."""
 
 
 class Look(NamedTuple):
@@ -39,10 +43,16 @@ class Look(NamedTuple):
 
 
 async def note(store: WallStore, look: Look, *, by: str, now_ms: int) -> bool:
-    """Write it down; False when there is no such spike. What is said of spikes that are gone is forgotten with it."""
+    """Write it down; False when there is no such spike. What is said of spikes that are gone is forgotten with it.
+
+    It is a line of the log once: who says again what is known changes nothing.
+    """
     spikes = (await store.parts()).get("spikes", {})
-    if look.spike not in spikes:
+    spike = spikes.get(look.spike)
+    if not isinstance(spike, dict):
         return False
+    if ("seen" in spike) == look.seen:
+        return True
     redis = store.journal.redis
     gone = [name for name in await redis.hkeys(SEEN_SPIKES) if name.decode() not in spikes]
     pipeline = redis.pipeline(transaction=True)
@@ -50,6 +60,8 @@ async def note(store: WallStore, look: Look, *, by: str, now_ms: int) -> bool:
         pipeline.hsetnx(SEEN_SPIKES, look.spike, orjson.dumps({"by": by, "at": iso(now_ms)}))  # the first who saw it
     else:
         gone.append(look.spike)
+    about = {name: spike[name] for name in ("dimension", "value") if isinstance(spike.get(name), str)}
+    write_down(pipeline, decided(SEE if look.seen else UNSEE, by=by, now_ms=now_ms, spike=look.spike, **about))
     if gone:
         pipeline.hdel(SEEN_SPIKES, *gone)
     pipeline.expire(SEEN_SPIKES, KEPT_SECONDS)

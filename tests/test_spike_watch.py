@@ -21,6 +21,7 @@ from monitor.moderation.rules import Flag, encode_record
 from monitor.snapshot import iso, moment
 from monitor.spike_seen import Look, note, read_look
 from monitor.spike_watch import CLOSED_SECONDS, Spikes
+from monitor.stage_store import StageStore
 from monitor.wall_store import SEEN_SPIKES, WallStore
 from monitor.web import make_app
 
@@ -254,12 +255,16 @@ async def test_who_has_seen_a_spike_stays_whatever_the_keeper_writes_and_goes_wi
     await feed.look_at_wall()
     feed.tick()
     assert feed.ticker.state["spikes"][name]["seen"] == {"by": "Ana", "at": iso(NOW * 1000)}
+    log = await StageStore(store.journal.redis).newest(9)
+    assert [(line["command"], line["by"], line["spike"], line["value"]) for line in log] == [("see_spike", "Ana", name, "BR")]
     other = f"{name}0"
     await store.write({"spikes": {other: {"state": "open"}}}, "keeper")
     assert await note(store, Look(other, seen=True), by="Ana", now_ms=NOW * 1000)
     assert await store.journal.redis.hkeys(SEEN_SPIKES) == [other.encode()]
     assert await note(store, Look(other, seen=False), by="Ana", now_ms=NOW * 1000)
     assert (await store.parts())["spikes"] == {other: {"state": "open"}}
+    commands = [line["command"] for line in await StageStore(store.journal.redis).newest(9)]
+    assert commands == ["unsee_spike", "see_spike", "see_spike"]
     assert not await note(store, Look(name, seen=True), by="Ana", now_ms=NOW * 1000)
 
 
