@@ -12,8 +12,10 @@ retractions always go on, for what they take back may have been counted.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -53,6 +55,38 @@ class Pass:
 OPEN: Final = Pass(reading="open")
 
 
+@dataclass(slots=True)
+class Hold:
+    """What is held of one livestream, oldest first; the same work for each event, however many there are."""
+
+    events: deque[tuple[float, Event]] = field(default_factory=deque)
+    lows: deque[datetime] = field(default_factory=deque)
+    """The times that may become the oldest when those before them are gone, in order."""
+
+    @property
+    def oldest(self) -> datetime:
+        """Receipt of the oldest event, or the event's own time where that is earlier."""
+        return self.lows[0]
+
+    def add(self, now: float, event: Event) -> None:
+        since = _since(event)
+        while self.lows and self.lows[-1] > since:
+            self.lows.pop()
+        self.lows.append(since)
+        self.events.append((now, event))
+
+    def drop(self) -> Event:
+        """The first one."""
+        event = self.events.popleft()[1]
+        if self.lows[0] == _since(event):
+            self.lows.popleft()
+        return event
+
+
+def _since(event: Event) -> datetime:
+    return min(event.at, event.received_at)
+
+
 class Gate:
     """Decides for each item; remembers what is held."""
 
@@ -61,16 +95,22 @@ class Gate:
         """A livestream that is not in it is open: nothing is known against it."""
         self.forgotten = 0
         """Events that were not of the event."""
-        self._held: dict[str, deque[tuple[float, Event]]] = {}
-
-    @property
-    def holding(self) -> int:
+        self.holding = 0
         """Events in memory."""
-        return sum(map(len, self._held.values()))
+        self._held: dict[str, Hold] = {}
+        self._next: list[tuple[float, int, str, Hold]] = []
+        """A heap: when the first event of each livestream was held; the number makes them comparable."""
+        self._number = count()
+        self._older: dict[str, datetime] = {}
 
     def held_since(self) -> dict[str, datetime]:
         """Livestream → receipt of the oldest event of it in memory, or the event's own time where that is earlier."""
-        return {name: min(min(event.at, event.received_at) for _, event in held) for name, held in self._held.items()}
+        return {name: held.oldest for name, held in self._held.items()}
+
+    def newly_held(self) -> dict[str, datetime]:
+        """The same of those of which something older is held than when this was asked last."""
+        older, self._older = self._older, {}
+        return older
 
     def update(self, passes: Mapping[str, Pass]) -> list[Event]:
         """New decisions; gives what was held and goes on now."""
@@ -104,26 +144,47 @@ class Gate:
             else:
                 self.forgotten += 1
         else:
-            held = self._held.setdefault(name, deque())
-            held.append((now, event))
-            if len(held) > MOST_HELD:
-                out += self._forget(held.popleft()[1])
+            self._hold(event, name, now, out)
+
+    def _hold(self, event: Event, name: str, now: float, out: list[Event | Mark]) -> None:
+        held = self._held.get(name)
+        before = held.oldest if held is not None else None
+        if held is None:
+            held = self._held[name] = Hold()
+            heappush(self._next, (now, next(self._number), name, held))
+        held.add(now, event)
+        self.holding += 1
+        if before is None or held.oldest < before:
+            self._older[name] = held.oldest
+        if len(held.events) > MOST_HELD:
+            self.holding -= 1
+            out += self._forget(held.drop())
 
     def _due(self, now: float) -> list[Event]:
+        """Looks only at those livestreams whose turn it is."""
         due: list[Event] = []
-        for name in list(self._held):
-            decision, held = self.passes.get(name, OPEN), self._held[name]
-            while held and held[0][0] <= now - HELD_SECONDS:
-                event = held.popleft()[1]
+        while self._next and self._next[0][0] <= now - HELD_SECONDS:
+            _, _, name, held = heappop(self._next)
+            if self._held.get(name) is not held:  # it was settled meanwhile
+                continue
+            decision = self.passes.get(name, OPEN)
+            while held.events and held.events[0][0] <= now - HELD_SECONDS:
+                event = held.drop()
+                self.holding -= 1
                 due += self._forget(event) if decision.known else [stamped(event, decision)]
-            if not held:
+            if held.events:
+                heappush(self._next, (held.events[0][0], next(self._number), name, held))
+            else:
                 del self._held[name]
         return due
 
     def _settle(self, name: str, decision: Pass) -> list[Event]:
         """What was held of a livestream that is open or closed now."""
         released: list[Event] = []
-        for _, event in self._held.pop(name):
+        held = self._held.pop(name)
+        self._older.pop(name, None)
+        self.holding -= len(held.events)
+        for _, event in held.events:
             if decision.reading == "open" and (decision.since is None or event.at >= decision.since - SLACK):
                 released.append(stamped(event, decision))
             else:
@@ -142,9 +203,8 @@ class Gate:
         if not held:
             return [mark]
         marks = []
-        since = self.held_since()
         for name in held:
-            oldest = since[name]
+            oldest = self._held[name].oldest
             if mark.covered_until is not None:
                 marks.append(Mark(livestreams=(name,), covered_until=min(oldest, mark.covered_until)))
         rest = tuple(name for name in mark.livestreams if name not in self._held)

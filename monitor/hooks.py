@@ -203,8 +203,10 @@ class Hooks:
     def _noted(self, *, and_before: bool = False) -> bool:
         """Whether it stands on disk of whom something waits in memory."""
         try:
-            if self._held is not None:
-                self._held.note(self.gate.held_since(), and_before=and_before)
+            if self._held is not None and and_before:
+                self._held.add(self.gate.newly_held())
+            elif self._held is not None:
+                self._held.note(self.gate.held_since())
         except OSError:
             return False
         return True

@@ -102,7 +102,8 @@ class Town:
         return bool(self.simulator.platforms["twitch"].chat.rooms[NAMES.index(name)].clients)
 
     def held(self, name):
-        events = [event for _, event in self.collector.gate._held.get(f"twitch:{name}", ())]
+        held = self.collector.gate._held.get(f"twitch:{name}")
+        events = [event for _, event in held.events] if held is not None else []
         return [event.text for event in events if isinstance(event, Message)]
 
     async def texts(self, name):
@@ -193,7 +194,7 @@ async def test_what_is_held_when_the_collector_dies_lies_in_the_next_ones_gap(to
     await town.until(lambda: town.joined("offline"))
     town.say("offline", "held")
     await town.until(lambda: "held" in town.held("offline"))
-    oldest = min(event.at for _, event in town.collector.gate._held["twitch:offline"])
+    oldest = min(event.at for _, event in town.collector.gate._held["twitch:offline"].events)
     later = Mark(livestreams=("twitch:offline", "twitch:live"), covered_until=oldest + timedelta(seconds=30))
     town.collector._items.append(later)
     await town.collector.flush()

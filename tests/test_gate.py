@@ -121,3 +121,19 @@ def test_order_is_kept_and_nothing_goes_on_twice(steps):
     numbers = [int(event.id.removeprefix("twitch:")) for event in out]
     assert numbers == sorted(set(numbers))
     assert len(numbers) + made.forgotten == sent
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 60), st.integers(-200, 5)), max_size=60))
+def test_since_when_something_is_held_is_the_oldest_time_of_what_is_held(steps):
+    """Events of two livestreams, in any order of their own times; those of two minutes ago are gone."""
+    made, clock, held, told = gate(a=HELD, b=HELD), 0, {"a": [], "b": []}, {}
+    for number, (name, pause, age) in enumerate(steps):
+        clock += pause
+        made.take([comment(number, clock + age, name)], clock)
+        told |= made.newly_held()
+        held[name].append((clock, clock + age))
+        kept = {name: [at for when, at in some if when > clock - HELD_SECONDS] for name, some in held.items()}
+        expected = {name: NOW + timedelta(seconds=min(some)) for name, some in kept.items() if some}
+        assert made.held_since() == expected
+        assert made.holding == sum(map(len, kept.values()))
+        assert all(told[name] <= since for name, since in expected.items())

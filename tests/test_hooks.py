@@ -404,7 +404,7 @@ async def test_a_sender_is_told_to_come_again_when_it_cannot_be_noted_who_waits(
     await say(journal, row("held"))
     async with receiving(tmp_path, valkey) as (client, hooks):
         await hooks.look_first(journal)
-        (tmp_path / "spool" / "serve-0.part").mkdir()
+        (tmp_path / "spool" / "serve-0.held").mkdir()
         assert (await client.post("/hooks/partner", **signed(comment(1)))).status == 503
 
 

@@ -34,6 +34,7 @@ from monitor.derivation import derivation
 from monitor.derive import Deriver
 from monitor.engine import find_url, newest_aof
 from monitor.entry import Entry
+from monitor.held import HeldFile
 from monitor.journal import Journal, key
 from monitor.produce import RETRIABLE
 from monitor.roster import read_roster
@@ -237,8 +238,7 @@ class River:
             waiting[f"the simulator's {sender} webhooks"] = status[f"{sender}_waiting"]
         waiting["bytes in sockets between simulator and monitor"] = unread(ports | {self.port})
         for file in (self.folder / "spool").glob("*.held"):
-            with suppress(OSError, ValueError):
-                waiting[f"livestreams of which {file.stem} holds something in memory"] = len(json.loads(file.read_bytes()))
+            waiting[f"livestreams of which {file.stem} holds something in memory"] = len(HeldFile(file).left())
         for file in (self.folder / "spool").glob("*.spool"):
             waiting[f"batches in {file.name}"] = undelivered(file)
         numbers: Tally[str] = Tally()
