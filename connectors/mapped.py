@@ -10,6 +10,7 @@ is the id; if it carries no time either, only within ``same_within_seconds``, be
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -19,7 +20,7 @@ import orjson
 from connectors.connector import Unreadable
 from connectors.event import Event, Follow, Gift, Join, Level, Message, Reaction, Removed, Share, Status, Unknown, Viewers
 from connectors.markup import words_of
-from connectors.money import Money, exponent_of, minor, shown
+from connectors.money import SYMBOLS, Money, exponent_of, minor, shown
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ MOST: Final = 2**53
 LONGEST_TEXT: Final = 10_000
 LONGEST_NAME: Final = 200
 LONGEST_ID: Final = 160
+_leading: Final = re.compile(r"\d{1,6}(?= )", re.ASCII)
 BAN_REACH: Final = timedelta(minutes=10)
 """What is taken back when an author is banned or a chat is cleared, and nobody says how much."""
 
@@ -121,6 +123,10 @@ class _Documents:
                 return found
         return None
 
+    def has(self, pointers: tuple[Pointer, ...]) -> bool:
+        """Whether one of these finds more than nothing, nought or no."""
+        return any(self.at(one) not in (None, "", 0, "0", [], {}) for one in pointers)
+
     def fits(self, conditions: Conditions) -> bool:
         return any(_equal(self.at(where), wanted) for where, wanteds in conditions for wanted in wanteds)
 
@@ -170,7 +176,11 @@ class _Item:
             return [Unknown(name=word[:60] or "without a kind", **self.about(":unknown"))]
         events: list[Event] = []
         missing: Unreadable | None = None
+        fitted = False
         for make in makes:
+            if (make.needs and not self.documents.has(make.needs)) or self.documents.has(make.unless):
+                continue
+            fitted = True
             if self.documents.fits(make.skip_if):
                 continue
             if make.kind == "skip":  # at the end of several: when there is nothing of all this, that is all right
@@ -182,10 +192,10 @@ class _Item:
             except Unreadable as error:
                 # Of several the others may still be there: a donation without words, words without a donation.
                 missing = missing or error
-        if missing is not None and not events:
-            if not listed:  # it was only taken for what most of them are
+        if (missing is not None or not fitted) and not events:
+            if not listed or missing is None:  # it was only taken for what most of them are
                 self.fields = self.plan.fields
-                return [Unknown(name=word[:60], **self.about(":unknown"))]
+                return [Unknown(name=word[:60] or "without a kind", **self.about(":unknown"))]
             raise missing
         return events
 
@@ -224,6 +234,8 @@ class _Item:
 
     def message(self, form: Any) -> Message:
         raw = self.text("text", LONGEST_TEXT * 2)
+        if raw is None and self.fields["text"].const == "":  # a picture without words
+            raw = ""
         if raw is None:
             raise Unreadable("missing_text")
         plain = not self.plan.html or self.documents.fits(self.plan.plain_if)
@@ -237,6 +249,8 @@ class _Item:
         display = self.text("display", LONGEST_NAME)
         if self.fields["display"].pointers and display is None:
             raise Unreadable("missing_gift")
+        if display is not None and self.plan.html and "<" in display:
+            display = words_of(display) or display
         money, count = self.money(), self.number("count", 1)
         if display is not None and money is None:
             read = shown(display)
@@ -250,7 +264,8 @@ class _Item:
         )  # fmt: skip
 
     def money(self) -> Money | None:
-        currency = (self.text("currency", 12) or "").upper()
+        told = self.text("currency", 12) or ""
+        currency = SYMBOLS.get(told, told.upper())
         if not (currency.isascii() and currency.isalnum()):
             return None
         exact = number_of(self.find("amount_minor"))
@@ -297,7 +312,7 @@ class _Item:
     def native(self, *, timed: bool, sample: bool) -> str:
         own = self.text("id", LONGEST_ID)
         if own is not None:
-            return self.scoped(own)
+            return self.scoped(own) + (f":{self.digest(self.plan.id_and)[:12]}" if self.plan.id_and else "")
         content = self.content()
         if self.reading.native is not None:  # Numbers may start anew when the sender does: the content tells them apart.
             return f"{self.reading.native[:LONGEST_ID]}{self.place}:{content[:16]}"
@@ -313,12 +328,12 @@ class _Item:
         """A digest of the item, or of those parts that make it the same for the table."""
         if self._content is None:
             parts = [self.documents.at(where) for where in self.plan.digest] or self.documents.item
-            try:
-                data = orjson.dumps([self.reading.livestream, parts], option=orjson.OPT_SORT_KEYS)
-            except TypeError:
-                raise Unreadable("too_deep") from None
-            self._content = hashlib.blake2b(data, digest_size=16).hexdigest()
+            self._content = _digest([self.reading.livestream, parts])
         return self._content
+
+    def digest(self, parts: tuple[Pointer, ...]) -> str:
+        """Of what these point at, whoever reads it."""
+        return _digest([self.documents.at(where) for where in parts])
 
     def native_of_unreadable(self) -> str:
         try:
@@ -373,7 +388,10 @@ class _Item:
         return url if url is not None and url.lower().startswith(("https://", "http://")) else None
 
     def number(self, name: str, default: int) -> int:
-        found = number_of(self.find(name))
+        value = self.find(name)
+        found = number_of(value)
+        if found is None and isinstance(value, str) and (digits := _leading.match(value)) is not None:
+            found = int(digits[0])  # "5 memberships"
         return default if found is None else max(found, 1)
 
     def value(self) -> int:
@@ -381,6 +399,14 @@ class _Item:
         if found is None:
             raise Unreadable("missing_value")
         return found
+
+
+def _digest(content: Any) -> str:
+    try:
+        data = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        raise Unreadable("too_deep") from None
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def word_of(value: Any) -> str:

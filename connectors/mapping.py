@@ -28,12 +28,12 @@ FIELDS: Final = (
     "reaction", "name", "amount", "amount_minor", "exponent", "currency", "display", "value", "target", "target_author", "reason",
 )  # fmt: skip
 KEYS: Final = (
-    *FIELDS, "items", "inner_json", "type_map", "skip_if", "plain_if", "html", "const", "digest", "same_within_seconds",
+    *FIELDS, "items", "inner_json", "type_map", "skip_if", "plain_if", "html", "const", "digest", "id_and", "same_within_seconds",
 )  # fmt: skip
 
 OUR_OWN: Final[Mapping[str, Any]] = {
     "kind": "/type", "id": "/id", "at": "/at", "channel": "/channel", "broadcast": "/broadcast",
-    "author": "/author/id", "author_name": "/author/name", "text": "/text", "language": "/language", "reply_to": "/reply_to",
+    "author": ["/author/id", "/author"], "author_name": ["/author/name", "/author"], "text": "/text", "language": "/language", "reply_to": "/reply_to",
     "url": "/url", "count": "/count", "reaction": "/reaction", "name": "/name", "amount": "/amount", "currency": "/currency",
     "value": "/value", "target": "/target", "reason": "/reason", "const": {"kind": "message"},
 }  # fmt: skip
@@ -63,6 +63,10 @@ class Make:
     kind: str
     fields: Mapping[str, Found]
     skip_if: Conditions = ()
+    needs: tuple[Pointer, ...] = ()
+    """One of these must find something, or the document is not of this kind."""
+    unless: tuple[Pointer, ...] = ()
+    """None of these may find something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class Plan:
     plain_if: Conditions
     html: bool
     digest: tuple[Pointer, ...]
+    id_and: tuple[Pointer, ...]
     same_within_seconds: float
 
 
@@ -107,17 +112,18 @@ def compile_map(table: Mapping[str, Any]) -> Plan:
         plain_if=_conditions(table.get("plain_if", {}), "plain_if"),
         html=table.get("html", False),
         digest=_pointers(table.get("digest", ()), "digest"),
+        id_and=_pointers(table.get("id_and", ()), "id_and"),
         same_within_seconds=float(seconds),
     )
 
 
 def _makes(what: Any, where: str, fields: Mapping[str, Found]) -> Iterable[Make]:
-    for one in what if isinstance(what, list) else [what]:
+    for one in what if isinstance(what, list | tuple) else [what]:
         if isinstance(one, str):
             yield Make(_known(one, KINDS, f"map {where}"), fields)
             continue
         table = _table(one, where)
-        own = {name: value for name, value in table.items() if name not in ("as", "skip_if", "const")}
+        own = {name: value for name, value in table.items() if name not in ("as", "skip_if", "needs", "unless", "const")}
         const = _table(table.get("const", {}), where)
         for name in (*own, *const):
             _known(name, FIELDS, f"map {where}")
@@ -129,7 +135,10 @@ def _makes(what: Any, where: str, fields: Mapping[str, Found]) -> Iterable[Make]
             for name in {**own, **const}
         }
         kind = _known(str(table.get("as", "")), KINDS, f"map {where} as")
-        yield Make(kind, {**fields, **changed}, _conditions(table.get("skip_if", {}), f"{where} skip_if"))
+        yield Make(
+            kind, {**fields, **changed}, _conditions(table.get("skip_if", {}), f"{where} skip_if"),
+            _pointers(table.get("needs", ()), f"{where} needs"), _pointers(table.get("unless", ()), f"{where} unless"),
+        )  # fmt: skip
 
 
 def _known(name: str, known: tuple[str, ...], where: str) -> str:

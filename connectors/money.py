@@ -24,6 +24,8 @@ UNITS = {
     "bit": "BITS", "bits": "BITS", "diamond": "DIAMONDS", "diamonds": "DIAMONDS", "kick": "KICKS", "kicks": "KICKS", "jewel": "JEWELS",
     "jewels": "JEWELS", "star": "STARS", "stars": "STARS", "coin": "COINS", "coins": "COINS",
 }  # fmt: skip
+DOLLARS = frozenset(("AUD", "CAD", "HKD", "MXN", "NZD", "SGD", "TWD", "USD"))
+"""What a bare ``$`` may be when the code stands behind the number."""
 MOST = 10**15
 """A larger amount is nonsense, and the journal's numbers have 64 bits."""
 
@@ -82,6 +84,8 @@ def shown(text: str) -> Shown:
 def _currency(before: str, after: str) -> str | None:
     """The word or sign that touches the number."""
     left, right = (before.split() or [""])[-1], (after.split() or [""])[0]
+    if left == "$" and right in DOLLARS:
+        return right
     for word in (left, right):
         if word in SYMBOLS:
             return SYMBOLS[word]

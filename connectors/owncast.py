@@ -48,15 +48,16 @@ def _in_both(*names: str) -> list[str]:
     return [f"{where}/{name}" for name in names for where in ("", "/eventData")]
 
 
-ENGAGEMENT = {"author": _in_both("title"), "author_name": _in_both("title")}
+ENGAGEMENT = {"author": _in_both("title", "username"), "author_name": _in_both("title", "name", "username")}
+"""From the Fediverse: the account is the title of what the chat shows, and in webhooks has a field of its own."""
 MAP: Mapping[str, Any] = MappingProxyType(
     {
         "kind": "/type",
         "id": _in_both("id"),
         "at": _in_both("timestamp"),
         "channel": "@/path/0",
-        "author": _in_both("user/id", "user/displayName"),
-        "author_name": _in_both("user/displayName"),
+        "author": _in_both("user/id", "user/displayName", "author"),
+        "author_name": _in_both("user/displayName", "author"),
         "text": _in_both("body", "rawBody"),
         "html": True,
         "skip_if": {"/user/isBot": True, "/eventData/user/isBot": True},

@@ -11,9 +11,10 @@ Limits: one token is one account, one connection.
 
 Resume: none, so a Gap is recorded.
 
-Quirks: Restream itself sends each message once, also while it replaces a connection to a platform. **Unconfirmed**, because the documents
-show no whole example: where amount and currency of a Super Chat stand, and the names inside ``author``. The map looks in several
-places; ``map`` of the section replaces any key of it. Kinds that are not known but have words are messages.
+Quirks: Restream itself sends each message once, also while it replaces a connection to a platform. Its ``eventIdentifier`` is not to be taken for
+unique, so time and content are part of an event's id. **Unconfirmed**: how a Super Chat writes its currency (``donation.currencyString``).
+The map looks in several places; ``map`` of the section replaces any key of it. Kinds that are not known but have words are messages; a
+sticker is one without words.
 """
 
 from __future__ import annotations
@@ -37,33 +38,42 @@ if TYPE_CHECKING:
 BODY = "/payload/eventPayload"
 PAID = {
     "as": "gift",
-    "amount": [f"{BODY}/amount", f"{BODY}/donation/amount", f"{BODY}/superChat/amount"],
-    "currency": [f"{BODY}/currency", f"{BODY}/donation/currency", f"{BODY}/superChat/currency"],
+    "amount": [f"{BODY}/donation/amount", f"{BODY}/amount", f"{BODY}/superChat/amount"],
+    "currency": [
+        f"{BODY}/donation/currency",
+        f"{BODY}/donation/currencyString",
+        f"{BODY}/currency",
+        f"{BODY}/superChat/currency",
+    ],
+    "display": [f"{BODY}/donation/currencyString", f"{BODY}/donation/amount", f"{BODY}/amount", f"{BODY}/superChat/amount"],
 }
+PICTURE = {"as": "message", "const": {"text": ""}, "needs": f"{BODY}/link"}
+"""A sticker, of which only the picture's address is told."""
 MAP: Mapping[str, Any] = MappingProxyType(
     {
         "kind": ["/payload/eventTypeId", "/action"],
         "scope": "/payload/eventSourceId",
         "id": "/payload/eventIdentifier",
-        "at": ["/payload/eventPayload/createdAt", "/timestamp"],
-        "author": [f"{BODY}/author/id", f"{BODY}/author/name", f"{BODY}/author/username", f"{BODY}/author/displayName"],
-        "author_name": [f"{BODY}/author/displayName", f"{BODY}/author/name", f"{BODY}/author/username"],
+        "id_and": ["/timestamp", BODY],
+        "at": [f"{BODY}/createdAt", "/timestamp"],
+        "author": [f"{BODY}/author/id", f"{BODY}/author/username", f"{BODY}/author/name", f"{BODY}/author/displayName"],
+        "author_name": [f"{BODY}/author/{name}" for name in ("displayName", "nickname", "name", "username")],
         "text": [f"{BODY}/text", f"{BODY}/message"],
-        "skip_if": {f"{BODY}/bot": True},
+        "skip_if": {f"{BODY}/bot": True, f"{BODY}/contentModifiers/whisper": True},
         "type_map": {
             "7": ["message", {**PAID, "const": {"name": "super chat"}}],
             "8": {**PAID, "const": {"name": "super sticker"}},
-            "connection_info": "skip",
-            "connection_closed": "skip",
-            "heartbeat": "skip",
-            "reply_created": "skip",
-            "reply_accepted": "skip",
-            "reply_confirmed": "skip",
-            "reply_failed": "skip",
-            "*": "message",
+            **dict.fromkeys(
+                (
+                    "connection_info", "connection_closed", "heartbeat", "reply_created", "reply_accepted", "reply_confirmed",
+                    "reply_failed", "relay_accepted", "relay_confirmed", "relay_failed",
+                ),
+                "skip",
+            ),
+            "*": ["message", PICTURE, {**PAID, "const": {"name": "donation"}}],
         },
     }
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,9 @@ from yarl import URL
 
 from connectors import safehost
 from connectors.connector import Dropped, Refused, Secret, Throttled, Tools, Unreadable
+from connectors.documents import events_of_all, plan_of, read_or_tell
 from connectors.generic import Following, Piece, Source, is_room
+from connectors.mapped import Reading
 from connectors.mapping import compile_map
 from connectors.proxy import Proxy  # noqa: TC001 — as above
 from connectors.rest import Reply, end_with_connection, failure_of, network_failure
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from connectors.connector import ConnectorFailure
+    from connectors.event import Event
 
 NETWORK = (aiohttp.ClientError, OSError, TimeoutError, EOFError, ValueError)
 PATIENT_SECONDS = 5.0
@@ -170,6 +173,7 @@ class EventStream:
 
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_FIELD = re.compile(rb"(\xef\xbb\xbf)?((event|data|id|retry):|:)")
 
 
 # --- the connector ------------------------------------------------------------------------------------------------------
@@ -253,3 +257,21 @@ class Sse(Following):
         if cursor:
             headers["Last-Event-ID"] = cursor
         return headers
+
+    @classmethod
+    def _parse(cls, options: Any, raw: bytes, tools: Tools, livestreams: Mapping[str, str] | None) -> list[Event]:
+        """What a server sent word for word has names and ids beside its data; a document without them is read as it is."""
+        if not _FIELD.match(raw):
+            return super()._parse(options, raw, tools, livestreams)
+        plan = plan_of(options.map or cls.usual_map)
+        found: dict[str, Event] = {}
+        sents = EventStream(len(raw) + 2).feed(raw + b"\n\n")
+        for sent in sents:
+            reading = Reading(
+                platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams,
+                around={"event": sent.event, "id": sent.id or None}, native=sent.id or None,
+            )  # fmt: skip
+            data = sent.data.encode("utf-8", "replace")
+            events = events_of_all(plan, [data], reading) if len(sents) == 1 else read_or_tell(plan, data, reading)
+            found |= {event.id: event for event in events if event.id not in found}
+        return list(found.values())

@@ -14,7 +14,7 @@ Limits: one connection per session. A thousand sessions on the public relay need
 
 Resume: none, so a Gap is recorded.
 
-Quirks: no time is sent, messages count when they arrive. Words are HTML unless ``textonly``. A donation is a display text ("3 roses",
+Quirks: most senders say no time, their messages count when they arrive. Words are HTML unless ``textonly``. A donation is a display text ("3 roses",
 "500 bits"): it is read leniently, and kept whole as the gift's name. Event names differ with the way of capturing; a name that is not
 known is Unknown unless it carries a donation. Likes are totals of a site, kept apart per site. Without an id the same words of the
 same person within five seconds are one message.
@@ -31,39 +31,64 @@ from connectors.mapping import compile_map
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.talk import Preset, TalkOptions
 
-GIFT = {"as": "gift", "display": "/hasDonation"}
+GIFT = {"as": "gift", "display": "/hasDonation", "needs": "/hasDonation"}
+HOW_MANY = ["/meta/gift_count", "/meta/totalGifted", "/meta/total", "/meta/tokens/amount", "/total", "/subtitle"]
 MEMBERSHIP = {"as": "gift", "name": "/event"}
+MEMBERSHIPS = {**MEMBERSHIP, "count": HOW_MANY}
+BITS = {
+    "as": "gift",
+    "name": "/event",
+    "amount_minor": ["/meta/bits", "/bits"],
+    "needs": ["/meta/bits", "/bits"],
+    "const": {"currency": "BITS"},
+}
+PICTURE = {"as": "message", "text": "/meta/gifLabel", "const": {"text": ""}, "needs": "/contentimg", "unless": "/hasDonation"}
+"""A sticker or a moving picture that somebody sent without words."""
+DELETED = {
+    "as": "removed",
+    "scope": "/delete/type",
+    "target": ["/delete/meta/messageId", "/delete/id"],
+    "target_author": ["/delete/userid", "/delete/username", "/delete/chatname"],
+    "needs": "/delete",
+}
+BANNED = {
+    "as": "removed",
+    "target_author": ["/meta/userId", "/meta/userid", "/meta/channelId", "/meta/username", "/userid", "/username"],
+}
+SAID = ["message", PICTURE, GIFT]
+ABOUT_THE_SITE = (
+    "viewer_updates",  # the same numbers again, of all sites together
+    "follower_update", "subscriber_update", "view_update", "video_stats", "hype_train", "ad_break", "ad_request", "ad_schedule",
+    "community_highlight", "recording_started", "recording_stopped", "scene_changed", "media_ended", "replay_buffer_saved",
+    "giveaway_state", "monetization_update", "monetization_test",
+    "giftredemption", "gift_recipient", "gifted_membership",  # the receiving end of a gift that was counted
+    "giftfunded", "purchase", "watch_streak", "knock",
+)  # fmt: skip
 MAP: Mapping[str, Any] = MappingProxyType(
     {
-        "kind": "/event",
+        "items": ["/dataReceived/overlayNinja", "/overlayNinja", "/contents", ""],
+        "kind": ["/event", "/action"],
         "scope": "/type",
         "broadcast": "/type",  # keeps the totals of two sites in one session apart
         "id": ["/meta/messageId", "/meta/webhookId", "/id"],
-        "digest": ["/type", "/event", "/chatname", "/chatmessage", "/hasDonation", "/meta", "/delete"],
+        "at": "/timestamp",
+        "digest": ["/type", "/event", "/chatname", "/chatmessage", "/hasDonation", "/meta", "/delete", "/timestamp"],
         "same_within_seconds": 5,
         "author": ["/userid", "/username", "/chatname"],
         "author_name": "/chatname",
         "text": "/chatmessage",
         "html": True,
-        "plain_if": {"/textonly": True},
-        "value": "/meta",
+        "plain_if": {"/textonly": [True, "true", 1]},
+        "value": ["/meta/viewers", "/meta/viewer_count", "/meta/count", "/meta"],
         "type_map": {
-            "": [
-                "message",
-                GIFT,
-                {
-                    "as": "removed",
-                    "scope": "/delete/type",
-                    "target": ["/delete/meta/messageId", "/delete/id"],
-                    "target_author": ["/delete/userid", "/delete/username", "/delete/chatname"],
-                },
-            ],
+            "": [*SAID, DELETED],
+            "false": [*SAID, DELETED],
+            "action": SAID,  # what a person says of himself, /me
+            "reward": [*SAID, "skip"],  # words that came with a redemption of channel points
+            "channel_points": [*SAID, "skip"],
+            "redeem": [*SAID, "skip"],
             "viewer_update": "viewers",
             "likes_update": "level:reactions",
-            "viewer_updates": "skip",  # the same numbers again, of all sites together
-            "follower_update": "skip",
-            "subscriber_update": "skip",
-            "video_stats": "skip",
             "new_follower": "follow",
             "follow": "follow",
             "followed": "follow",
@@ -74,28 +99,48 @@ MAP: Mapping[str, Any] = MappingProxyType(
             "share": "share",
             "shared": "share",
             "reaction": {"as": "reaction", "reaction": ["/meta/reactionType", "/chatmessage"]},
-            "like": "reaction",
-            "liked": "reaction",
-            "membermilestone": "message",
-            "sponsorship": MEMBERSHIP,
-            "new_subscriber": MEMBERSHIP,
-            "subscription": MEMBERSHIP,
-            "resub": ["message", MEMBERSHIP],
-            "giftpurchase": MEMBERSHIP,
-            "subscription_gift": MEMBERSHIP,
-            "giftredemption": "skip",  # the receiving end of a gift that was counted
-            "gift_recipient": "skip",
+            "like": {"as": "reaction", "count": ["/meta/likeCount", "/meta/count"]},
+            "liked": {"as": "reaction", "count": ["/meta/likeCount", "/meta/count"]},
+            **dict.fromkeys(("membermilestone", "membership_milestone", "member_milestone"), ("message", "skip")),
+            **dict.fromkeys(
+                (
+                    "sponsorship", "sponsor", "new_subscriber", "subscriber", "subscription", "membership", "new_member", "newmember",
+                    "new_membership", "new-membership",
+                ),
+                MEMBERSHIP,
+            ),
+            **dict.fromkeys(
+                ("resub", "upgraded_membership", "upgraded-membership", "membership_upgrade"), ("message", MEMBERSHIP)
+            ),
+            **dict.fromkeys(
+                (
+                    "giftpurchase", "subscription_gift", "subgift", "gift_membership", "membership_gift", "giftmemberships",
+                    "gifted_memberships", "community_gift",
+                ),
+                MEMBERSHIPS,
+            ),
             "thankyou": GIFT,  # its words are the extension's
             "donation": ["message", GIFT, "skip"],
             "superchat": ["message", GIFT],
             "supersticker": GIFT,
             "jeweldonation": GIFT,
-            "cheer": ["message", GIFT],
-            "gift": GIFT,
+            "cheer": ["message", GIFT, {**BITS, "unless": "/hasDonation"}],
+            "bits": ["message", GIFT, {**BITS, "unless": "/hasDonation"}],
+            "powerup": BITS,
+            "gift": [GIFT, {**MEMBERSHIPS, "unless": "/hasDonation"}],
+            "giftcontribution": GIFT,
+            "stream_online": "live",
+            "stream_started": "live",
+            "stream_offline": "ended",
+            "stream_stopped": "ended",
+            "live_chat_ended": "ended",
+            "user_banned": BANNED,
             "true": [GIFT, "skip"],  # a notice of the site
+            **dict.fromkeys(ABOUT_THE_SITE, "skip"),
+            "*": GIFT,
         },
     }
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,8 @@ def test_an_identity_is_nothing_to_count():
 
 
 def test_other_collections_and_kinds_are_unknown_by_name():
-    assert [event.name for event in Bluesky.parse(capture("like"), TOOLS)] == ["app.bsky.feed.like"]
+    block = capture("like").replace(b"app.bsky.feed.like", b"app.bsky.graph.block")
+    assert [event.name for event in Bluesky.parse(block, TOOLS)] == ["app.bsky.graph.block"]
     assert [event.name for event in Bluesky.parse(b'{"did":"did:plc:x","time_us":1792240200000000,"kind":"sync"}', TOOLS)] == [
         "sync"
     ]

@@ -1,7 +1,7 @@
 """Bluesky posts over Jetstream: what watched authors post, and what anybody posts with a watched hashtag.
 
 Collected: new posts (replies are posts too), their deletion, and accounts that vanish. Not collected: likes, reposts, follows
-(``wantedCollections`` asks for ``app.bsky.feed.post`` only), and edits: a changed record is not a second appearance, so it is
+(``wantedCollections`` asks for ``app.bsky.feed.post`` only; in a capture they are read), and edits: a changed record is not a second appearance, so it is
 counted as ``Unknown("update")`` and the first text stays.
 
 API: Jetstream, the v1 wire ``/subscribe`` (https://github.com/bluesky-social/jetstream, checked 2026-11-20). No login, no key.

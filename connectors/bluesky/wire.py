@@ -21,20 +21,27 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from connectors.connector import Tools, Unreadable
-from connectors.event import Event, Message, Removed, Unknown
+from connectors.event import Event, Follow, Message, Reaction, Removed, Share, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 POSTS = "app.bsky.feed.post"
+ACTIONS = {"app.bsky.feed.like": Reaction, "app.bsky.feed.repost": Share, "app.bsky.graph.follow": Follow}
+"""What is done to somebody, who is the subject of the record."""
 MOST_LINKS = 5
 GONE = frozenset(("deleted", "takendown", "suspended", "deactivated"))
 
 
+OLD_NAMES = {"com": "commit", "acc": "account", "id": "identity", "c": "create", "u": "update", "d": "delete"}
+"""Of kinds and operations, as Jetstream's first version wrote them into ``type``."""
+
+
 class Commit(msgspec.Struct):
-    operation: str
     collection: str
     rkey: str
+    operation: str = ""
+    type: str = ""
     rev: str | None = ""
     record: msgspec.Raw = msgspec.Raw()
 
@@ -52,6 +59,7 @@ class Frame(msgspec.Struct):
     did: str
     time_us: int
     kind: str = ""
+    type: str = ""
     commit: Commit | None = None
     account: Account | None = None
     identity: Identity | None = None
@@ -64,6 +72,7 @@ class Frame(msgspec.Struct):
 
 class Record(msgspec.Struct):
     text: Any = None
+    subject: Any = None
     langs: Any = None
     facets: Any = None
     tags: Any = None
@@ -153,7 +162,9 @@ def events_of(frame: Frame, tools: Tools, reading: Reading) -> list[Event]:
     """What a frame means; nothing for identities, which only say what an author is called."""
     at = _time(frame.time_us)
     if not frame.kind:
-        frame.kind = next((name for name in ("commit", "account", "identity") if getattr(frame, name) is not None), "")
+        frame.kind = OLD_NAMES.get(frame.type) or next(
+            (name for name in ("commit", "account", "identity") if getattr(frame, name) is not None), ""
+        )
     if frame.kind == "commit":
         return _of_commit(frame, at, tools, reading)
     if frame.kind == "identity":
@@ -188,6 +199,9 @@ def _of_commit(frame: Frame, at: datetime, tools: Tools, reading: Reading) -> li
     if commit is None:
         raise Unreadable("missing_commit")
     livestream = reading.livestream(did)
+    commit.operation = commit.operation or OLD_NAMES.get(commit.type, "missing operation")
+    if commit.collection in ACTIONS and commit.operation in ("create", "delete"):
+        return _of_action(frame, commit, at, tools, reading)
     if commit.collection != POSTS:
         return [_unknown(commit.collection, frame, at, tools, livestream)] if reading.wants_author(did) else []
     event_id = f"bluesky:at://{did}/{POSTS}/{commit.rkey}"
@@ -207,6 +221,27 @@ def _of_commit(frame: Frame, at: datetime, tools: Tools, reading: Reading) -> li
             author=tools.pseudonym("bluesky", did), author_name=reading.handles.get(did), text=record.text, form="post",
             language=languages[0] if languages and isinstance(languages[0], str) else None, reply_to=_parent(record.reply),
             url=f"https://bsky.app/profile/{did}/post/{commit.rkey}", links=_links(record) if livestream is not None else (),
+        )
+    ]  # fmt: skip
+
+
+def _of_action(frame: Frame, commit: Commit, at: datetime, tools: Tools, reading: Reading) -> list[Event]:
+    """A like, a repost or a follow of somebody of the roster, or that it was taken back, which names nobody."""
+    event_id = f"bluesky:at://{frame.did}/{commit.collection}/{commit.rkey}"
+    if commit.operation == "delete":
+        return [removed_post(event_id, frame, tools, None)]
+    subject = _read_record(commit.record).subject
+    uri = subject.get("uri") if isinstance(subject, dict) else subject
+    if not isinstance(uri, str) or not uri:
+        raise Unreadable("missing_subject")
+    livestream = reading.livestream(uri.removeprefix("at://").partition("/")[0])
+    if livestream is None:
+        return []
+    make: Any = ACTIONS[commit.collection]
+    return [
+        make(
+            id=event_id, platform="bluesky", livestream=livestream, at=at, received_at=tools.now(),
+            author=tools.pseudonym("bluesky", frame.did), author_name=reading.handles.get(frame.did),
         )
     ]  # fmt: skip
 

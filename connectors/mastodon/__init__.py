@@ -1,7 +1,8 @@
 """Mastodon: what anybody posts publicly with a watched hashtag, by streaming and by reading the hashtag's timeline, on one or several instances.
 
-Collected: public and unlisted posts (replies are posts too) with their text, language and content warning, and their deletion.
-Not collected: boosts, favourites, edits (the first text stays), anything that is not public, and what an instance never heard of.
+Collected: public and unlisted posts (replies are posts too) with their text, language and content warning, boosts of people of the
+roster where an instance tells them, and deletions. Not collected: favourites, edits (the first text stays), anything that is not public, and
+what an instance never heard of.
 
 API: https://docs.joinmastodon.org/methods/timelines/#tag and /methods/streaming/ (WebSocket), checked 2026-11-20. Pleroma, Akkoma, GoToSocial
 and others answer the same questions.
@@ -164,13 +165,13 @@ class Mastodon(Connector):
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """A status, a timeline, a frame of the stream, or server-sent events; the keys of ``livestreams`` are ``name@domain``."""
-        return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, "instance.invalid", Local()))
+        return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, "", Local()))
 
     @classmethod
     def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
         """A deletion names a post that came before it."""
         local = Local()
-        return lambda raw: parse_any(raw, Context(tools.now(), tools.pseudonym, None, "instance.invalid", local))
+        return lambda raw: parse_any(raw, Context(tools.now(), tools.pseudonym, None, "", local))
 
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         """Until the first instance fails; see the contract."""

@@ -12,12 +12,13 @@ which post that was.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.connector import Unreadable
 from connectors.digests import content_of
-from connectors.event import Message, Removed, Unknown
+from connectors.event import Message, Reaction, Removed, Share, Unknown
 from connectors.foreign import decode
 from connectors.markup import words_of
 from connectors.times import moment
@@ -38,14 +39,19 @@ REASONS = frozenset(
 
 QUIET = frozenset(
     {
-        "status.update", "notification", "notifications_merged", "filters_changed", "conversation", "announcement", "announcement.reaction",
-        "announcement.delete", "encrypted_message",
+        "status.update", "notifications_merged", "filters_changed", "conversation", "announcement", "announcement.reaction",
+        "announcement.delete", "encrypted_message", "pleroma:chat_update", "pleroma:follow_relationships_update", "pleroma:respond", "respond",
     }
 )  # fmt: skip
 """What says nothing new about the audience. ``status.update`` is an edit: the first text stays."""
 
-HIDDEN = frozenset({"private", "direct"})
+HIDDEN = frozenset({"private", "direct", "limited", "list", "mutuals_only", "followers", "specified", "self"})
+"""Not public, in the words of Mastodon and of the servers that speak like it."""
+
+TOLD_TO_ONE = {"favourite": Reaction, "reblog": Share, "pleroma:emoji_reaction": Reaction, "reaction": Reaction}
+"""Notifications that say what somebody did with a post."""
 LONGEST_URI = 400
+_host = re.compile(r"https?://([^/\s@]{1,253})/")
 
 
 class Local:
@@ -73,7 +79,7 @@ class Context(NamedTuple):
     livestreams: Mapping[str, str] | None
     """``name@domain`` in lower case → livestream id, of roster authors; None takes everybody as ``mastodon:name@domain``."""
     domain: str
-    """The instance's: its own people are called without one there."""
+    """The instance's: its own people are called without one there. Empty in a capture, where it is seen in their addresses."""
     local: Local
 
 
@@ -151,6 +157,8 @@ def named_events(name: str, payload: Any, context: Context) -> list[Event]:
         if not local_id:
             raise Unreadable("missing_payload")
         return list(_removed(local_id, context))
+    if name == "notification":
+        return _notified(payload, context)
     if name in QUIET:
         return []
     digest = _digest(content_of([name, payload]))
@@ -163,11 +171,13 @@ def named_events(name: str, payload: Any, context: Context) -> list[Event]:
 
 
 def status_events(status: Any, context: Context) -> list[Event]:
-    """The message that a status is; nothing for boosts and for what is not public."""
+    """The message that a status is; of a boost, that somebody of the roster was shared; nothing for what is not public."""
     if not isinstance(status, dict):
         raise Unreadable("not_an_object")
-    if isinstance(status.get("reblog"), dict) or _text(status.get("visibility")) in HIDDEN:
+    if _text(status.get("visibility")) in HIDDEN:
         return []
+    if isinstance(status.get("reblog"), dict):
+        return _done(Share, "reblog", status["reblog"], status, context)
     uri = status.get("uri") or status.get("url")
     if not isinstance(uri, str) or not uri:
         raise Unreadable("missing_uri")
@@ -184,23 +194,78 @@ def status_events(status: Any, context: Context) -> list[Event]:
     livestream = f"mastodon:{who}" if context.livestreams is None else context.livestreams.get(who)
     event_id = event_id_of(uri)
     context.local.add(_local_id(status.get("id")), event_id, livestream)
-    answered = context.local.get(_local_id(status.get("in_reply_to_id")))
+    parent = _local_id(status.get("in_reply_to_id"))
+    answered = context.local.get(parent)
+    unseen = f"mastodon:id:{parent}" if parent and not context.domain else None
     spoiler, url, language = (_text(status.get(key)) for key in ("spoiler_text", "url", "language"))
     return [
         Message(
             id=event_id, platform="mastodon", livestream=livestream, at=at, received_at=context.received_at,
-            author=context.pseudonym("mastodon", who), author_name=(_text(account.get("display_name")) or who.partition("@")[0])[:200],
+            author=context.pseudonym("mastodon", who), author_name=_name(account, who),
             text=" ".join(part for part in (spoiler.strip(), words_of(content)) if part), form="post", language=language[:35] or None,
-            reply_to=answered[0] if answered else None, url=url if url.startswith(("https://", "http://")) else None,
+            reply_to=answered[0] if answered else unseen, url=url if url.startswith(("https://", "http://")) else None,
         )
     ]  # fmt: skip
+
+
+def _notified(payload: Any, context: Context) -> list[Event]:
+    """What an account is told: a mention is a post like any other."""
+    if isinstance(payload, str):
+        try:
+            payload = decode(payload)
+        except Unreadable:
+            return []
+    told = payload if isinstance(payload, dict) else {}
+    kind, status = _text(told.get("type")), told.get("status")
+    if not isinstance(status, dict):
+        return []
+    if kind in ("mention", "status"):
+        return status_events(status, context)
+    if kind not in TOLD_TO_ONE:
+        return []
+    return _done(TOLD_TO_ONE[kind], kind, status, told, context)
+
+
+def _done(make: Any, what: str, status: Mapping[str, Any], told: Mapping[str, Any], context: Context) -> list[Event]:
+    """That somebody did something with a post, if the post is by somebody of the roster. The id is the same from wherever it is told."""
+    of, by = address_of(status.get("account"), context.domain), address_of(told.get("account"), context.domain)
+    uri, at, emoji = status.get("uri") or status.get("url"), moment(told.get("created_at")), told.get("emoji")
+    livestream = f"mastodon:{of}" if context.livestreams is None else context.livestreams.get(of)
+    if livestream is None or not of:
+        return []
+    if not by:
+        raise Unreadable("missing_author")
+    if not isinstance(uri, str) or not uri:
+        raise Unreadable("missing_uri")
+    if at is None:
+        raise Unreadable("bad_time")
+    author = context.pseudonym("mastodon", by)
+    more = {"reaction": emoji[:60]} if make is Reaction and isinstance(emoji, str) and emoji else {}
+    return [
+        make(
+            id=":".join([event_id_of(uri), what, *more.values(), author[:16]]), platform="mastodon", livestream=livestream, at=at,
+            received_at=context.received_at, author=author, author_name=_name(told["account"], by), **more,
+        )
+    ]  # fmt: skip
+
+
+def _name(account: Any, address: str) -> str:
+    return (_text(account.get("display_name")) or address.partition("@")[0])[:200]
 
 
 def address_of(account: Any, domain: str) -> str:
     """``name@domain``, the same from every instance; empty when the account has no name."""
     acct = _text(account.get("acct") or account.get("username")) if isinstance(account, dict) else ""
     acct = acct.strip().lstrip("@").casefold()[:300]
-    return acct if "@" in acct or not acct else f"{acct}@{domain}"
+    if "@" in acct or not acct:
+        return acct
+    return f"{acct}@{domain or _host_of(account) or 'instance.invalid'}"
+
+
+def _host_of(account: Mapping[str, Any]) -> str:
+    """Where a person is shown, in a capture of which it is not known from which instance it is."""
+    found = (_host.match(_text(account.get(key))) for key in ("url", "uri"))
+    return next((one[1].casefold() for one in found if one), "")
 
 
 def event_id_of(uri: str) -> str:
@@ -233,12 +298,13 @@ def server_sent(raw: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _removed(local_id: str, context: Context) -> Iterator[Removed]:
+    """Of a post that nobody saw only a capture tells: what an instance takes back is mostly not ours."""
     known = context.local.get(local_id)
-    if known:
-        now = context.received_at
-        yield Removed(
-            id=f"{known[0]}:deleted", platform="mastodon", livestream=known[1], at=now, received_at=now, target=known[0]
-        )
+    if known is None and context.domain:
+        return
+    target, livestream = known or (f"mastodon:id:{local_id}", None)
+    now = context.received_at
+    yield Removed(id=f"{target}:deleted", platform="mastodon", livestream=livestream, at=now, received_at=now, target=target)
 
 
 def _local_id(value: Any) -> str:

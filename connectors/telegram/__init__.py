@@ -1,6 +1,6 @@
 """Telegram: what is written in the groups and channels that a bot was added to, all of them over one long poll.
 
-Collected: comments in groups, posts of channels, reactions, people who come, video chats that begin and end, paid messages (in STARS), bans (as
+Collected: comments in groups, posts of channels, reactions, people who come, video chats that begin and end, gifts and paid messages (in STARS), bans (as
 removals). Not collected: what bots write, edits (the first text stays), private chats, the overlay chat of a live video (Telegram
 gives it to no bot), viewers (it has none for bots), and deletions of single messages: bots are not told, see docs/connectors.md.
 
@@ -141,14 +141,14 @@ class Telegram(Connector):
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """One update, or an answer of getUpdates; of several updates an unreadable one becomes Unknown."""
-        return _parse(raw, Context(tools.now(), tools.pseudonym, livestreams, {}, Written()))
+        return _parse(raw, Context(tools.now(), tools.pseudonym, livestreams, {}, Written(), is_capture=True))
 
     @classmethod
     def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
         """Totals rise from one update to the next, and a ban takes back what came before it."""
         totals: dict[str, Totals] = {}
         written = Written()
-        return lambda raw: _parse(raw, Context(tools.now(), tools.pseudonym, None, totals, written))
+        return lambda raw: _parse(raw, Context(tools.now(), tools.pseudonym, None, totals, written, is_capture=True))
 
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         """Until the poll fails; see the contract."""
@@ -417,6 +417,8 @@ def _parse(raw: bytes, context: Context) -> list[Event]:
 
 def _result(document: Mapping[str, Any]) -> list[Any]:
     result = document.get("result")
+    if isinstance(result, dict) and "message_id" in result:  # what sending a message answers
+        return [result]
     if not isinstance(result, list):
         raise Unreadable("missing_update")
     return result

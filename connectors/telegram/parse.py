@@ -5,7 +5,7 @@
 
 A post of the channel itself is a post; what people write in a group is a comment. Left out: what bots write, the copy of a channel's post
 that Telegram puts into its discussion group, edits (the first text stays), private chats, and service messages but for those that say that
-somebody came or that a video chat began or ended.
+somebody came, that something was given, or that a video chat began or ended.
 
 Telegram tells bots of no deletion. It tells of a ban, and a ban in a supergroup deletes all that the author wrote: the messages in
 ``Written`` are taken back one by one, and beside them, by author, what else the journal finds of the last ten minutes.
@@ -22,6 +22,7 @@ from connectors.connector import Unreadable
 from connectors.digests import content_of
 from connectors.event import Gift, Join, Message, Reaction, Removed, Status, Unknown
 from connectors.telegram.totals import Totals
+from connectors.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,15 +60,26 @@ SERVICE = frozenset(
         "giveaway_completed", "video_chat_scheduled", "video_chat_participants_invited", "web_app_data", "connected_website",
         "checklist_tasks_done", "checklist_tasks_added", "direct_message_price_changed", "paid_message_price_changed",
         "suggested_post_approved", "suggested_post_declined", "suggested_post_paid", "suggested_post_refunded", "refunded_payment",
-        "successful_payment", "invoice", "gift", "unique_gift",
+        "suggested_post_approval_failed", "successful_payment", "invoice", "gift_upgrade_sent", "chat_owner_left", "chat_owner_changed",
+        "voice_chat_scheduled", "voice_chat_participants_invited", "new_chat_participant", "left_chat_participant",
     }
 )  # fmt: skip
 """Messages that nobody wrote."""
 
+BROADCASTS = {
+    "video_chat_started": "live",
+    "video_chat_ended": "ended",
+    "voice_chat_started": "live",
+    "voice_chat_ended": "ended",
+}
+"""Video chats were called voice chats once."""
+
 TAKEN_BACK = timedelta(minutes=10)
 """How far back a ban reaches in the journal."""
-MOST = 10**9
+MOST = FIRST = 10**9
+"""Of stars and reactions; and as a time 2001, before which there was no Telegram."""
 LONGEST_TEXT = 20_000
+MOST_LINKS = 5
 
 
 class Written:
@@ -98,6 +110,11 @@ class Context(NamedTuple):
     totals: dict[str, Totals]
     """Chat id → reactions so far."""
     written: Written
+    is_capture: bool = False
+    """Nothing is known of the time before it: totals count from nought, and not from the first one that was seen."""
+
+    def totals_of(self, chat: str) -> Totals:
+        return self.totals.setdefault(chat, Totals(since=0 if self.is_capture else None))
 
 
 def chat_of(update: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -130,7 +147,7 @@ def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
     """What one update means; nothing when its chat is not one of ours. Raises Unreadable and nothing else."""
     if "message_id" in update and isinstance(update.get("chat"), dict):  # a message without its update around it
         update = {"message": update}
-    kind = next((kind for kind in update if kind != "update_id" and update[kind] is not None), None)
+    kind = _kind(update)
     if kind is None or ("update_id" not in update and not isinstance(update[kind], dict)):
         raise Unreadable("missing_update")
     body = update[kind]
@@ -144,7 +161,8 @@ def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
         return []
     match kind:
         case "message" | "channel_post":
-            return _message(body, chat[0], livestream, context, post=kind == "channel_post")
+            post = kind == "channel_post" or body["chat"].get("type") == "channel"
+            return _message(_told(body), chat[0], livestream, context, post=post)
         case "edited_message" | "edited_channel_post":
             return []
         case "message_reaction":
@@ -154,6 +172,21 @@ def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
         case "chat_member":
             return _ban(body, chat[0], livestream, context)
     return [_unknown(kind, update, livestream, context)]
+
+
+def _kind(update: Mapping[str, Any]) -> str | None:
+    """Which field of it is the update: one that is known, else an object, else whatever there is; others were written beside it."""
+    told = [kind for kind in update if kind != "update_id" and update[kind] is not None]
+    known = (kind for kind in told if kind in WANTED or kind in OUR_OWN)
+    return next(known, None) or next((kind for kind in told if isinstance(update[kind], dict)), None) or next(iter(told), None)
+
+
+def _told(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Libraries write down the fields that are not there as well: as null, as false, as an empty list."""
+    told = {key: value for key, value in body.items() if value is not None and value is not False and value != []}
+    if "from" not in told and isinstance(told.get("from_user"), dict):
+        told["from"] = told["from_user"]
+    return told
 
 
 def _unknown(kind: str, update: Mapping[str, Any], livestream: str | None, context: Context) -> Unknown:
@@ -184,25 +217,35 @@ def _message(body: Mapping[str, Any], chat: str, livestream: str, context: Conte
     common: dict[str, Any] = {
         "id": message_id(chat, number), "platform": "telegram", "livestream": livestream, "at": at, "received_at": context.received_at,
     }  # fmt: skip
-    came = body.get("new_chat_members")
-    if isinstance(came, list):
+    came = body.get("new_chat_members") or body.get("new_chat_member")
+    if came:
+        came = came if isinstance(came, list) else [came]
         people = sum(isinstance(one, dict) and one.get("is_bot") is not True for one in came)
         return [Join(**common, count=people)] if people else []
-    for key, state in (("video_chat_started", "live"), ("video_chat_ended", "ended")):
+    for key, state in BROADCASTS.items():
         if key in body:
             return [Status(**common, state=state)]  # type: ignore[arg-type]
+    gift = body.get("gift") or body.get("unique_gift")
+    if isinstance(gift, dict):
+        author, name = _author(sender, sender_chat, context, post=True)
+        return _gift(gift, {**common, "author": author, "author_name": name})
     if not SERVICE.isdisjoint(body) or body.get("is_automatic_forward") is True:
         return []
     if isinstance(sender, dict) and sender.get("is_bot") is True and not isinstance(sender_chat, dict):
         return []
     author, name = _author(sender, sender_chat, context, post=post)
     common |= {"author": author, "author_name": name}
-    context.totals.setdefault(chat, Totals()).written(number)
+    context.totals_of(chat).written(number)
     if author:
         context.written.add(common["id"], author)
     events: list[Event] = [
         Message(
-            **common, text=_words(body), form="post" if post else "comment", reply_to=_parent(body, chat), url=_url(body, chat)
+            **common,
+            text=_words(body),
+            form="post" if post else "comment",
+            reply_to=_parent(body, chat),
+            url=_url(body, chat),
+            links=_links(body) if post else (),
         )
     ]
     stars = _integer(body.get("paid_star_count"))
@@ -210,6 +253,32 @@ def _message(body: Mapping[str, Any], chat: str, livestream: str, context: Conte
         gift = {**common, "id": f"{common['id']}:stars"}
         events.append(Gift(**gift, name="paid message", amount_minor=stars, currency="STARS"))
     return events
+
+
+def _gift(told: Mapping[str, Any], common: Mapping[str, Any]) -> list[Event]:
+    """A gift to the channel or group, with the words that came with it. One that is only made unique was given before."""
+    if told.get("origin") == "upgrade":
+        return []
+    inner = told.get("gift")
+    inner = inner if isinstance(inner, dict) else {}
+    stars = _integer(inner.get("star_count") or told.get("last_resale_star_count"))
+    worth: dict[str, Any] = {"amount_minor": stars, "currency": "STARS"} if stars is not None and 0 < stars <= MOST else {}
+    sticker = inner.get("sticker")
+    emoji = sticker.get("emoji") if isinstance(sticker, dict) else None
+    name = next((one for one in (inner.get("base_name"), emoji) if isinstance(one, str) and one), "gift")[:200]
+    events: list[Event] = [Gift(**{**common, "id": f"{common['id']}:gift"}, name=name, **worth)]
+    words = told.get("text")
+    if isinstance(words, str) and words and told.get("is_private") is not True:
+        events.append(Message(**common, text=words[:LONGEST_TEXT], form="comment"))
+    return events
+
+
+def _links(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where words of a post lead to that do not show it."""
+    rows = [row for key in ("entities", "caption_entities") for row in _list(body.get(key)) if isinstance(row, dict)]
+    urls = (row.get("url") for row in rows if row.get("type") == "text_link")
+    links = (one for one in urls if isinstance(one, str) and one.startswith(("https://", "http://")) and len(one) <= 500)
+    return tuple(dict.fromkeys(links))[:MOST_LINKS]
 
 
 def _author(sender: Any, sender_chat: Any, context: Context, *, post: bool) -> tuple[str | None, str | None]:
@@ -233,7 +302,14 @@ def _words(body: Mapping[str, Any]) -> str:
     for value in (body.get("text"), body.get("caption")):
         if isinstance(value, str):
             return value[:LONGEST_TEXT]
-    for kind, key in (("sticker", "emoji"), ("dice", "emoji"), ("poll", "question")):
+    for kind, key in (
+        ("sticker", "emoji"),
+        ("dice", "emoji"),
+        ("poll", "question"),
+        ("checklist", "title"),
+        ("venue", "title"),
+        ("game", "title"),
+    ):
         inner = body.get(kind)
         if isinstance(inner, dict) and isinstance(inner.get(key), str):
             return str(inner[key])[:LONGEST_TEXT]
@@ -242,6 +318,10 @@ def _words(body: Mapping[str, Any]) -> str:
 
 def _parent(body: Mapping[str, Any], chat: str) -> str | None:
     """In a forum every message answers its topic's first one: that is no answer."""
+    elsewhere = body.get("external_reply")
+    if isinstance(elsewhere, dict) and isinstance(elsewhere.get("chat"), dict):
+        other, number = _integer(elsewhere["chat"].get("id")), _integer(elsewhere.get("message_id"))
+        return message_id(str(other), number) if other is not None and number is not None else None
     parent = body.get("reply_to_message")
     number = _integer(parent.get("message_id")) if isinstance(parent, dict) else None
     if number is None or (body.get("is_topic_message") is True and number == _integer(body.get("message_thread_id"))):
@@ -290,7 +370,7 @@ def _counts(body: Mapping[str, Any], chat: str, livestream: str, context: Contex
         total = _integer(row.get("total_count")) if isinstance(row, dict) else None
         if emoji and total is not None and 0 <= total <= MOST:
             totals[emoji] = max(total, totals.get(emoji, 0))
-    raised = context.totals.setdefault(chat, Totals()).raised(number, totals)
+    raised = context.totals_of(chat).raised(number, totals)
     return [
         Reaction(
             id=f"{message_id(chat, number)}:{emoji}:{total}", platform="telegram", livestream=livestream, at=at,
@@ -347,10 +427,18 @@ def _id(body: Mapping[str, Any]) -> int:
 
 
 def _time(body: Mapping[str, Any]) -> datetime:
-    seconds = _integer(body.get("date"))
-    if seconds is None or not 10**9 <= seconds < 10**11:
+    told = body.get("date")
+    seconds = _integer(told)
+    if seconds is not None and not FIRST <= seconds < 10**11:
         raise Unreadable("bad_time")
-    return datetime.fromtimestamp(seconds, UTC)
+    at = datetime.fromtimestamp(seconds, UTC) if seconds is not None else moment(told)
+    if at is None or at.timestamp() < FIRST:
+        raise Unreadable("bad_time")
+    return at
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _integer(value: Any) -> int | None:

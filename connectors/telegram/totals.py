@@ -23,8 +23,8 @@ MOST = 200
 class Totals:
     """The totals of one chat."""
 
-    def __init__(self, stored: str | None = None) -> None:
-        self.since: int | None = None
+    def __init__(self, stored: str | None = None, since: int | None = None) -> None:
+        self.since = since
         self._totals: dict[int, dict[str, int]] = {}
         self.changed = False
         if stored:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import orjson
 from fake_websocket import FakeWebsocket
 from fakes import Said
@@ -23,4 +25,5 @@ class FakeRestream(FakeWebsocket):
         payload = {"author": {"id": f"u{number}", "displayName": "Zoë"}, "text": text, "bot": False}
         event = {"eventIdentifier": f"e{number}", "eventSourceId": 13, "eventTypeId": 5, "eventPayload": payload}
         await self.emit(orjson.dumps({"action": "event", "payload": event, "timestamp": at.timestamp()}))
-        return Said(id=f"restream:13:e{number}", at=at, text=text)
+        content = orjson.dumps([at.timestamp(), payload], option=orjson.OPT_SORT_KEYS)
+        return Said(id=f"restream:13:e{number}:{blake2b(content, digest_size=16).hexdigest()[:12]}", at=at, text=text)
