@@ -218,7 +218,8 @@ def test_connection_lines_are_no_events_and_others_are_unknown():
         ("@bits=many :a!a@a PRIVMSG #ana :x", "bad_number"),
         ("@bits=9999999999999999 :a!a@a PRIVMSG #ana :x", "bad_number"),
         ("@tmi-sent-ts=1 :tmi.twitch.tv CLEARMSG #ana :x", "missing_target"),
-        ("@tmi-sent-ts=1 :tmi.twitch.tv CLEARCHAT #ana :zoe", "missing_target"),
+        ("[12:00] hello", "bad_command"),
+        ("connected to the server", "bad_command"),
     ],
 )
 def test_broken_lines_say_why(line, reason):

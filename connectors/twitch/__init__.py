@@ -35,13 +35,16 @@ from typing import TYPE_CHECKING, Literal
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Secret
 from connectors.crew import Call, Crew
+from connectors.foreign import object_of
 from connectors.proxy import Proxy, address_of
+from connectors.twitch.answers import answer_events, is_answer
 from connectors.twitch.eventsub import parse_document
+from connectors.twitch.logged import line_in
 from connectors.twitch.parse import Context, parse_line
 from connectors.twitch.session import Rooms, Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from connectors.connector import Health, Mark, Tools, Watch
     from connectors.event import Event
@@ -156,12 +159,17 @@ class Twitch(Connector):
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
-        """A frame of one or several lines, or JSON of EventSub; the keys of ``livestreams`` are logins, or for EventSub also user ids."""
-        context = Context(tools.now(), tools.pseudonym, livestreams)
-        if raw.lstrip()[:1] == b"{":
-            return parse_document(raw, context)
-        lines = [line.rstrip("\r") for line in raw.decode("utf-8", "replace").split("\n")]
-        return [event for line in lines if line for event in parse_line(line, context)]
+        """A frame of one or several lines, as sent or as logged, or JSON of EventSub or Helix.
+
+        The keys of ``livestreams`` are logins, or for JSON also user ids.
+        """
+        return _parse(raw, Context(tools.now(), tools.pseudonym, livestreams))
+
+    @classmethod
+    def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
+        """EventSub tells gifts and raids in several ways; what came before decides which of them counts."""
+        told: set[tuple[str, str]] = set()
+        return lambda raw: _parse(raw, Context(tools.now(), tools.pseudonym, None, told))
 
     # --- the connections; all that they learn is said to the crew, so that their frames come before their end -----------
 
@@ -248,3 +256,14 @@ class Twitch(Connector):
 
     def _last_marks(self) -> list[Event | Health | Mark]:
         return [mark for link in self._links if link.session for mark in link.session.marks()]
+
+
+def _parse(raw: bytes, context: Context) -> list[Event]:
+    if raw.lstrip()[:1] == b"{":
+        document = object_of(raw)
+        return answer_events(document, context) if is_answer(document) else parse_document(document, context)
+    lines = [line_in(line) for line in raw.decode("utf-8", "replace").split("\n")]
+    events = [event for line in lines if line for event in parse_line(line, context)]
+    if context.told is not None:
+        context.told.update(("chat", event.livestream) for event in events if event.livestream)
+    return events

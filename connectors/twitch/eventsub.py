@@ -21,13 +21,15 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from connectors.connector import Hint, Unreadable
-from connectors.digests import content_of
 from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
 from connectors.foreign import object_of
+from connectors.recorded import headers_of
 from connectors.times import moment
+from connectors.twitch.alone import TOLD_TWICE, told_alone, value_of
+from connectors.twitch.fields import dict_in, digest_of, number_in, text_in
 from connectors.twitch.parse import TAKEN_BACK
 
 if TYPE_CHECKING:
@@ -44,13 +46,11 @@ REASONS: Final = frozenset(
 )  # fmt: skip
 """Every reason that Unreadable may give."""
 
-TOLD_TWICE: Final = frozenset(
-    {
-        "channel.cheer", "channel.bits.use", "channel.subscribe", "channel.subscription.gift", "channel.subscription.message",
-        "channel.subscription.end", "channel.raid", "channel.ban", "channel.unban", "channel.charity_campaign.donate",
-    }
-)  # fmt: skip
-"""Kinds that the chat tells as well, with its own ids, or that are no action of a viewer."""
+READ: Final = TOLD_TWICE | {
+    "channel.chat.message", "channel.chat.notification", "channel.chat.message_delete", "channel.chat.clear_user_messages", "channel.chat.clear",
+    "channel.follow", "stream.online", "stream.offline",
+}  # fmt: skip
+"""Kinds that are about a channel and nothing without it."""
 GIFTS: Final = {
     "sub": "sub", "resub": "resub", "sub_gift": "subgift", "gift_paid_upgrade": "giftpaidupgrade",
     "prime_paid_upgrade": "primepaidupgrade", "charity_donation": "charitydonation",
@@ -59,10 +59,15 @@ GIFTS: Final = {
 OURS: Final = frozenset({"session_welcome", "session_keepalive", "session_reconnect", "revocation", "challenge"})
 """What is said to us and says nothing of the audience."""
 UNCOUNTED: Final = frozenset(
-    {"community_sub_gift", "pay_it_forward", "announcement", "unraid", "bits_badge_tier", "watch_streak"}
+    {"community_sub_gift", "pay_it_forward", "announcement", "unraid", "bits_badge_tier", "watch_streak", "modiversary"}
 )
 """Notices of which only the user's own words count."""
-_LONGEST: Final = 128
+
+
+_CHANNELS: Final = (
+    "broadcaster_user_id", "broadcaster_user_login", "to_broadcaster_user_id", "to_broadcaster_user_login", "broadcaster_id", "broadcaster_login",
+)  # fmt: skip
+"""Where an event says whose channel it is."""
 
 
 class Notice(NamedTuple):
@@ -108,21 +113,26 @@ def notice(what: str, delivery: str, at: datetime, payload: dict[str, Any]) -> N
     return Notice(what, delivery, at, payload, text_in(dict_in(payload, "subscription"), "type"))
 
 
-def parse_document(raw: bytes, context: Context) -> list[Event]:
-    """What ``monitor parse`` shows of a frame or a body: as while running, and what would be a hint as a status."""
-    found = _notice_in(_unwrapped(object_of(raw)), context.received_at)
+def parse_document(document: dict[str, Any], context: Context) -> list[Event]:
+    """What ``monitor parse`` shows of a frame, or of a body with or without its headers: as while running, but what would be a hint is a status,
+    and what the chat would tell as well counts when the chat is not there.
+    """
+    found = _captured(document, context.received_at)
     if found.what in OURS:
         return []
     if found.what != "notification":
         return [
             Unknown(
-                id=f"twitch:eventsub:{_digest(found.payload)}", platform="twitch", at=found.at, received_at=context.received_at,
+                id=f"twitch:eventsub:{digest_of(found.payload)}", platform="twitch", at=found.at, received_at=context.received_at,
                 name=f"eventsub {found.what}"[:60],
             )
         ]  # fmt: skip
     hint = hint_of(found)
     if hint is None:
-        return events_of(found, context)
+        events = _told(found, context) if found.kind in TOLD_TWICE else events_of(found, context)
+        if context.told is not None and found.kind.startswith("channel.chat."):
+            context.told.update(("chat", event.livestream) for event in events if event.livestream)
+        return events
     livestream = livestream_of(event_in(found), context)
     if livestream is None:
         return []
@@ -136,12 +146,29 @@ def parse_document(raw: bytes, context: Context) -> list[Event]:
     ]  # fmt: skip
 
 
-def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
-    """A webhook that was kept with its headers, as ``{"headers": {…}, "body": {…} or "…"}``."""
+def _captured(document: dict[str, Any], now: datetime) -> Notice:
+    """A webhook that was kept with its headers, as ``{"headers": {…}, "body": {…} or "…"}``, has there what a frame says in its metadata."""
     if "headers" not in document or "body" not in document:
-        return document
+        return _notice_in(document, now)
     body = document["body"]
-    return object_of(body.encode("utf-8", "replace")) if isinstance(body, str) else dict_in(document, "body")
+    inner = object_of(body.encode("utf-8", "replace")) if isinstance(body, str) else dict_in(document, "body")
+    headers = headers_of(document["headers"])
+    found = _notice_in(inner, now)
+    what = headers.get("twitch-eventsub-message-type", "")
+    if isinstance(inner.get("metadata"), dict) or not what:
+        return found
+    at = moment(headers.get("twitch-eventsub-message-timestamp")) or now
+    what = "challenge" if what == "webhook_callback_verification" else what[:60]
+    return found._replace(what=what, delivery=headers.get("twitch-eventsub-message-id", "")[:128], at=at)
+
+
+def _told(found: Notice, context: Context) -> list[Event]:
+    event = event_in(found)
+    livestream = livestream_of(event, context)
+    if livestream is None:
+        return []
+    about = {"platform": "twitch", "livestream": livestream, "at": found.at, "received_at": context.received_at}
+    return told_alone(found.kind, found.delivery or digest_of(found.payload), event, about, context)
 
 
 def hint_of(found: Notice) -> Hint | None:
@@ -156,15 +183,17 @@ def hint_of(found: Notice) -> Hint | None:
     channel = text_in(event, "broadcaster_user_id")
     if not channel:
         raise Unreadable("missing_channel")
-    if found.kind == "stream.offline":
-        return Hint(what="ended", native_id=channel, at=found.at)
-    return Hint(what="began", native_id=channel, at=found.at, broadcast=text_in(event, "id") or None)
+    what: Literal["began", "ended"] = "began" if found.kind == "stream.online" else "ended"
+    return Hint(what=what, native_id=channel, at=found.at, broadcast=text_in(event, "id") or None)
 
 
 def events_of(found: Notice, context: Context) -> list[Event]:
     """The events of a notification, often one and sometimes none; raises Unreadable and nothing else."""
     if not found.kind:
         raise Unreadable("missing_kind")
+    event = found.payload.get("event")
+    if found.kind not in READ and not (isinstance(event, dict) and _has_channel(event)):
+        return [_unknown(found, None, context)]  # of an application, an account or a conduit, not of a channel
     event = event_in(found)
     livestream = livestream_of(event, context)
     if livestream is None or found.kind in TOLD_TWICE:
@@ -194,9 +223,16 @@ def events_of(found: Notice, context: Context) -> list[Event]:
             return [_cleared(event, found, about, None)]
         case "channel.follow":
             return [_follow(event, about, context)]
-        case kind:
-            native = found.delivery or _digest(found.payload)
-            return [Unknown(id=f"twitch:eventsub:{native}", name=f"eventsub {kind[:48]}", **about)]
+        case _:
+            return [_unknown(found, livestream, context)]
+
+
+def _unknown(found: Notice, livestream: str | None, context: Context) -> Unknown:
+    native = found.delivery or digest_of(found.payload)
+    return Unknown(
+        id=f"twitch:eventsub:{native}", platform="twitch", livestream=livestream, at=found.at, received_at=context.received_at,
+        name=f"eventsub {found.kind[:48]}",
+    )  # fmt: skip
 
 
 def unreadable(reason: str, raw: bytes, now: datetime) -> Unknown:
@@ -214,7 +250,7 @@ def _message(event: dict[str, Any], about: dict[str, Any], context: Context) -> 
     message = _words(event, about, context)
     if message is None:
         raise Unreadable("missing_text")
-    bits = _number(dict_in(event, "cheer"), "bits")
+    bits = number_in(dict_in(event, "cheer"), "bits")
     if not bits:
         return [message]
     about = about | {"author": message.author, "author_name": message.author_name}
@@ -238,25 +274,13 @@ def _notification(event: dict[str, Any], about: dict[str, Any], context: Context
         called = GIFTS[kind]
         if kind == "gift_paid_upgrade" and dict_in(event, kind).get("gifter_is_anonymous") is True:
             called = "anongiftpaidupgrade"
-        events.append(Gift(id=f"{native}:{called}", name=called, **about, **_value(event, kind)))
+        value = value_of(dict_in(dict_in(event, kind), "amount")) if kind == "charity_donation" else {}
+        events.append(Gift(id=f"{native}:{called}", name=called, **about, **value))
     elif kind == "raid":
         events.append(Share(id=f"{native}:raid", **about))
     elif kind not in UNCOUNTED:
         events.append(Unknown(id=f"{native}:unknown", name=f"usernotice {kind[:32]}", **about))
     return events
-
-
-def _value(event: dict[str, Any], kind: str) -> dict[str, Any]:
-    """What a donation was worth; Twitch says it of nothing else."""
-    amount = dict_in(dict_in(event, kind), "amount")
-    value = _number(amount, "value")
-    if kind != "charity_donation" or not value:
-        return {}
-    return {
-        "amount_minor": value,
-        "exponent": min(_number(amount, "decimal_place") or _number(amount, "decimal_places"), 18),
-        "currency": text_in(amount, "currency").upper()[:16] or None,
-    }
 
 
 def _words(event: dict[str, Any], about: dict[str, Any], context: Context) -> Message | None:
@@ -270,7 +294,7 @@ def _words(event: dict[str, Any], about: dict[str, Any], context: Context) -> Me
     if not text:
         return None
     author, name = _author(event, context)
-    if author is None:
+    if author is None and event.get("chatter_is_anonymous") is not True:
         raise Unreadable("missing_author")
     parent = text_in(dict_in(event, "reply"), "parent_message_id")
     login = text_in(event, "broadcaster_user_login").lower()
@@ -308,11 +332,17 @@ def _follow(event: dict[str, Any], about: dict[str, Any], context: Context) -> F
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
+def _has_channel(event: dict[str, Any]) -> bool:
+    return any(text_in(event, key) for key in _CHANNELS)
+
+
 def livestream_of(event: dict[str, Any], context: Context) -> str | None:
     """By the broadcaster's id or login; raises Unreadable when there is neither."""
     channel, login = text_in(event, "broadcaster_user_id"), text_in(event, "broadcaster_user_login").lower()
     if not channel and not login:
         channel, login = text_in(event, "to_broadcaster_user_id"), text_in(event, "to_broadcaster_user_login").lower()
+    if not channel and not login:
+        channel, login = text_in(event, "broadcaster_id"), text_in(event, "broadcaster_login").lower()
     if not channel and not login:
         raise Unreadable("missing_channel")
     if context.livestreams is None:
@@ -325,18 +355,6 @@ def event_in(found: Notice) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise Unreadable("missing_event")
     return event
-
-
-def text_in(found: dict[str, Any], key: str, *, longest: int = _LONGEST) -> str:
-    value = found.get(key)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value)[:longest].encode("utf-8", "replace").decode()
-
-
-def dict_in(found: dict[str, Any], key: str) -> dict[str, Any]:
-    value = found.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _id(event: dict[str, Any]) -> str:
@@ -357,18 +375,3 @@ def _author(event: dict[str, Any], context: Context) -> tuple[str | None, str | 
 def _is_copy(event: dict[str, Any]) -> bool:
     source = text_in(event, "source_broadcaster_user_id")
     return bool(source) and source != text_in(event, "broadcaster_user_id")
-
-
-def _number(found: dict[str, Any], key: str) -> int:
-    value = found.get(key)
-    if value is None:
-        return 0
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**15:
-        raise Unreadable("bad_number")
-    return value
-
-
-def _digest(payload: dict[str, Any]) -> str:
-    return hashlib.blake2b(content_of(payload), digest_size=16).hexdigest()

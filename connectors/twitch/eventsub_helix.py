@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connectors.pushing import short
 from connectors.rest import Reply, until
-from connectors.twitch.eventsub import dict_in, text_in
+from connectors.twitch.fields import dict_in, text_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,8 +17,9 @@ from connectors.foreign import object_of
 from connectors.signatures import same
 from connectors.times import moment
 from connectors.twitch import Options
-from connectors.twitch.eventsub import dict_in, events_of, hint_of, livestream_of, notice
+from connectors.twitch.eventsub import events_of, hint_of, livestream_of, notice
 from connectors.twitch.eventsub_helix import secret_of
+from connectors.twitch.fields import dict_in
 from connectors.twitch.parse import Context
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from connectors.foreign import object_of
 from connectors.pacing import backoff
 from connectors.pushing import Pusher
 from connectors.rest import Ask, Reply
-from connectors.twitch.eventsub import dict_in, text_in
 from connectors.twitch.eventsub_helix import (
     CHAT,
     FOLLOW,
@@ -41,6 +40,7 @@ from connectors.twitch.eventsub_helix import (
     subscription,
     wanted_of,
 )  # fmt: skip
+from connectors.twitch.fields import dict_in, text_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from connectors.connector import Dropped, Unreadable
-from connectors.twitch.eventsub import dict_in, notice_of, text_in
+from connectors.twitch.eventsub import notice_of
+from connectors.twitch.fields import dict_in, text_in
 
 if TYPE_CHECKING:
     from datetime import datetime

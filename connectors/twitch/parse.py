@@ -43,9 +43,13 @@ PAID = frozenset(
         "primepaidupgrade",
         "extendsub",
         "charitydonation",
+        "onetapgiftredeemed",
     }
 )
 """USERNOTICE kinds that are gifts."""
+
+ANONYMOUS = "ananonymousgifter"
+"""The account behind which Twitch hides those who give anonymously: it is nobody in particular."""
 
 UNCOUNTED = frozenset(
     {
@@ -59,7 +63,11 @@ UNCOUNTED = frozenset(
         "bitsbadgetier",
         "viewermilestone",
         "rewardgift",
-        "sharedchatnotice",
+        "modiversary",
+        "useranniversary",
+        "onetapstreakstarted",
+        "onetapstreakexpired",
+        "onetapbreakpointachieved",
     }
 )
 """USERNOTICE kinds of which only the user's own words count: sums of what comes one by one, or no action of a viewer."""
@@ -80,6 +88,9 @@ QUIET = frozenset(
         "QUIT",
         "MODE",
         "ERROR",
+        "NICK",
+        "PASS",
+        "USER",
     }
 )
 """Commands that say nothing about the audience; the connection listens to some of them."""
@@ -89,7 +100,7 @@ TAKEN_BACK = timedelta(minutes=10)
 
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 _ESCAPED = {"s": " ", ":": ";", "r": "\r", "n": "\n"}
-_COMMAND = re.compile(r"[A-Za-z]{1,24}|[0-9]{3}")
+_COMMAND = re.compile(r"[A-Z]{1,24}|[0-9]{3}")
 
 
 class Line(NamedTuple):
@@ -108,6 +119,8 @@ class Context(NamedTuple):
     pseudonym: Callable[[str, str], str]
     livestreams: Mapping[str, str] | None
     """Login to livestream id; None takes every channel and names it ``twitch:login``."""
+    told: set[tuple[str, str]] | None = None
+    """Of a capture that is read on: (kind, livestream) of what was told, so that nothing counts that was told before by another kind."""
 
 
 def split_line(line: str) -> Line:
@@ -115,8 +128,10 @@ def split_line(line: str) -> Line:
     tags = prefix = ""
     if line[:1] == "@":
         tags, _, line = line[1:].partition(" ")
+        line = line.lstrip(" ")
     if line[:1] == ":":
         prefix, _, line = line[1:].partition(" ")
+        line = line.lstrip(" ")
     command, _, params = line.partition(" ")
     if not command:
         raise Unreadable("empty_line")
@@ -247,8 +262,12 @@ def _parse_usernotice(line: Line, context: Context) -> list[Event]:
     tags = parse_tags(line.tags)
     if livestream is None or _is_copy(tags):
         return []
-    at = _time(tags, context)
     kind = tags.get("msg-id", "")
+    if kind == "sharedchatnotice":  # in the room where it happened it has a name of its own
+        if tags.get("source-room-id", "") != tags.get("room-id"):
+            return []
+        kind = tags.get("source-msg-id", "")
+    at = _time(tags, context)
     native = _event_id(line, tags, at)
     author, author_name = _author(line, tags, context)
     events: list[Event] = []
@@ -264,6 +283,10 @@ def _parse_usernotice(line: Line, context: Context) -> list[Event]:
     }
     if kind in PAID:
         value: dict[str, Any] = {}
+        if author_name.lower() == ANONYMOUS:
+            about |= {"author": None, "author_name": None}
+        if kind == "onetapgiftredeemed" and (bits := _number(tags, "msg-param-bits-spent")):
+            value = {"amount_minor": bits, "currency": "BITS"}
         if kind == "charitydonation" and (amount := _number(tags, "msg-param-donation-amount")):
             currency = tags.get("msg-param-donation-currency", "").upper() or None
             value = {"amount_minor": amount, "exponent": _number(tags, "msg-param-exponent"), "currency": currency}
@@ -302,9 +325,7 @@ def _parse_clearchat(line: Line, context: Context) -> list[Event]:
     if livestream is None:
         return []
     at = _time(tags, context)
-    native = tags.get("target-user-id")
-    if user and not native:
-        raise Unreadable("missing_target")
+    native = tags.get("target-user-id") or user  # without tags the login is all that is known, of messages as well
     author = context.pseudonym("twitch", native) if native else None
     removed = Removed(
         # From the content, so that the same clearing read on two sockets is one; the author's own id must not be in it.
@@ -332,6 +353,8 @@ def _is_copy(tags: dict[str, str]) -> bool:
 
 def _author(line: Line, tags: dict[str, str], context: Context) -> tuple[str, str]:
     login = tags.get("login") or line.prefix.partition("!")[0]
+    if line.command == "USERNOTICE" and "login" not in tags:  # then the prefix is the server's
+        login = tags.get("display-name", "").strip().lower()
     native = tags.get("user-id") or login
     if not native:
         raise Unreadable("missing_author")
@@ -350,7 +373,7 @@ def _made_id(line: Line, at: datetime) -> str:
 
 
 def _time(tags: dict[str, str], context: Context) -> datetime:
-    if stamp := tags.get("tmi-sent-ts"):
+    if stamp := tags.get("tmi-sent-ts") or tags.get("rm-received-ts"):
         if not (stamp.isascii() and stamp.isdigit()) or len(stamp) > 14:
             raise Unreadable("bad_time")
         return from_milliseconds(int(stamp))

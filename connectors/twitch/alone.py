@@ -1,0 +1,107 @@
+"""What EventSub tells of gifts, raids and bans besides the chat. Pure.
+
+``channel.cheer``, ``channel.subscribe``, ``channel.raid`` and their like repeat what ``channel.chat.*`` says with the chat's own ids. While running the
+chat is read in any case, so they count nothing. A capture may hold them alone: then they are what they say, each once:
+
+* A gift of many subscriptions is one ``channel.subscription.gift`` with their number and one ``channel.subscribe`` per receiver (``is_gift``):
+  the first counts here, because it says who gave.
+* ``channel.bits.use`` repeats a cheer. Its power-ups and combos are told nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from connectors.connector import Unreadable
+from connectors.event import Gift, Message, Removed, Share
+from connectors.times import moment
+from connectors.twitch.fields import dict_in, number_in, text_in
+from connectors.twitch.parse import TAKEN_BACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.event import Event
+    from connectors.twitch.parse import Context
+
+TOLD_TWICE: Final = frozenset(
+    {
+        "channel.cheer", "channel.bits.use", "channel.subscribe", "channel.subscription.gift", "channel.subscription.message",
+        "channel.subscription.end", "channel.raid", "channel.ban", "channel.unban", "channel.charity_campaign.donate",
+    }
+)  # fmt: skip
+"""Kinds that the chat tells as well, with its own ids, or that are no action of a viewer."""
+
+
+def told_alone(kind: str, native: str, event: dict[str, Any], about: Mapping[str, Any], context: Context) -> list[Event]:
+    """The events of one of these when the chat is not there to tell them; ``native`` is the delivery's id."""
+    livestream, key = str(about["livestream"]), f"twitch:eventsub:{native}"
+    told = context.told if context.told is not None else set()
+    if ("chat", livestream) in told and not (kind == "channel.bits.use" and text_in(event, "type") not in ("cheer", "")):
+        return []
+    told.add((kind, livestream))
+    common = {**about, **_giver(event, context)}
+    match kind:
+        case "channel.cheer" | "channel.bits.use":
+            return _bits(kind, key, event, common, told)
+        case "channel.subscribe":
+            return [] if event.get("is_gift") is True else [Gift(id=key, name="sub", **common)]
+        case "channel.subscription.gift":
+            return [Gift(id=key, name="subgift", count=min(max(1, number_in(event, "total")), 1_000_000), **common)]
+        case "channel.subscription.message":
+            return [*_words(key, event, common), Gift(id=key, name="resub", **common)]
+        case "channel.charity_campaign.donate":
+            return [Gift(id=key, name="charitydonation", **value_of(dict_in(event, "amount")), **common)]
+        case "channel.raid":
+            return [Share(id=key, **common)]
+        case "channel.ban":
+            user = text_in(event, "user_id")
+            if not user:
+                raise Unreadable("missing_target")
+            at = moment(event.get("banned_at")) or about["at"]
+            who = context.pseudonym("twitch", user)
+            return [Removed(id=key, target_author=who, from_=at - TAKEN_BACK, to=at, **{**about, "at": at})]
+        case _:  # an end of a subscription, a ban that was lifted
+            return []
+
+
+def value_of(amount: dict[str, Any]) -> dict[str, Any]:
+    """What a donation was worth; the chat and the campaign name its decimals differently."""
+    value = number_in(amount, "value")
+    if not value:
+        return {}
+    return {
+        "amount_minor": value,
+        "exponent": min(number_in(amount, "decimal_place") or number_in(amount, "decimal_places"), 18),
+        "currency": text_in(amount, "currency").upper()[:16] or None,
+    }
+
+
+def _bits(kind: str, key: str, event: dict[str, Any], common: Mapping[str, Any], told: set[tuple[str, str]]) -> list[Event]:
+    what = text_in(event, "type") or "cheer"
+    other = "channel.bits.use" if kind == "channel.cheer" else "channel.cheer"
+    if what == "cheer" and (other, str(common["livestream"])) in told:
+        return []
+    name = "bits" if what == "cheer" else what[:40]
+    gift = Gift(id=f"{key}:bits", name=name, amount_minor=number_in(event, "bits"), currency="BITS", **common)
+    return [*(_words(key, event, common) if what == "cheer" else []), gift]
+
+
+def _words(key: str, event: dict[str, Any], common: Mapping[str, Any]) -> list[Event]:
+    """A cheer has its words as text, the others as an object."""
+    body = event.get("message")
+    text = text_in(body if isinstance(body, dict) else event, "text" if isinstance(body, dict) else "message", longest=100_000)
+    return [Message(id=f"{key}:words", text=text, **common)] if text else []
+
+
+def _giver(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Who did it; nobody when it was anonymous."""
+    prefix = "from_broadcaster_" if "from_broadcaster_user_id" in event else ""
+    login = text_in(event, f"{prefix}user_login")
+    native = text_in(event, f"{prefix}user_id") or login
+    if not native or event.get("is_anonymous") is True:
+        return {}
+    return {
+        "author": context.pseudonym("twitch", native),
+        "author_name": text_in(event, f"{prefix}user_name").strip() or login or None,
+    }
