@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from monitor.snapshot import Livestream
 
@@ -78,13 +78,18 @@ class Asked(NamedTuple):
         return self.at is not None and now - self.at > max(300.0, 3 * self.interval)
 
 
+Trouble = tuple[str, str | None, str | None, int, int | None]
+"""Kind of line, platform, country, how many livestreams, of how many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the list is made of; all of it stands in the state or behind it."""
 
     state: Mapping[str, Any]
     """As made so far: health, totals, highlights, spikes."""
-    livestreams: Mapping[str, Livestream] = field(default_factory=dict)
+    troubles: Sequence[Trouble] = ()
+    """Of livestreams, as ``troubles`` finds them."""
     asked: Mapping[str, Asked] = field(default_factory=dict)
     kept: Mapping[str, float] = field(default_factory=dict)
     """Search of the keeper → Unix seconds, of those that have not been made for too long."""
@@ -214,13 +219,14 @@ def candidates(facts: Facts, now_ms: int, *, new_flags: int = 0, flagged_ms: int
         yield line("late", "", f"{late:.0%} of all events come late", "#/overview", values={"share": round(late, 2)})
     if pending := health.get("coverage", {}).get("pending", 0):
         yield line("pending", "", f"{pending} live broadcasts to decide about", "/remote#pending", values={"count": pending})
-    for name, (platform, country, count, of, quota) in _livestreams(facts):
+    for name, platform, country, count, of in facts.troubles:
+        asking = facts.asked.get(platform or "") if name == "not_collected" else None
         yield line(
             name,
             platform or country or "",
             _TEXTS[name].format(where=platform or country or "", count=count, of=of),
             f"#/livestreams?{_filter(name, platform, country)}",
-            values={"platform": platform, "country": country, "count": count, "of": of, "quota": quota},
+            values={"platform": platform, "country": country, "count": count, "of": of, "quota": asking and asking.quota},
         )
     for platform, asked in facts.asked.items():
         if asked.at is not None and asked.is_stale(now_ms / 1000):
@@ -256,18 +262,15 @@ _TEXTS: Final = {
     "not_collected": "{where}: {count} live broadcasts not collected",
 }
 
-Group = tuple[str | None, str | None, int, int | None, float | None]
-"""Platform, country, how many, of how many, share of the quota."""
 
-
-def _livestreams(facts: Facts) -> Iterator[tuple[str, Group]]:
+def troubles(livestreams: Mapping[str, Livestream]) -> Iterator[Trouble]:
     """Groups of livestreams that cannot be heard, each livestream in one of them."""
     silent: Counter[str] = Counter()
     missing: Counter[str] = Counter()
     broken: list[Livestream] = []
     refused = 0
     expected: Counter[str] = Counter()
-    for livestream in facts.livestreams.values():
+    for livestream in livestreams.values():
         if livestream.state in ("ended", "waiting", "announced", "unreachable") or not livestream.reachable:
             continue
         expected[livestream.country] += 1
@@ -282,23 +285,23 @@ def _livestreams(facts: Facts) -> Iterator[tuple[str, Group]]:
         elif livestream.state == "throttled" or (livestream.state == "connecting" and livestream.known_live):
             missing[livestream.platform] += 1
     for platform, count in silent.items():
-        yield "silent", (platform, None, count, None, None)
+        yield "silent", platform, None, count, None
     for platform, count in missing.items():
-        yield "not_collected", (platform, None, count, None, facts.asked[platform].quota if platform in facts.asked else None)
+        yield "not_collected", platform, None, count, None
     if refused:
-        yield "refused", (None, None, refused, None, None)
+        yield "refused", None, None, refused, None
     yield from _broken(broken, expected)
 
 
-def _broken(broken: Iterable[Livestream], expected: Mapping[str, int]) -> Iterator[tuple[str, Group]]:
+def _broken(broken: Iterable[Livestream], expected: Mapping[str, int]) -> Iterator[Trouble]:
     """By country where a quarter of it is, else by platform."""
     countries = Counter(livestream.country for livestream in broken)
     grouped = {country for country, count in countries.items() if count >= ENOUGH and 4 * count >= expected[country]}
     for country in sorted(grouped):
-        yield "broken", (None, country, countries[country], expected[country], None)
+        yield "broken", None, country, countries[country], expected[country]
     rest = Counter(livestream.platform for livestream in broken if livestream.country not in grouped)
     for platform, count in rest.items():
-        yield "broken", (platform, None, count, expected[platform], None)
+        yield "broken", platform, None, count, expected[platform]
 
 
 def _filter(kind: str, platform: str | None, country: str | None) -> str:

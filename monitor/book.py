@@ -12,7 +12,7 @@ The container of a session holds fields of the total; here they get the session'
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.windows import EARLIER, ENGAGEMENT, KINDS, MINUTE_SECONDS, SLOT_SECONDS, container_start
 
@@ -29,10 +29,20 @@ LOADED_MINUTES = 61
 AHEAD_SECONDS = 180
 """Slots between as_of and now are only kept when they are younger than this: nobody will show the older ones."""
 
+_FAR_MS = 1 << 62
 _ENGAGEMENT = frozenset(ENGAGEMENT)
 _ACTIVE = frozenset(KINDS)
 _HISTORY = frozenset({"total", "topic"})
 _GROSS = frozenset({"total", "country", "topic", "platform", "session"})
+
+
+class Audience(NamedTuple):
+    """Viewers now of one partition; the same until a new sample comes or one is not believed any more."""
+
+    outside: frozenset[str]
+    made_ms: int
+    until_ms: int
+    viewers: Mapping[str, int]
 
 
 class Behind(Exception):
@@ -193,6 +203,8 @@ class Book:
         self._slots_from: dict[int, int] = {}
         self._minutes_from: dict[int, int] = {}
         self._viewers: dict[int, dict[str, ViewerSample]] = {}
+        self._audience: dict[int, Audience] = {}
+        """Of the partitions whose samples are the same as when it was made."""
         self._samples: list[int] = []
 
     # --- what comes in ---
@@ -224,6 +236,7 @@ class Book:
         self._slots_from[partition] = now_ms // 1000 // SLOT_SECONDS * SLOT_SECONDS - LOADED_SLOT_SECONDS
         self._minutes_from[partition] = (now_ms // 1000 // MINUTE_SECONDS - LOADED_MINUTES) * MINUTE_SECONDS
         self._viewers[partition] = {sample.livestream: sample for sample in loaded.viewers}
+        self._audience.pop(partition, None)
         self._caught_up[partition] = loaded.caught_up_ms
         self.versions[partition] = loaded.version
 
@@ -259,6 +272,7 @@ class Book:
             known = samples.get(sample.livestream)
             if known is None or known.at_ms < sample.at_ms:
                 samples[sample.livestream] = sample
+                self._audience.pop(partition, None)
         self._samples.extend(change.at_samples[:64])
         self.versions[partition] = change.version
 
@@ -346,15 +360,12 @@ class Book:
     def viewers_now(self, now_ms: int, outside: frozenset[str]) -> dict[str, int]:
         """Head → concurrent viewers by samples that are still believed; platforms ``outside`` count only for themselves."""
         result: dict[str, int] = {}
-        for samples in self._viewers.values():
-            for sample in samples.values():
-                if sample.expires_ms <= now_ms:
-                    continue
-                heads = [f"platform:{sample.platform}"]
-                if sample.platform not in outside:
-                    heads += ["total", f"country:{sample.country}"]
-                for head in heads:
-                    result[head] = result.get(head, 0) + sample.viewers
+        for partition, samples in self._viewers.items():
+            known = self._audience.get(partition)
+            if known is None or known.outside != outside or not known.made_ms <= now_ms < known.until_ms:
+                known = self._audience[partition] = audience(samples.values(), now_ms, outside)
+            for head, viewers in known.viewers.items():
+                result[head] = result.get(head, 0) + viewers
         return result
 
     # --- inside ---
@@ -400,6 +411,17 @@ class Book:
             _, kind, dimension, livestream = parts(field)
             if dimension == "livestream" and count > 0 and kind in _ACTIVE:
                 self.last_event[livestream] = max(start, self.last_event.get(livestream, 0))
+
+
+def audience(samples: Iterable[ViewerSample], now_ms: int, outside: frozenset[str]) -> Audience:
+    """The sums of the samples that are still believed."""
+    viewers: dict[str, int] = {}
+    believed = [sample for sample in samples if sample.expires_ms > now_ms]
+    for sample in believed:
+        heads = (f"platform:{sample.platform}",)
+        for head in heads if sample.platform in outside else (*heads, "total", f"country:{sample.country}"):
+            viewers[head] = viewers.get(head, 0) + sample.viewers
+    return Audience(outside, now_ms, min((sample.expires_ms for sample in believed), default=_FAR_MS), viewers)
 
 
 def _first_counted(total: int, minutes: Mapping[int, Mapping[str, int]], slots: Mapping[int, Mapping[str, int]]) -> int | None:

@@ -63,6 +63,8 @@ class ChannelStore:
 
     def __init__(self, redis: Any) -> None:
         self.redis = redis
+        self._read: dict[bytes, tuple[bytes, Row]] = {}
+        """As it was last read: what did not change is not read anew, and is the same object."""
 
     # rows
 
@@ -71,13 +73,14 @@ class ChannelStore:
 
     async def rows(self) -> dict[str, Row]:
         """All rows; one that a newer version of ours wrote is left out."""
-        found: dict[str, Row] = {}
+        before, self._read = self._read, {}
         for name, data in (await self.redis.hgetall(ROWS)).items():
+            known = before.get(name)
             try:
-                found[name.decode()] = from_json(data)
+                self._read[name] = known if known is not None and known[0] == data else (data, from_json(data))
             except msgspec.DecodeError:
                 log.warning("the row of %s in %s cannot be read; discovery writes it again", name.decode(), ROWS)
-        return found
+        return {name.decode(): row for name, (_, row) in self._read.items()}
 
     async def save(
         self, rows: Mapping[str, bytes], gone: Iterable[str], *, desks: Mapping[str, Desk], closed: Iterable[str]

@@ -274,6 +274,21 @@ def pass_of(row: Row) -> Pass:
     )
 
 
+class Passes:
+    """``pass_of`` of all rows, again and again: a row that is the same object as the last time costs a look."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Row, Pass]] = {}
+
+    def of(self, rows: Mapping[str, Row]) -> dict[str, Pass]:
+        known = self._known
+        self._known = {
+            name: before if (before := known.get(name)) is not None and before[0] is row else (row, pass_of(row))
+            for name, row in rows.items()
+        }
+        return {name: found[1] for name, found in self._known.items()}
+
+
 def pending(row: Row) -> list[Live]:
     """Live broadcasts that somebody must decide about."""
     return [live for live in row.broadcasts if live.scope == "ask" and live.found_at is not None]

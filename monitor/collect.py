@@ -41,7 +41,7 @@ from connectors.connector import (
 from connectors.event import Gap, Status, Unknown
 from connectors.pacing import backoff
 from monitor.channel_store import ChannelStore
-from monitor.channels import broadcasts_of, pass_of
+from monitor.channels import Passes, broadcasts_of
 from monitor.controls import switched_off
 from monitor.discover import Discovery, fetcher
 from monitor.gate import Gate
@@ -291,6 +291,7 @@ class Collector:
         self._pushes = PushStore(journal.redis)
         self._posted = Posted()
         self.gate = Gate()
+        self._passes = Passes()
         self._rows: dict[str, Row] = {}
         self._rows_version = -1
         self._closed: set[str] = set()
@@ -365,8 +366,10 @@ class Collector:
         before, rows = self._rows, await self.store.rows()
         self._rows, self._rows_version = rows, version
         # What was held is older than what came since.
-        self._items[:0] = self.gate.update({name: pass_of(row) for name, row in rows.items()})
-        return before.keys() != rows.keys() or any(_view(row) != _view(before[name]) for name, row in rows.items())
+        self._items[:0] = self.gate.update(self._passes.of(rows))
+        return before.keys() != rows.keys() or any(
+            row is not before[name] and _view(row) != _view(before[name]) for name, row in rows.items()
+        )
 
     async def replan(self) -> None:
         """Start, change and stop connections so that exactly our targets are watched."""

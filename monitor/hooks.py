@@ -30,7 +30,7 @@ import connectors
 from connectors.connector import Answer, Mark, Receiver, Request, Tools, make_pseudonym
 from connectors.event import Gap, Unknown
 from monitor.channel_store import ChannelStore
-from monitor.channels import pass_of
+from monitor.channels import Passes
 from monitor.gate import Gate
 from monitor.held import HeldFile
 from monitor.produce import RETRIABLE, Producer
@@ -89,6 +89,7 @@ class Hooks:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(section, ``taken`` or the reason of a refusal) → requests."""
         self.gate = Gate()
+        self._passes = Passes()
         self._held: HeldFile | None = None
         self._tools, self._now, self._monotonic = tools, now, monotonic
         self._read_seconds, self._put_seconds, self._most_waiting = read_seconds, put_seconds, most_waiting
@@ -105,6 +106,7 @@ class Hooks:
         self._resolved: dict[str, dict[str, str]] = {}
         """Platform → native id → livestream, as discovery resolved them."""
         self._pushes: PushStore | None = None
+        self._channels: ChannelStore | None = None
         self._at_once = 0
         self._putting: set[asyncio.Task[int]] = set()
 
@@ -190,10 +192,12 @@ class Hooks:
         released: list[Event | Mark] = []
         self._pushes = PushStore(redis)
         try:
-            store = ChannelStore(redis)
+            if self._channels is None or self._channels.redis is not redis:
+                self._channels = ChannelStore(redis)
+            store = self._channels
             if self._receivers and (version := await store.version()) != self._rows_version:
                 rows = await store.rows()
-                released += self.gate.update({name: pass_of(row) for name, row in rows.items()})
+                released += self.gate.update(self._passes.of(rows))
                 self._rows_version = version
                 self._resolved = resolved_of(rows)
                 self._direct()

@@ -20,7 +20,7 @@ import connectors
 from connectors.connector import ConnectorFailure, Dropped, Hint, Mark, Throttled
 from connectors.discovery import Question
 from connectors.pacing import backoff
-from monitor.channels import pass_of
+from monitor.channels import Passes
 from monitor.gate import Gate
 from monitor.produce import RETRIABLE
 from monitor.push_store import PushStore
@@ -87,6 +87,7 @@ class Pushes:
     ) -> None:
         self.store = PushStore(redis)
         self.gate = Gate()
+        self._passes = Passes()
         self._tools, self._fetch, self._put, self._monotonic = tools, fetch, put, monotonic
         self._active: dict[str, _Active] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -129,7 +130,7 @@ class Pushes:
 
     async def turn(self, rows: Mapping[str, Row]) -> None:
         """What is due, once; the platforms at the same time. Raises what Redis raises, and what ends the lease."""
-        released = self.gate.update({name: pass_of(row) for name, row in rows.items()})
+        released = self.gate.update(self._passes.of(rows))
         events = [item for item in (*released, *self.gate.take((), self._monotonic())) if not isinstance(item, Mark)]
         if events:
             await self._put(events)

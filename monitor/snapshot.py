@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monitor.addresses import watch_address
-from monitor.attention import SILENT, Asked, Facts, Memory, attention
+from monitor.attention import SILENT, Asked, Facts, Memory, Trouble, attention, troubles
 from monitor.book import RATE_SLOTS, parts
 from monitor.patch import share
 from monitor.schedule import Schedule
@@ -24,7 +24,7 @@ from monitor.windows import KINDS, SLOT_SECONDS
 from monitor.yesterday import counterparts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from monitor.book import Book
@@ -81,6 +81,25 @@ class Livestream(msgspec.Struct, frozen=True):
     viewers: int | None = None
     discovered_at: str | None = None
     """When the platform was last asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """What the states of all livestreams say by themselves: made once for each new set of them, and not with every picture."""
+
+    livestreams: Mapping[str, Livestream]
+    states: Mapping[str, int]
+    live: Mapping[str, int]
+    """Head → livestreams that deliver now (quiet ones too)."""
+    since: Sequence[tuple[str, float]]
+    """Of those that deliver: since when (Unix seconds; 0: nobody knows)."""
+    silent: Mapping[str, float | None]
+    """Platforms and countries of which no collector says anything → since when; None: nobody knows."""
+    countries: frozenset[str]
+    platforms: frozenset[str]
+    known_live: int
+    reachable: int
+    troubles: Sequence[Trouble]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +161,7 @@ class Picture:
         self._cells_of: tuple[Book, int] | None = None
         self._attention = Memory()
         self._band: dict[int, tuple[int, int]] = {}
+        self._roll = roll({}, self.outside)
 
     @property
     def peaks(self) -> Mapping[str, int]:
@@ -151,8 +171,10 @@ class Picture:
     def state(self, book: Book, now_ms: int, around: Around) -> dict[str, Any]:
         """The state at this time; the caller has advanced the book."""
         self._measure(book, now_ms, around)
-        live = _live_counts(around.livestreams, self.outside)
-        counts = count_livestreams(book, around.livestreams, now_ms)
+        if self._roll.livestreams is not around.livestreams:
+            self._roll = roll(around.livestreams, self.outside)
+        live = self._roll.live
+        counts = count_livestreams(book, self._roll, now_ms)
         state = {
             "event": self._event(book, now_ms, around),
             "session": self._session(now_ms),
@@ -179,11 +201,11 @@ class Picture:
                 state["history"]["expected"] = band
         state.update({name: dict(part) for name, part in around.parts.items() if name not in (KEPT, EXPECTED)})
         unkept = _unkept(around.parts.get(KEPT, {}), now_ms)
-        if stale := _stale(around, unkept, now_ms):
+        if stale := _stale(self._roll, around.asked, unkept, now_ms):
             state["stale"] = stale
         facts = Facts(
             state=state,
-            livestreams=around.livestreams,
+            troubles=self._roll.troubles,
             asked=around.asked,
             kept=unkept,
             flags=around.flags,
@@ -272,7 +294,7 @@ class Picture:
     def _event(self, book: Book, now_ms: int, around: Around) -> dict[str, Any]:
         event = self.config.event
         day = event_day(event, from_ms(now_ms))
-        live = any(livestream.state == "live" for livestream in around.livestreams.values())
+        live = bool(self._roll.since)
         result: dict[str, Any] = {
             "name": dict(event.names) or event.name,
             "timezone": event.timezone.key,
@@ -320,13 +342,13 @@ class Picture:
 
     def _countries(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:
         """Every country that was counted or has a livestream of a consenting attendee."""
-        found = {livestream.country for livestream in around.livestreams.values()} | self._values(book, "country") | {"ZZ"}
+        found = self._roll.countries | self._values(book, "country") | {"ZZ"}
         alive = {f"country:{country}": 0 for country in found} | dict(live)
         return {country: self._metrics(book, around, f"country:{country}", alive) for country in sorted(found)}
 
     def _platforms(self, book: Book, around: Around, live: Mapping[str, int]) -> dict[str, Any]:
         configured = {name for name, platform in self.config.platforms.items() if platform.enabled}
-        found = configured | {livestream.platform for livestream in around.livestreams.values()} | self._values(book, "platform")
+        found = configured | self._roll.platforms | self._values(book, "platform")
         alive = {f"platform:{name}": 0 for name in found} | dict(live)
         return {
             name: self._metrics(book, around, f"platform:{name}", alive) | {"in_totals": name not in self.outside}
@@ -401,8 +423,8 @@ class Picture:
         result: dict[str, Any] = {
             "coverage": {
                 "collected": counts["live"] + counts["quiet"],
-                "known_live": sum(_is_known_live(livestream) for livestream in around.livestreams.values()),
-                "reachable": sum(livestream.reachable for livestream in around.livestreams.values()),
+                "known_live": self._roll.known_live,
+                "reachable": self._roll.reachable,
                 "consented": counts["total"],
             },
         }
@@ -472,24 +494,49 @@ def _unusual(part: Mapping[str, Any], head: str) -> dict[str, Any]:
     return result
 
 
-def _stale(around: Around, unkept: Mapping[str, float], now_ms: int) -> dict[str, str]:
+def _stale(roll: Roll, asked_of: Mapping[str, Asked], unkept: Mapping[str, float], now_ms: int) -> dict[str, str]:
     """Sources that say nothing any more → since when: what is shown of them is not what is now."""
     found = {f"search:{name}": iso(round(at * 1000)) for name, at in unkept.items()}
-    for platform, asked in around.asked.items():
+    for platform, asked in asked_of.items():
         if asked.at is not None and asked.is_stale(now_ms / 1000):
             found[f"discovery:{platform}"] = iso(round(asked.at * 1000))
-    silent: dict[str, list[float]] = {}
-    speaking: set[str] = set()
-    for livestream in around.livestreams.values():
-        groups = (f"platform:{livestream.platform}", f"country:{livestream.country}")
-        if livestream.state == "broken" and livestream.reason == SILENT:
-            for name in groups:
-                silent.setdefault(name, []).append(moment(livestream.at) or now_ms / 1000)
-        elif livestream.state in ("live", "throttled"):
-            speaking.update(groups)
-    # One that still speaks keeps its group alive: then the numbers are too low, which the attention list says, and not old.
-    found |= {name: iso(round(max(times) * 1000)) for name, times in silent.items() if name not in speaking}
+    found |= {name: iso(round((at or now_ms / 1000) * 1000)) for name, at in roll.silent.items()}
     return dict(sorted(found.items()))
+
+
+def roll(livestreams: Mapping[str, Livestream], outside: frozenset[str]) -> Roll:
+    """One look at each livestream."""
+    states = dict.fromkeys(STATES, 0)
+    live: dict[str, int] = {"total": 0}
+    since: list[tuple[str, float]] = []
+    silent: dict[str, list[float | None]] = {}
+    speaking: set[str] = set()
+    for name, livestream in livestreams.items():
+        state = livestream.state
+        states[state] = states.get(state, 0) + 1
+        groups = (f"platform:{livestream.platform}", f"country:{livestream.country}")
+        if state == "live":
+            since.append((name, moment(livestream.since) or 0.0))
+            for head in groups[:1] if livestream.platform in outside else (*groups, "total"):
+                live[head] = live.get(head, 0) + 1
+        if state in ("live", "throttled"):
+            speaking.update(groups)
+        elif state == "broken" and livestream.reason == SILENT:
+            for head in groups:
+                silent.setdefault(head, []).append(moment(livestream.at))
+    return Roll(
+        livestreams,
+        states,
+        live,
+        since,
+        # One that still speaks keeps its group alive: then the numbers are too low, which the attention list says, and not old.
+        {name: max((at for at in times if at), default=None) for name, times in silent.items() if name not in speaking},
+        frozenset(livestream.country for livestream in livestreams.values()),
+        frozenset(livestream.platform for livestream in livestreams.values()),
+        sum(map(_is_known_live, livestreams.values())),
+        sum(livestream.reachable for livestream in livestreams.values()),
+        tuple(troubles(livestreams)),
+    )
 
 
 def _is_known_live(livestream: Livestream) -> bool:
@@ -505,7 +552,7 @@ def is_quiet(livestream: Livestream, last_event: int | None, as_of_ms: int | Non
         return False
     since = moment(livestream.since)
     newest = max(since or 0.0, float(last_event + SLOT_SECONDS if last_event is not None else 0))
-    return as_of_ms / 1000 - newest >= QUIET_SECONDS
+    return newest <= as_of_ms / 1000 - QUIET_SECONDS
 
 
 def _paused(channel: Channel) -> Livestream:
@@ -543,14 +590,16 @@ def hashtags(config: Config, states: Mapping[str, Livestream], now_ms: int) -> d
     return result
 
 
-def count_livestreams(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dict[str, int]:
+def count_livestreams(book: Book, roll: Roll, now_ms: int) -> dict[str, int]:
     """Livestreams by state; they add up to ``total``."""
-    as_of = min(now_ms, book.as_of_ms) if book.as_of_ms is not None else None
-    counts = dict.fromkeys(STATES, 0)
-    for name, livestream in livestreams.items():
-        state = "quiet" if is_quiet(livestream, book.last_event.get(name), as_of) else livestream.state
-        counts[state] = counts.get(state, 0) + 1
-    counts["total"] = len(livestreams)
+    counts = dict(roll.states)
+    if book.as_of_ms is not None:
+        # As is_quiet says it, for all at once.
+        before, last = min(now_ms, book.as_of_ms) / 1000 - QUIET_SECONDS, book.last_event
+        quiet = sum(since <= before and (name not in last or last[name] + SLOT_SECONDS <= before) for name, since in roll.since)
+        counts["live"] -= quiet
+        counts["quiet"] += quiet
+    counts["total"] = len(roll.livestreams)
     return counts
 
 
@@ -622,17 +671,3 @@ def _plan(session: Session) -> dict[str, Any]:
 
 def _is_now(session: Session, now_ms: int) -> bool:
     return session.start.timestamp() * 1000 <= now_ms < session.end.timestamp() * 1000
-
-
-def _live_counts(livestreams: Mapping[str, Livestream], outside: frozenset[str]) -> dict[str, int]:
-    """Head → livestreams that deliver now (quiet ones too)."""
-    counts: dict[str, int] = {"total": 0}
-    for livestream in livestreams.values():
-        if livestream.state != "live":
-            continue
-        heads = [f"platform:{livestream.platform}"]
-        if livestream.platform not in outside:
-            heads += ["total", f"country:{livestream.country}"]
-        for head in heads:
-            counts[head] = counts.get(head, 0) + 1
-    return counts

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.attention import LEVELS, MOST, MOVE_MS, OWNERS, SILENT, Asked, Facts, Memory, attention, settled
+from monitor.attention import LEVELS, MOST, MOVE_MS, OWNERS, SILENT, Asked, Facts, Memory, attention, settled, troubles
 from monitor.snapshot import Livestream, iso
 
 NOW = 1_763_640_000_000
@@ -30,8 +30,8 @@ def spike(severity: int, since: int, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def facts(state: dict[str, Any] | None = None, **more: Any) -> Facts:
-    return Facts(state=state or {}, **more)
+def facts(state: dict[str, Any] | None = None, livestreams: dict[str, Livestream] | None = None, **more: Any) -> Facts:
+    return Facts(state=state or {}, troubles=tuple(troubles(livestreams or {})), **more)
 
 
 def lines(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ FACTS = st.builds(
             "spikes": spikes,
             "highlights": {str(n): {"state": "waiting", "text": "x", "at": iso(NOW - 1000 * n)} for n in range(waiting)},
         },
-        livestreams=livestreams,
+        troubles=tuple(troubles(livestreams)),
         asked={"twitch": Asked(asked)},
         flags={4: flags},
     ),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.connector import Broadcast
 from connectors.discovery import Account, Sighting
 from monitor import channels
-from monitor.channels import STATES, TABLE, Row, step
+from monitor.channels import STATES, TABLE, Passes, Row, pass_of, step
 from monitor.config import Config, Event, Scope, Session
 from monitor.roster import Channel
 from monitor.scope import Rules, Said
@@ -269,3 +269,14 @@ def test_hours_live_are_remembered_for_two_days_and_no_longer(looks):
             was_live.add(int(now.timestamp()) // 3600)
     latest = int(now.timestamp()) // 3600
     assert set(found.hours) == {hour for hour in was_live if hour >= latest - 48}
+
+
+def test_what_the_gate_is_told_of_a_row_is_made_anew_only_for_another_row():
+    passes, one, other = Passes(), row(), row(native_id="2")
+    first = passes.of({"twitch:a": one, "twitch:b": other})
+    assert first == {"twitch:a": pass_of(one), "twitch:b": pass_of(other)}
+    live = row("live", discovered_at=NOW)
+    second = passes.of({"twitch:a": one, "twitch:b": live})
+    assert second == {"twitch:a": pass_of(one), "twitch:b": pass_of(live)}
+    assert second["twitch:a"] is first["twitch:a"]
+    assert passes.of({"twitch:b": live}) == {"twitch:b": pass_of(live)}

@@ -185,3 +185,14 @@ async def test_prometheus_sees_coverage_and_how_late_broadcasts_are_found(store)
     buckets = {key[1]: value for key, value in found.items() if key[0] == "livestream_discovery_delay_seconds_bucket"}
     assert (buckets["20"], buckets["45"], buckets["3600"], buckets["+Inf"]) == (1, 3, 3, 4)
     assert found["livestream_discovery_delay_seconds_sum", "twitch"] == 5074
+
+
+async def test_a_row_that_did_not_change_is_not_read_anew(store):
+    await save(store, a=known("live", LIVE), b=known("waiting"))
+    first = await store.rows()
+    await save(store, a=known("waiting"))
+    second = await store.rows()
+    assert second["twitch:b"] is first["twitch:b"]
+    assert second["twitch:a"].state == "waiting"
+    await store.save({}, ["twitch:b"], desks={}, closed=())
+    assert list(await store.rows()) == ["twitch:a"]
