@@ -120,6 +120,7 @@ def _roster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
     bring = add("import", "Rows of a registration list (xlsx, csv) into the roster; a second time updates instead of doubling.")
     bring.add_argument("file", metavar="FILE", type=Path)
+    bring.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook; default: the fullest that can be seen")
     bring.add_argument("--map", metavar="MAP.TOML", type=Path, help="what the columns mean, when the guess is wrong")
     bring.add_argument("--yes", action="store_true", help="do not ask whether the guessed columns are right")
     bring.add_argument("--verified", action="store_true", help="I vouch that all accounts in this list are the attendees' own")

@@ -1,6 +1,8 @@
 """Countries and regions: ISO 3166-1 alpha-2 codes with English and Chinese names, and the way back from what people write.
 
-The table is ``countries.csv`` (code, en, zh, also); ``also`` holds usual variants and names in the country's own language.
+The table is ``countries.csv`` (code, en, zh, also); ``also`` holds usual variants and names in the country's own language. What people write
+in other languages is found by ``words/countries.csv`` (the languages of the pages) and ``words/countries_also.csv`` (fifteen more; as
+Unicode CLDR 48 has them).
 ``ZZ`` is no country of the table: it stands for "unknown" wherever numbers are shown.
 """
 
@@ -13,6 +15,10 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 UNKNOWN = "ZZ"
 
@@ -49,11 +55,22 @@ COUNTRIES = _read()
 """By code, in the order of codes."""
 
 _CODES = {code.casefold(): code for code in COUNTRIES}
-_NAMES = {fold(name): country.code for country in COUNTRIES.values() for name in (country.en, country.zh, *country.also)}
+
+
+def _elsewhere(file: str) -> Iterator[tuple[str, str]]:
+    """(name in another language, code); what the table itself says holds over it."""
+    text = files("monitor").joinpath("words", file).read_text(encoding="utf-8")
+    for code, *names in csv.reader(text.splitlines()[1:]):
+        for name in names:
+            yield from ((fold(one), code) for one in name.split(";") if one)
+
+
+_USUAL = {fold(name): country.code for country in COUNTRIES.values() for name in (country.en, country.zh, *country.also)}
+_NAMES = {**dict(_elsewhere("countries_also.csv")), **dict(_elsewhere("countries.csv")), **_USUAL}
 
 
 def find_country(written: str) -> str | None:
-    """The code for a code or a name in English, Chinese, or a usual variant; None when there is none."""
+    """The code for a code, a usual variant, or a name in any language that we have names in; None when there is none."""
     folded = fold(written)
     return _CODES.get(folded) or _NAMES.get(folded)
 
@@ -61,5 +78,5 @@ def find_country(written: str) -> str | None:
 @lru_cache(maxsize=1024)
 def nearest_country(written: str) -> str | None:
     """The English name of the country that somebody may have meant."""
-    close = difflib.get_close_matches(fold(written), _NAMES, n=1, cutoff=0.75)
-    return COUNTRIES[_NAMES[close[0]]].en if close else None
+    close = difflib.get_close_matches(fold(written), _USUAL, n=1, cutoff=0.75)  # of all languages it would take long
+    return COUNTRIES[_USUAL[close[0]]].en if close else None

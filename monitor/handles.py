@@ -31,8 +31,9 @@ DID = re.compile(r"did:(?:plc:[a-z2-7]{24}|web:[a-z0-9.:%-]+)", re.IGNORECASE)
 """https://atproto.com/specs/did and https://github.com/did-method-plc/did-method-plc"""
 
 YOUTUBE_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
-YOUTUBE_HANDLE = re.compile(r"[\w.\-·]{3,100}")
-"""Letters of any script, digits, underscores, hyphens, full stops, middle dots: support.google.com/youtube/answer/11585688 (unconfirmed)."""
+YOUTUBE_HANDLE = re.compile(r"[\w.\-·]{3,100}|(?=.*[^\x00-\x7f])[\w.\-·\u0300-\u036f\u0590-\u0eff]{1,100}")
+"""Letters of any script, digits, underscores, hyphens, full stops, middle dots: support.google.com/youtube/answer/11585688 (unconfirmed).
+Scripts other than Latin need fewer of them, and some write vowels as marks."""
 YOUTUBE_VIDEOS = frozenset(("watch", "live", "shorts", "embed", "playlist"))
 
 SESSION = re.compile(r"[A-Za-z0-9_-]{4,80}", re.ASCII)

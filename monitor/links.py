@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 Code = Literal["other", "video", "short", "name", "email", "platform", "host", "private", "handle"]
+"""``other`` says that this is no channel, without saying more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +100,18 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
 """Platform → how lists call it."""
 
 HOSTS: Final[dict[str, str]] = {
-    "youtube.com": "youtube", "youtu.be": "youtube", "youtube-nocookie.com": "youtube",
-    "twitch.tv": "twitch",
+    "youtube.com": "youtube", "youtu.be": "youtube", "youtube-nocookie.com": "youtube", "studio.youtube.com": "youtube",
+    "gaming.youtube.com": "youtube", "music.youtube.com": "youtube",
+    "twitch.tv": "twitch", "dashboard.twitch.tv": "twitch", "player.twitch.tv": "twitch", "clips.twitch.tv": "twitch",
     "tiktok.com": "tiktok", "vm.tiktok.com": "tiktok", "vt.tiktok.com": "tiktok",
     "facebook.com": "facebook", "fb.com": "facebook", "fb.watch": "facebook", "fb.me": "facebook",
-    "instagram.com": "instagram", "kick.com": "kick",
+    "instagram.com": "instagram", "kick.com": "kick", "player.kick.com": "kick", "dashboard.kick.com": "kick",
     "bilibili.com": "bilibili", "live.bilibili.com": "bilibili", "space.bilibili.com": "bilibili", "b23.tv": "bilibili",
     "live.vkvideo.ru": "vk", "live.vkplay.ru": "vk", "vkplay.live": "vk", "vk.com": "vk", "vk.ru": "vk", "vkvideo.ru": "vk",
     "bsky.app": "bluesky",
-    "mastodon.social": "mastodon", "mastodon.online": "mastodon", "mstdn.social": "mastodon",
+    "mastodon.social": "mastodon", "mastodon.online": "mastodon", "mstdn.social": "mastodon", "mastodon.world": "mastodon",
+    "fosstodon.org": "mastodon", "hachyderm.io": "mastodon", "mas.to": "mastodon", "mstdn.jp": "mastodon", "pawoo.net": "mastodon",
+    "mastodon.com.br": "mastodon", "mamot.fr": "mastodon", "techhub.social": "mastodon", "social.vivaldi.net": "mastodon",
     "x.com": "x", "twitter.com": "x",
     "t.me": "telegram", "telegram.me": "telegram", "telegram.dog": "telegram",
     "douyin.com": "douyin", "live.douyin.com": "douyin", "v.douyin.com": "douyin", "iesdouyin.com": "douyin",
@@ -124,7 +129,10 @@ SHORT: Final = frozenset(
 """Addresses that say nothing until they are opened, and we do not open them."""
 
 HANDLES: Final[dict[str, tuple[str, str]]] = {
-    "youtube": (r"[\w.·-]{3,30}|[Uu][Cc][\w-]{22}", "an @handle of 3 to 30 letters, digits, . _ -"),
+    "youtube": (
+        r"[\w.·-]{3,30}|(?=.*[^\x00-\x7f])[\w.·-]{1,30}|[Uu][Cc][\w-]{22}",
+        "an @handle of 3 to 30 letters, digits, . _ -",
+    ),
     "tiktok": (r"[\w.]{2,24}", "a TikTok name of 2 to 24 letters, digits, . _"),
     "facebook": (r"[a-z0-9.]{2,80}", "the name in the address of the page, such as facebook.com/name"),
     "instagram": (r"[a-z0-9._]{1,30}", "an Instagram name of letters, digits, . _"),
@@ -149,8 +157,35 @@ LINK: Final = re.compile(
 )
 """An address inside a text, with or without ``https://``; other scripts end it. What stands behind a foreign host is part of that."""
 SPLIT: Final = re.compile(r"[,;|\n、]|\s+/\s+|\s{2,}")
+PHONE: Final = re.compile(
+    r"(?=(?:\D*\d){8})(?:wa:|whatsapp:?|tel:)?\s*(?:\+|00)[\d\s().-]{7,24}|\(?\d{2,4}\)?[\s.-]\d{2,5}[\s.-]?\d{2,5}[\s.-]?\d{0,5}",
+    re.IGNORECASE,
+)
+WRAPPED: Final = re.compile(
+    r"(?:^|\.)(?:google\.[a-z.]+/url|l\.(?:instagram|facebook)\.com/|youtube\.com/redirect|vk\.com/away)", re.IGNORECASE
+)
+"""Addresses that lead on to another, which they carry; they are not opened, only read."""
+PAGES_OF_LINKS: Final = frozenset(
+    (
+        "linktr.ee",
+        "beacons.ai",
+        "lnk.bio",
+        "bio.link",
+        "linkin.bio",
+        "taplink.cc",
+        "allmylinks.com",
+        "solo.to",
+        "carrd.co",
+        "linkbio.co",
+    )
+)
+LIKE_MASTODON: Final = frozenset(
+    ("threads.net", "threads.com", "medium.com", "odysee.com", "vimeo.com", "dlive.tv", "likee.video")
+)
+"""Hosts with addresses like Mastodon's, and no Mastodon."""
 EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 LONGEST: Final = 2000
+YOUTUBE_VIDEO: Final = r"[\w-]{6,20}"
 
 
 def platform_named(text: str) -> str | None:
@@ -180,14 +215,25 @@ def find_channels(cell: str, platform: str | None = None) -> tuple[list[Found], 
 
 
 def _parts(text: str, platform: str | None) -> list[tuple[str, str | None]]:
-    links = [link.rstrip(".,!?…") for link in LINK.findall(text)]
+    text = re.sub(r"tg://resolve/?\?domain=(\w+)\S*", r"t.me/\1", text)
+    links = [_unwrapped(link.rstrip(".,!?…")) for link in LINK.findall(text)]
     known = [link for link in links if _platform_of(link)]
     if known:
         return [(link, None) for link in known]
     if links:
-        return [(links[0], platform)]
+        return [(link, platform) for link in dict.fromkeys(links)]
     parts = [part for part in (tidy(piece) for piece in SPLIT.split(text)) if part and part.casefold() not in NOTHING]
     return [_with_prefix(part, platform) for part in parts]
+
+
+def _unwrapped(link: str) -> str:
+    """What a search engine or an app has put an address of its own around."""
+    if WRAPPED.search(re.sub(r"^https?:/*(?:www\.|m\.)?", "", link, flags=re.IGNORECASE)):
+        query = parse_qs(_split(link).query)
+        inner = next((query[key][0] for key in ("q", "u", "url", "to") if key in query), "")
+        if LINK.fullmatch(inner):
+            return inner
+    return link
 
 
 def _with_prefix(part: str, platform: str | None) -> tuple[str, str | None]:
@@ -212,23 +258,43 @@ def _channel(part: str, platform: str | None) -> Found:
     else:
         handle = part
         if platform is None:
-            if re.fullmatch(r"@[\w.-]+@[\w.-]+\.\w+", part):
-                platform = "mastodon"
-            elif EMAIL.fullmatch(part):
+            platform = _by_its_look(part)
+        if platform is None:
+            if EMAIL.fullmatch(part):
                 raise _NoChannelError("email", "this is an e-mail address, not a channel", "paste the address of the channel")
-            else:
-                raise _NoChannelError(
-                    "platform", "no platform is named for it", "paste the address of the channel, or name the platform"
-                )
+            raise _nothing_said(part)
     return _checked(platform, handle, native_id)
+
+
+def _by_its_look(part: str) -> str | None:
+    """The platform of a handle that can only be one's."""
+    if re.fullmatch(r"@[\w.-]+@[\w.-]+\.\w+", part):
+        return "mastodon"
+    if re.fullmatch(r"@?[\w-]+\.bsky\.social|did:plc:[a-z2-7]{24}", part, re.IGNORECASE):
+        return "bluesky"
+    return "youtube" if re.fullmatch(r"UC[\w-]{22}", part, re.ASCII) else None
+
+
+def _nothing_said(part: str) -> _NoChannelError:
+    """What stands in place of a channel, and is none."""
+    ask = "paste the address of the channel"
+    if PHONE.fullmatch(part):
+        return _NoChannelError("platform", "this is a phone number, not a channel", ask)
+    if platform_named(part):
+        return _NoChannelError("platform", "this names a platform, and no channel there", ask)
+    if part.casefold() in {"yes", "да", "sí", "sim", "oui", "ya", "ja", "是", "有", "نعم"}:
+        return _NoChannelError("platform", "this says yes, and not which channel", ask)
+    return _NoChannelError("platform", "no platform is named for it", f"{ask}, or name the platform")
 
 
 def _checked(platform: str, pasted: str, native_id: str | None) -> Found:
     if EMAIL.fullmatch(pasted) and platform != "mastodon":
         raise _NoChannelError("email", "this is an e-mail address, not a channel", _example(platform))
+    if PHONE.fullmatch(pasted.strip()):
+        raise _NoChannelError("handle", "this is a phone number, not a channel", _example(platform))
     bare = pasted.strip().strip("/").lstrip("@").casefold()
     pattern, words = HANDLES.get(platform, (r".+", ""))
-    if platform in HANDLES and not re.fullmatch(pattern, bare):
+    if platform in HANDLES and not re.fullmatch(pattern, _letters(bare)):
         if " " in bare:
             raise _NoChannelError("name", "this looks like a name that is shown, not like a handle", f"{_example(platform)}")
         raise _NoChannelError("handle", f"not a handle of {platform}: expected {words}", _example(platform))
@@ -245,10 +311,19 @@ def _checked(platform: str, pasted: str, native_id: str | None) -> Found:
     )
 
 
+def _letters(text: str) -> str:
+    """Without the vowels and tones that some scripts write above and below their letters."""
+    return (
+        "".join(character for character in text if unicodedata.category(character) not in ("Mn", "Mc"))
+        if not text.isascii()
+        else text
+    )
+
+
 def broadcast_link(pasted: str) -> Live | None:
     """What somebody may report as the address of his live; None: not an address of a platform that we know."""
     text = tidy(pasted[:LONGEST])
-    for link in LINK.findall(text):
+    for link in map(_unwrapped, LINK.findall(text)):
         platform = _platform_of(link)
         if platform is None:
             continue
@@ -266,6 +341,8 @@ def broadcast_link(pasted: str) -> Live | None:
         except BadHandle:
             handle = None
         url = f"https://{host}{clean}" + (f"?{kept}" if kept else "")
+        if host == "studio.youtube.com" and path.broadcast:  # only its owner can open that one
+            url = f"https://www.youtube.com/watch?v={path.broadcast}"
         return Live(platform=platform, url=url, handle=handle, broadcast=path.broadcast)
     return None
 
@@ -334,16 +411,24 @@ def _read(platform: str, link: str, *, whole: bool = False) -> _Path:
 def _youtube(host: str, words: list[str], query: dict[str, str]) -> _Path:
     first, second = (*words, "", "")[:2]
     if host == "youtu.be":
-        return _Path(broadcast=_id(first, r"[\w-]{6,20}"))
+        return _Path(broadcast=_id(first, YOUTUBE_VIDEO))
     if first.startswith("@"):
         return _Path(handle=first.lstrip("@"))
-    if first == "channel" and re.fullmatch(r"UC[\w-]{22}", second):
-        return _Path(handle=second, native_id=second)
-    if first in {"live", "shorts", "embed", "v"}:
-        return _Path(broadcast=_id(second, r"[\w-]{6,20}"))
+    # A channel's own page, its page in the studio, its feed, and what others embed of it.
+    for channel in (second if first == "channel" else "", query.get("channel_id", ""), query.get("channel", "")):
+        if re.fullmatch(r"UC[\w-]{22}", channel, re.ASCII):
+            return _Path(handle=channel, native_id=channel)
+    if first in {"live", "shorts", "embed", "v"} or (host == "studio.youtube.com" and first == "video"):
+        return _Path(broadcast=_id(second, YOUTUBE_VIDEO))
     if first == "watch":
-        return _Path(broadcast=_id(query.get("v", ""), r"[\w-]{6,20}"))
-    raise _NoChannelError("other", "an address of this old form does not say which channel it is", _example("youtube"))
+        return _Path(broadcast=_id(query.get("v", ""), YOUTUBE_VIDEO))
+    if first in {"c", "user"} or (len(words) == 1 and first not in {"playlist", "feed", "results", "hashtag", "redirect"}):
+        raise _NoChannelError(
+            "other",
+            "an address of this old form does not say which channel it is",
+            "open it, and copy the @name that stands there",
+        )
+    raise _not_a_channel("youtube")
 
 
 def _tiktok(_: str, words: list[str], __: dict[str, str]) -> _Path:
@@ -447,6 +532,17 @@ def _after(platform: str, *pages: str) -> Callable[[str, list[str], dict[str, st
     return read
 
 
+_twitch_path = _after("twitch", "popout", "moderator", "embed", "u")
+
+
+def _twitch(host: str, words: list[str], query: dict[str, str]) -> _Path:
+    if host == "player.twitch.tv":
+        return _twitch_path(host, [query.get("channel", "")], query)
+    if host == "clips.twitch.tv":
+        raise _NoChannelError("video", ONE_VIDEO, _example("twitch"))
+    return _twitch_path(host, words, query)
+
+
 def _mastodon(host: str, words: list[str], _: dict[str, str]) -> _Path:
     words = words[1:] if words[:1] == ["web"] else words
     first = (*words, "")[0]
@@ -468,7 +564,7 @@ def _wechat(_: str, __: list[str], ___: dict[str, str]) -> _Path:
 
 _READERS: Final[dict[str, Callable[[str, list[str], dict[str, str]], _Path]]] = {
     "youtube": _youtube,
-    "twitch": _after("twitch", "popout", "moderator", "embed", "u"),
+    "twitch": _twitch,
     "tiktok": _tiktok,
     "facebook": _facebook,
     "instagram": _instagram,
@@ -514,6 +610,13 @@ def _unknown_host(link: str) -> _NoChannelError:
     close = difflib.get_close_matches(host, HOSTS, n=1, cutoff=0.75)
     if close:
         return _NoChannelError("host", f"{host} is no platform that we know", f"did you mean {link.replace(host, close[0], 1)}?")
+    if host in PAGES_OF_LINKS:
+        return _NoChannelError("host", "this is a page with several addresses", "open it, and copy those of the channels")
+    name = re.match(r"/@(\w+)", _split(link).path)
+    if name and host not in LIKE_MASTODON and not any(known in host for known in HOSTS):
+        return _NoChannelError(
+            "host", f"{host} is no platform that we know", f"if that is a Mastodon server, write @{name[1]}@{host}"
+        )
     return _NoChannelError(
         "host", f"{host or 'this'} is no platform that we know", "paste the address of the channel on its platform"
     )

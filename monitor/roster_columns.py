@@ -1,4 +1,4 @@
-"""Which column of a foreign list means what: guessed from headers in eight languages and from the cells, or told by a map file. Pure.
+"""Which column of a foreign list means what: guessed from headers (roster_words.py) and from the cells, or told by a map file. Pure.
 
 ``guess(table)`` never fails: what it does not understand is a column that is left out, and a person sees the result before anything is
 written. ``from_map(map, table)`` is the way to say it yourself; see docs/roster.md.
@@ -9,62 +9,18 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.config import ConfigError
 from monitor.countries import find_country, fold
 from monitor.links import EMAIL, LINK, NAMES, NOTHING, find_channels, platform_named
+from monitor.roster_words import COUNTING, FIELDS, understood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitor.roster_table import Table
 
-FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "attendee": ("attendee", "id", "no", "number", "reg no", "registration", "registration no", "registration number", "registration id",
-                 "attendee id", "participant id", "badge", "badge number", "编号", "报名编号", "注册号", "序号编号", "报名号", "参会编号", "número", "numero",
-                 "inscripción", "número de inscripción", "inscrição", "número de inscrição", "номер", "регистрационный номер",
-                 "رقم", "رقم التسجيل", "numéro", "numéro d inscription", "nomor", "nomor pendaftaran", "guest id", "code"),
-    "email": ("email", "e mail", "mail", "email address", "e mail address", "邮箱", "电子邮箱", "电子邮件", "correo", "correo electrónico", "e mail do participante",
-              "почта", "эл почта", "электронная почта", "البريد الإلكتروني", "courriel", "adresse e mail", "surel"),
-    "name": ("name", "full name", "attendee name", "your name", "姓名", "名字", "全名", "nombre", "nombre completo", "nome", "nome completo", "имя", "фио",
-             "имя и фамилия", "الاسم", "الاسم الكامل", "nom", "nom complet", "nom et prénom", "nama", "nama lengkap"),
-    "country": ("country", "country region", "country or region", "nation", "market", "国家", "国家地区", "国家/地区", "país", "pais", "страна", "البلد",
-                "الدولة", "pays", "negara"),
-    "language": ("language", "lang", "语言", "idioma", "язык", "اللغة", "langue", "bahasa"),
-    "platform": ("platform", "平台", "直播平台", "plataforma", "платформа", "المنصة", "plateforme", "channel type", "社交平台"),
-    "handle": ("handle", "channel", "account", "url", "link", "channel url", "channel link", "account name", "live link", "profile", "profile url",
-               "账号", "帐号", "频道", "链接", "直播间", "主页链接", "账号链接", "cuenta", "canal", "enlace", "conta", "link do canal", "аккаунт", "канал",
-               "ссылка", "الحساب", "القناة", "الرابط", "compte", "chaîne", "lien", "akun", "saluran", "tautan", "social media", "social media link"),
-    "native_id": ("native id", "channel id", "room id", "房间号", "user id"),
-    "live_url": ("live url", "stream url"),
-    "tags": ("tags", "tag", "group", "category", "track", "标签", "分组", "类别", "grupo", "categoría", "группа", "المجموعة", "groupe", "kelompok"),
-    "priority": ("priority", "优先级", "prioridad", "prioridade", "приоритет", "priorité", "prioritas"),
-    "liaison": ("liaison", "contact person", "account manager", "联络人", "对接人", "负责人", "enlace comercial", "responsável", "ответственный"),
-    "show_name": ("show name", "show my name", "name on screen", "name on screens", "展示姓名", "显示姓名"),
-    "consent": ("consent", "agree", "i agree", "agreement", "permission", "同意", "授权", "是否同意", "是否授权", "consentimiento", "consentimento", "autorizo",
-                "согласие", "الموافقة", "consentement", "persetujuan", "read my public chat"),
-    "consent_at": ("consent at", "timestamp", "submitted at", "submission time", "submit time", "提交时间", "填写时间", "marca temporal",
-                   "carimbo de data hora", "отметка времени", "horodateur", "stempel waktu", "طابع زمني"),
-    "verified": ("verified", "已核实", "verificado", "проверено", "vérifié"),
-    "person": ("person",),
-    "note": ("note", "notes", "comment", "comments", "remark", "remarks", "备注", "nota", "notas", "observações", "примечание", "ملاحظات", "remarque", "catatan"),
-}  # fmt: skip
-"""Field of the roster (and ``email``, which is never kept) → how headers call it."""
-
-_FIELD_OF: Final = {fold(word): name for name, words in reversed(FIELDS.items()) for word in words}
-CONSENT: Final = re.compile(
-    r"consent|\bagree|authori[sz]e|permission|permit|\ballow|同意|授权|允许|consiento|autoriz|соглас|разреш|أوافق|موافق|accepte|setuju|izin"
-)
-CHAT: Final = re.compile(
-    r"chat|comment|read|collect|评论|弹幕|聊天|读取|coment|leer|ler |чат|коммент|читат|دردش|تعليق|lire|lu[es]? |obrolan|komentar|baca"
-)
-OTHER_TICK: Final = re.compile(
-    r"name|screen|display|show|contact|e mail|photo|newsletter|privacy|not |姓名|展示|显示|联系|邮件|照片|隐私|不同意|nombre|nome|pantalla|tela|contact"
-    r"|имя|экран|связ|اسم|شاشة|تواصل|\bnom\b|écran|nama|layar|hubung"
-)
-"""Three things are ticked separately; what speaks of more than the chat is left to a person."""
 LOOK_FOR_HEADER: Final = 20
 SAMPLE: Final = 200
 """Rows whose cells are looked at."""
@@ -82,6 +38,10 @@ class Columns:
     """Roster field → position; at most one each."""
     platforms: dict[int, str | None] = field(default_factory=dict)
     """Position → platform, for columns that hold channels; None: the cell or the row says which."""
+    named_by: dict[int, int] = field(default_factory=dict)
+    """Position of a channel → position of its platform, where a row has several of both."""
+    left: dict[int, str] = field(default_factory=dict)
+    """Position → why it is not used although it looked like something."""
     constants: dict[str, str] = field(default_factory=dict)
     """Field → text for every row that does not say it itself."""
 
@@ -92,28 +52,52 @@ class Columns:
 
 
 def guess(table: Table) -> Columns:
-    """By header words first, then by what the cells look like."""
+    """By header words first, then by what the cells look like. What nobody sees who opens the list is not used."""
     header = _find_header(table)
     words = table.rows[header].cells if header is not None else ()
     width = max((len(row.cells) for row in table.rows), default=0)
     samples = _samples(table, 0 if header is None else header + 1, width)
     fields: dict[str, int] = {}
     platforms: dict[int, str | None] = {}
-    open_handles: list[int] = []
+    left = dict.fromkeys((at for at in table.hidden if at < width), "hidden")
+    handles: list[int] = []
+    kinds: list[int] = []
     for position, word in enumerate(words):
         name, platform = understood(word)
+        if position in left:
+            continue
         if platform:
             platforms[position] = platform
         elif name == "handle":
-            open_handles.append(position)
+            handles.append(position)
+        elif name == "platform":
+            kinds.append(position)
+        elif name == "attendee" and fold(word) in COUNTING and _is_counted(samples[position]):
+            left[position] = "a running number"
         elif name and name not in fields:
             fields[name] = position
-    if len(open_handles) == 1 or not platforms:
-        platforms.update(dict.fromkeys(open_handles, None))
+    if kinds:
+        fields["platform"] = kinds[0]
+    if len(handles) == 1 or not platforms:
+        platforms.update(dict.fromkeys(handles, None))
     else:  # "Account" beside "YouTube", "TikTok" …: only when it holds addresses
-        platforms.update({position: None for position in open_handles if _share(samples[position], _is_channel_link) > 0.3})
-    taken = {*fields.values(), *platforms}
-    for position in (position for position in range(width) if position not in taken):
+        platforms.update({position: None for position in handles if _share(samples[position], _is_channel_link) > 0.3})
+    _guess_by_cells(fields, platforms, samples, left)
+    if header is None:
+        _guess_identity(fields, platforms, samples)
+    return Columns(
+        header=table.rows[header].line if header is not None else None, names=tuple(words), fields=fields, platforms=platforms,
+        named_by=_pairs(kinds, platforms) if len(kinds) > 1 else {}, left=left,
+    )  # fmt: skip
+
+
+def _guess_by_cells(
+    fields: dict[str, int], platforms: dict[int, str | None], samples: list[list[str]], left: Mapping[int, str]
+) -> None:
+    """What no header said."""
+    taken = {*fields.values(), *platforms, *left}
+    free = [position for position in range(len(samples)) if position not in taken]
+    for position in free:
         if _share(samples[position], _is_channel_link) > 0.6:
             platforms[position] = None
         elif "email" not in fields and _share(samples[position], _is_email) > 0.6:
@@ -122,30 +106,21 @@ def guess(table: Table) -> Columns:
             fields["country"] = position
         elif "platform" not in fields and _share(samples[position], _is_platform) > 0.6:
             fields["platform"] = position
-    if header is None:
-        _guess_identity(fields, platforms, samples)
-    return Columns(
-        header=table.rows[header].line if header is not None else None, names=tuple(words), fields=fields, platforms=platforms
-    )
+    if not platforms:  # a few addresses among handles
+        best = max(free, key=lambda at: _share(samples[at], _is_channel_link), default=None)
+        if best is not None and best not in fields.values() and _share(samples[best], _is_channel_link) > 0.2:
+            platforms[best] = None
+    if not platforms and fields.get("platform", -2) + 1 in free:  # handles stand beside their platform
+        platforms[fields["platform"] + 1] = None
 
 
-@lru_cache(maxsize=4096)
-def understood(word: str) -> tuple[str | None, str | None]:
-    """(field, platform) of one header cell; both None when it says nothing to us."""
-    text = re.sub(r"\s+", " ", re.sub(r"[\(（\[].*?[\)）\]]|[*:：?？.]", " ", word)).strip()
-    text = re.sub(r"[_/-]+", " ", text).casefold().strip()
-    if name := _FIELD_OF.get(fold(text)):
-        return name, None
-    if platform := platform_named(text):
-        return "handle", platform
-    if CONSENT.search(text) and CHAT.search(text) and not OTHER_TICK.search(text):  # "I agree that my public chat is read"
-        return "consent", None
-    # "YouTube channel", "抖音号", "Your TikTok handle": one platform named, and nothing that makes it a number of followers.
-    if not re.search(r"follower|subscriber|fans|views|粉丝|подписчик|seguidor|abonné|pengikut|how many|数量", text):
-        named = {name for name, others in NAMES.items() for other in (name, *others) if len(other) > 1 and _contains(text, other)}
-        if len(named) == 1:
-            return "handle", named.pop()
-    return None, None
+def _pairs(kinds: list[int], platforms: Mapping[int, str | None]) -> dict[int, int]:
+    """Each channel belongs to the platform that stands before it, or else behind it."""
+    return {
+        at: max((kind for kind in kinds if kind < at), default=min(kinds))
+        for at, platform in platforms.items()
+        if platform is None
+    }
 
 
 def from_map(given: Mapping[str, Any], table: Table) -> Columns:
@@ -202,18 +177,45 @@ def letter(position: int) -> str:
 
 def _find_header(table: Table) -> int | None:
     """Index of the row with the most words that we understand; a title above it is passed over."""
-    scores = [
-        sum(1 for cell in row.cells if cell and not LINK.search(cell) and any(understood(cell)))
-        for row in table.rows[:LOOK_FOR_HEADER]
-    ]
-    best = max(scores, default=0)
-    if best == 0:
-        return None
-    found = scores.index(best)
-    # A data row such as "Ana | Brazil | twitch | ana" has one such word (the platform); a header has two, or is all that there is.
-    words = [understood(cell) for cell in table.rows[found].cells if cell]
-    sure = any(name and name != "handle" for name, _ in words) or sum(any(word) for word in words) > 1
-    return found if sure else None
+    meanings = [_meanings(row.cells) for row in table.rows[:LOOK_FOR_HEADER]]
+    best = max((len(some) for some in meanings), default=0)
+    if best:
+        found = next(index for index, some in enumerate(meanings) if len(some) == best)
+        # A data row such as "Ana | Brazil | twitch | ana" has one such word (the platform); a header has two, or is all that there is.
+        if best > 1 or any(name != "handle" for name, _ in meanings[found]):
+            return found
+    return 0 if _is_above(table) else None
+
+
+def _meanings(cells: tuple[str, ...]) -> set[tuple[str | None, str | None]]:
+    """What the words of a row mean; nothing when it holds an address, so that somebody's own row is no header."""
+    if any(LINK.search(cell) or EMAIL.search(cell) for cell in cells):
+        return set()
+    # "No" stands above numbers, and is an answer.
+    return {meaning for cell in cells if cell and cell.casefold() not in NOTHING and any(meaning := understood(cell))}
+
+
+def _is_above(table: Table) -> bool:
+    """Whether the first row names columns in words that we do not know: it has no number and no address, and the others have."""
+    first, rest = table.rows[0].cells if table.rows else (), table.rows[1:SAMPLE]
+    if not rest or sum(1 for cell in first if cell) < 2 or any(_is_value(cell) for cell in first):
+        return False
+    return any(
+        all(_is_value(row.cells[at]) for row in rest if at < len(row.cells) and row.cells[at])
+        and any(at < len(row.cells) and row.cells[at] for row in rest)
+        for at in range(len(first))
+        if first[at]
+    )
+
+
+def _is_value(cell: str) -> bool:
+    return bool(LINK.search(cell) or re.search(r"[\d@]", cell))
+
+
+def _is_counted(cells: list[str]) -> bool:
+    """1, 2, 3 …: the lines of this list, and other people in another list; a word below it may be the sum."""
+    numbers = [cell for cell in cells if cell.isdecimal()]
+    return len(numbers) > len(cells) / 2 and numbers == [str(number) for number in range(1, len(numbers) + 1)]
 
 
 def _guess_identity(fields: dict[str, int], platforms: dict[int, str | None], samples: list[list[str]]) -> None:
@@ -254,11 +256,6 @@ def _is_country(cell: str) -> bool:
 
 def _is_platform(cell: str) -> bool:
     return platform_named(cell) is not None
-
-
-def _contains(text: str, word: str) -> bool:
-    """As a word of its own in scripts with spaces, anywhere in the others."""
-    return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)) if word.isascii() else word in text
 
 
 def _position(header: object, names: tuple[str, ...]) -> int:

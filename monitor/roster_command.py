@@ -32,7 +32,7 @@ from monitor.setup import author_key
 from monitor.signup_store import SignupStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from connectors.discovery import Account
     from monitor.asking import Asking
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
 FIRST_REJECTS: Final = 10
+FIRST_CHANGES: Final = 20
+FEW: Final = 5
 FOLDER: Final = "roster-check"
 
 
@@ -60,9 +62,9 @@ async def bring_in(settings: Settings) -> int:
     args, now = settings.args, datetime.now(UTC)
     target = roster_path(settings)
     told = _map(args.map) if args.map else {}
-    table = read_table(_read(args.file), args.file.name, sheet=told.get("sheet"))
+    table = read_table(_read(args.file), args.file.name, sheet=args.sheet or told.get("sheet"))
     columns = from_map(told, table) if args.map else guess(table)
-    _require_channels(columns, args.file.name, is_empty=not table.rows)
+    _require_channels(table, columns, args.file.name)
     entries, rejects = entries_of(table, columns, person=person_hash(settings), now=now)
     before = _current(target)
     header, rows = read_rows(before or "")
@@ -102,6 +104,8 @@ def describe(table: Table, columns: Columns, name: str) -> str:
     meaning = {at: name for name, at in columns.fields.items()}
     meaning |= {at: f"channel on {platform}" if platform else "channel" for at, platform in columns.platforms.items()}
     meaning = {at: "e-mail (only a keyed hash is kept)" if word == "email" else word for at, word in meaning.items()}
+    meaning |= {at: f"{meaning[at]}, as column {letter(kind)} says" for at, kind in columns.named_by.items()}
+    meaning |= {at: f"({why}, not used)" for at, why in columns.left.items()}
     data = [row for row in table.rows if columns.header is None or row.line > columns.header]
     width = max((len(row.cells) for row in table.rows), default=0)
     lines = [f"{name}: {table.how}, {len(data)} lines"
@@ -111,6 +115,9 @@ def describe(table: Table, columns: Columns, name: str) -> str:
         example = next((row.cells[at] for row in data if at < len(row.cells) and row.cells[at]), "")
         lines.append(f"  {letter(at):>2}  {_short(title, 28):<28}  {meaning.get(at, '(not used)'):<36}  {_short(example, 40)}")
     lines += [f"      {'for every line':<28}  {name:<36}  {_short(text, 40)}" for name, text in columns.constants.items()]
+    lines += ["", *table.notes] if table.notes else []
+    if "consent" not in meaning.values() and "consent" not in columns.constants:
+        lines += ["", "No column says who agrees that the chat is read."]
     return "\n".join([*lines, ""])
 
 
@@ -119,17 +126,32 @@ def _outcome(result: Updated, entries: list[Entry], rejects: list[Reject]) -> st
     lines = [
         f"{people} {'person' if people == 1 else 'people'} with {_channels(len(entries))}: {result.new} new, {result.changed} changed, {result.same} as before."
     ]
+    if result.repeated:
+        lines.append(f"{_channels(result.repeated)} stood in the list more than once; the later line counts.")
+    lines += _some([f"  {change}" for change in result.changes], FIRST_CHANGES)
     if result.absent:
-        lines.append(f"{result.absent} rows of the roster are not in this list; they stay.")
+        number = len(result.absent)
+        lines.append(
+            f"{'1 row' if number == 1 else f'{number} rows'} of the roster {'is' if number == 1 else 'are'} not in this list and "
+            f"{'stays' if number == 1 else 'stay'}: {_few(result.absent)}. Whoever does not take part any more: write no under consent."
+        )
     if result.lost_consent:
-        lines.append(f"{result.lost_consent} rows had consent for another account, and need it again for the new one.")
-    lines += [
+        lines.append(
+            f"{_channels(result.lost_consent)} had consent for another account, and must be asked again for the new one."
+        )
+    told = [
         f"  line {one.line}{'' if one.whole else ' (the rest is used)'}: {_short(one.reason, 100)}; {_short(one.suggestion, 100)}"
-        for one in rejects[:FIRST_REJECTS]
+        for one in sorted(rejects, key=lambda one: one.line)
     ]
-    if len(rejects) > FIRST_REJECTS:
-        lines.append(f"  … and {len(rejects) - FIRST_REJECTS} more.")
-    return "\n".join(lines)
+    return "\n".join(lines + _some(told, FIRST_REJECTS))
+
+
+def _some(lines: list[str], most: int) -> list[str]:
+    return lines[:most] + ([f"  … and {len(lines) - most} more."] if len(lines) > most else [])
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
 def _next_step(result: Updated, settings: Settings, target: Path) -> str:
@@ -138,8 +160,9 @@ def _next_step(result: Updated, settings: Settings, target: Path) -> str:
         waiting = sum(1 for row in result.rows if row.get("consent", "") not in {"", "no"} and row.get("verified", "") != "yes")
         if waiting:
             lines.append(
-                f"{_channels(waiting)} {'has' if waiting == 1 else 'have'} consent, but nobody has confirmed yet that the account is the attendee's, so they are not read: "
-                "the liaison's page does it, sign-up does it, and --verified does it for the whole list."
+                f"{_channels(waiting)} {'has' if waiting == 1 else 'have'} consent, but nobody has confirmed yet that the account is the "
+                f"attendee's, so {'it is' if waiting == 1 else 'they are'} not read: the liaison's page does it, sign-up does it, and "
+                "--verified does it for the whole list."
             )
         silent = sum(1 for row in result.rows if row.get("consent", "") in {"", "no"})
         if silent:
@@ -154,14 +177,23 @@ def _channels(number: int) -> str:
     return f"{number} channel" if number == 1 else f"{number} channels"
 
 
-def _require_channels(columns: Columns, name: str, *, is_empty: bool) -> None:
-    if not columns.platforms and not columns.names and columns.header is None and is_empty:
-        raise ConfigError(f"{name} is empty; export the list again")
+def _require_channels(table: Table, columns: Columns, name: str) -> None:
+    """Raises ConfigError where there is nothing to bring in, after showing what is there."""
+    if not table.rows:
+        why = (
+            "no line of it can be read as a line of a table; ask for the list as .xlsx"
+            if table.broken
+            else "export the list again"
+        )
+        raise ConfigError(f"{name} is empty; {why}" if not table.broken else f"{name} is no list: {why}")
     if not columns.platforms:
+        _say(describe(table, columns, name))
         names = ", ".join(word for word in columns.names if word) or "no header"
         raise ConfigError(
             f"{name} has no column that looks like channels ({names}); say which it is with --map, see docs/roster.md"
         )
+    if table.rows[-1].line == columns.header:
+        raise ConfigError(f"{name} has a header and no line below it; export the list again")
 
 
 def _is_agreed(args: Any, question: str) -> bool:

@@ -11,16 +11,18 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from monitor.countries import find_country, nearest_country
 from monitor.handles import BadHandle, normalise, tidy
 from monitor.links import EMAIL, NOTHING, Found, NotFound, find_channels, platform_named
 from monitor.roster import COLUMNS, MADE_COLUMNS, NO, YES, records
+from monitor.roster_times import day_first, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from monitor.roster_columns import Columns
     from monitor.roster_table import Row, Table
@@ -28,10 +30,19 @@ if TYPE_CHECKING:
 HEADER: Final = (*COLUMNS, *MADE_COLUMNS)
 AGREES: Final = frozenset(
     ("agree", "agreed", "i agree", "accept", "accepted", "i accept", "ok", "✓", "✔", "☑", "v", "同意", "已同意", "授权", "同意授权", "acepto", "de acuerdo",
-     "aceito", "concordo", "согласен", "согласна", "согласен/согласна", "أوافق", "موافق", "j'accepte", "d'accord", "setuju", "ya", "yes please")
+     "aceito", "concordo", "согласен", "согласна", "согласен/согласна", "أوافق", "موافق", "j'accepte", "d'accord", "setuju", "ya", "yes please",
+     "ja", "evet", "tak", "sì", "có", "đồng ý", "はい", "同意する", "ใช่", "ยินยอม", "네", "예", "동의", "так", "иә", "ha", "ano", "بله")
 ) | YES  # fmt: skip
 DECLINES: Final = frozenset(("不同意", "no acepto", "não aceito", "não concordo", "не согласен", "не согласна", "لا أوافق", "je refuse", "tidak",
-                             "tidak setuju", "i do not agree", "disagree", "decline", "declined", "-", "n/a")) | NO  # fmt: skip
+                             "tidak setuju", "i do not agree", "disagree", "decline", "declined", "-", "n/a", "nein", "hayır", "nie", "không",
+                             "いいえ", "ไม่", "아니요", "아니오", "ні", "жоқ", "ne", "خیر")) | NO  # fmt: skip
+BEGINS_NO: Final = re.compile(r"(no|not|non|não|nein|нет|не|لا|不|未|tidak|hayır|nie|không)(?!\w)|[不未]|i (do not|don.?t)")
+BEGINS_YES: Final = re.compile(r"(yes|i agree|i accept|i consent|sí|sì|sim|oui|да|نعم|ja|ya|tak|evet)(?!\w)|同意|我同意|是")
+"""Answers that are whole sentences; a no is looked for first."""
+FORMULA: Final = {
+    "reason": "a formula, and the file does not hold what it amounts to",
+    "suggestion": "open the list in Excel or LibreOffice, save it there, and import that",
+}
 STANDS: Final = frozenset(("withdrawn", "paused"))
 """What an attendee said for good; a list from before does not take it back."""
 
@@ -70,8 +81,12 @@ class Updated:
     new: int
     changed: int
     same: int
-    absent: int
-    """Rows that the list does not have; they stay."""
+    absent: tuple[str, ...]
+    """Rows that the list does not have, by attendee and channel; they stay."""
+    repeated: int
+    """Channels that the list names more than once; the later line counts."""
+    changes: tuple[str, ...]
+    """What changes, row by row, in words."""
     rejects: tuple[Reject, ...]
     lost_consent: int
     """Rows that had consent for another account."""
@@ -87,23 +102,35 @@ def entries_of(
     entries: list[Entry] = []
     rejects = [
         Reject(
-            line=line,
-            original='"',
+            line=row.line,
+            original=" | ".join(row.cells),
             reason="a quote is opened and never closed",
             suggestion="save the list again, or mend the line",
         )
-        for line in table.broken
+        for row in table.broken
     ]
+    at = columns.fields.get("consent_at")
+    written = [row.cells[at] for row in table.rows if at is not None and at < len(row.cells)]
+    english = at is not None and at < len(columns.names) and "timestamp" in columns.names[at].casefold()
+    first = day_first(written)
     for row in table.rows:
-        if columns.header is not None and row.line <= columns.header:
+        if columns.header is not None and (row.line <= columns.header or _is_header_again(row, columns)):
             continue
-        some, bad = _of_row(row, columns, person, now)
+        # Where the dates themselves do not tell, an English form's timestamp has the month first.
+        some, bad = _of_row(row, columns, person, partial(_time, now=now, day_first=not english if first is None else first))
         entries += some
         rejects += bad
     return entries, rejects
 
 
-def _of_row(row: Row, columns: Columns, person: Callable[[str], str], now: datetime) -> tuple[list[Entry], list[Reject]]:
+def _is_header_again(row: Row, columns: Columns) -> bool:
+    """Lists that were put together of several repeat the line of their columns."""
+    return [tidy(cell) for cell in row.cells if cell] == [tidy(name) for name in columns.names if name]
+
+
+def _of_row(
+    row: Row, columns: Columns, person: Callable[[str], str], time_of: Callable[[str], tuple[str, bool]]
+) -> tuple[list[Entry], list[Reject]]:
     original = " | ".join(row.cells)
     said = {name: tidy(row.cells[at]) for name, at in columns.fields.items() if at < len(row.cells)}
     cells = {name: text for name, text in columns.constants.items() if text} | {name: text for name, text in said.items() if text}
@@ -117,18 +144,10 @@ def _of_row(row: Row, columns: Columns, person: Callable[[str], str], now: datet
         email = cells.pop("attendee").casefold()
     if email:
         cells["person"] = person(email)
-    texts = _texts(cells, "consent" in columns.fields or "consent" in columns.constants, now, reject)
-    platform_word = cells.get("platform", "")
-    named = platform_named(platform_word)
-    found: list[Found] = []
-    for at, platform in columns.platforms.items():
-        cell = row.cells[at] if at < len(row.cells) else ""
-        channels, problems = find_channels(cell, platform or named)
-        if platform is None and platform_word and not named and cell:
-            channels, problems = _unknown_platform(platform_word, cell, channels, problems)
-        found += channels
-        for problem in problems:
-            reject(f'"{problem.what}": {problem.reason}', problem.suggestion, whole=not channels and not columns.wide)
+    texts = _texts(cells, "consent" in columns.fields or "consent" in columns.constants, time_of, reject)
+    found, problems = _channels(row, columns, cells.get("platform", ""))
+    for problem in problems:
+        reject(f'"{problem.what}": {problem.reason}', problem.suggestion, whole=not found)
     if not found and not rejects:
         reject("the line names no channel", "ask for the address of at least one channel", whole=True)
     attendee = cells.get("attendee") or _made_up(email, cells, found, person)
@@ -146,12 +165,32 @@ def _of_row(row: Row, columns: Columns, person: Callable[[str], str], now: datet
     ], rejects
 
 
+def _channels(row: Row, columns: Columns, word: str) -> tuple[list[Found], list[NotFound]]:
+    """What the columns of channels hold; ``word`` is what the line says of the platform."""
+    found: list[Found] = []
+    problems: list[NotFound] = []
+    for at, platform in columns.platforms.items():
+        cell = row.cells[at] if at < len(row.cells) else ""
+        by = columns.named_by.get(at)
+        its_word = word if by is None else tidy(row.cells[by]) if by < len(row.cells) else ""
+        if cell.startswith("="):
+            problems.append(NotFound(what=cell, code="other", **FORMULA))
+            continue
+        named = platform_named(its_word)
+        some, bad = find_channels(cell, platform or named)
+        if platform is None and its_word and not named and cell:
+            some, bad = _unknown_platform(its_word, cell, some, bad)
+        found += some
+        problems += bad
+    return found, problems
+
+
 def _unknown_platform(
     word: str, cell: str, channels: list[Found], problems: list[NotFound]
 ) -> tuple[list[Found], list[NotFound]]:
     """A platform that we have no word for stays as it is written: the row is kept, and counts as unreachable."""
-    if channels or not problems:
-        return channels, problems
+    if channels or not problems or any(platform_named(part) for part in re.split(r"[,;，、/&+\n]| and ", word)):
+        return channels, problems  # "YouTube, Twitch" does not say which of them it is
     name = re.sub(r"[^\w.-]+", "", word.casefold())
     try:
         return [Found(platform=name, handle=normalise(name, cell))], []
@@ -168,7 +207,9 @@ def _made_up(email: str, cells: dict[str, str], found: Sequence[object], person:
     return "C" + person(repr(found[:1]))[:10]
 
 
-def _texts(cells: dict[str, str], says_consent: bool, now: datetime, reject: Callable[..., None]) -> dict[str, str]:
+def _texts(
+    cells: dict[str, str], says_consent: bool, time_of: Callable[[str], tuple[str, bool]], reject: Callable[..., None]
+) -> dict[str, str]:
     texts = {
         name: cells[name]
         for name in ("name", "language", "tags", "priority", "liaison", "live_url", "note", "person")
@@ -196,7 +237,13 @@ def _texts(cells: dict[str, str], says_consent: bool, now: datetime, reject: Cal
             (answer.casefold() if re.fullmatch(r"v\d[\w.-]{0,20}", answer.casefold()) else "yes") if consent else "no"
         )
         if consent:
-            texts["consent_at"] = _time(cells.get("consent_at", "")) or f"{now:%Y-%m-%dT%H:%MZ}"
+            texts["consent_at"], read = time_of(cells.get("consent_at", ""))
+            if not read:
+                reject(
+                    f'"{cells["consent_at"]}" is no time that can be read',
+                    "the consent counts from today; write the time as 2026-10-02 09:11",
+                    whole=False,
+                )
     return texts
 
 
@@ -205,23 +252,17 @@ def _agreed(answer: str) -> bool | None:
     word = tidy(answer).casefold().rstrip(".!。")
     if word in DECLINES:
         return False
-    if (
-        word in AGREES
-        or re.fullmatch(r"v\d[\w.-]{0,20}", word)
-        or re.match(r"(yes|i agree|i accept|同意|我同意|sí|sim|oui|да)\b", word)
-    ):
+    if word in AGREES or re.fullmatch(r"v\d[\w.-]{0,20}", word):
         return True
-    return None
+    if BEGINS_NO.match(word):
+        return False
+    return True if BEGINS_YES.match(word) else None
 
 
-def _time(text: str) -> str | None:
-    for form in (None, "%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M"):
-        try:
-            moment = datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)  # noqa: DTZ007 — made aware below
-        except ValueError:
-            continue
-        return f"{(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC):%Y-%m-%dT%H:%MZ}"
-    return None
+def _time(text: str, *, now: datetime, day_first: bool) -> tuple[str, bool]:
+    """(as the roster writes it, whether the list said it in a way that can be read)."""
+    found = moment(text, day_first=day_first) if text else None
+    return f"{found or now:%Y-%m-%dT%H:%MZ}", not text or found is not None
 
 
 # --- entries into the roster ------------------------------------------------------------------------------------------
@@ -248,31 +289,57 @@ def update(
     result = [dict(row) for row in rows]
     rejects: list[Reject] = []
     entries = _latest(entries, rejects) if wide else list(entries)
+    others = len(rejects)
+    said = len(entries)
     entries = _one_owner(entries, result, rejects)
+    repeated = said - len(entries) - len(rejects) + others
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.attendee.casefold(), entry.platform), []).append(entry)
     mine: dict[tuple[str, str], list[int]] = {}
     for index, row in enumerate(result):
         mine.setdefault((tidy(row.get("attendee", "")).casefold(), tidy(row.get("platform", "")).casefold()), []).append(index)
-    new = changed = same = lost = touched = 0
+    new = same = lost = 0
+    touched: set[int] = set()
+    changes: list[str] = []
     for key, some in groups.items():
         pairs, fresh = _pair(some, mine.get(key, []), result)
         for entry, index in pairs:
-            touched += 1
+            touched.add(index)
             after, lost_here = _changed(result[index], entry, vouched=vouched)
             lost += lost_here
             if _same(after, result[index]):
                 same += 1
             else:
-                changed, result[index] = changed + 1, after
+                changes.append(_difference(result[index], after))
+                result[index] = after
         for entry in fresh:
             new += 1
             result.append(_new_row(entry, vouched=vouched))
+    absent = tuple(_named(row) for index, row in enumerate(rows) if index not in touched)
     return Updated(
-        header=header, rows=tuple(result), new=new, changed=changed, same=same, absent=len(rows) - touched,
-        rejects=tuple(rejects), lost_consent=lost,
+        header=header, rows=tuple(result), new=new, changed=len(changes), same=same, absent=absent, repeated=repeated,
+        changes=tuple(changes), rejects=tuple(rejects), lost_consent=lost,
     )  # fmt: skip
+
+
+def _named(row: Mapping[str, str]) -> str:
+    return f"{row.get('attendee', '')} {row.get('platform', '')}:{row.get('handle', '')}"
+
+
+def _difference(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """``A1 twitch:ana is now ana_new, and has no consent any more``."""
+    names = [name for name in after if tidy(after[name]) != tidy(before.get(name, ""))]
+    words = [f"is now {after['handle']}"] if "handle" in names else []
+    had, has = before.get("consent", "").casefold() not in NO, after.get("consent", "").casefold() not in NO
+    if had != has:
+        words.append("has consent" if has else "has no consent any more")
+    if before.get("verified") and not after.get("verified"):
+        words.append("must be confirmed again")
+    others = [name for name in names if name not in ("handle", "native_id", "consent", "consent_at", "verified", "live_url")]
+    if others:
+        words.append(f"changes {', '.join(others)}")
+    return f"{_named(before)} {', '.join(words or ['changes ' + ', '.join(names)])}"
 
 
 def _latest(entries: Iterable[Entry], rejects: list[Reject]) -> list[Entry]:

@@ -17,9 +17,10 @@ from monitor.config import ConfigError
 from monitor.handles import seal
 from monitor.links import HOSTS, NAMES, broadcast_link, channel_address, find_channels, platform_named
 from monitor.roster import parse_roster, why_not
-from monitor.roster_columns import FIELDS, from_map, guess, understood
+from monitor.roster_columns import from_map, guess
 from monitor.roster_import import HEADER, csv_text, entries_of, read_rows, rejects_text, update
 from monitor.roster_table import read_table
+from monitor.roster_words import FIELDS, understood
 
 NOW = datetime(2026, 10, 3, 8, 0, tzinfo=UTC)
 PLATFORMS = tuple(NAMES)
@@ -186,7 +187,7 @@ def test_excels_own_separator_line_is_obeyed_and_lines_keep_their_numbers():
 
 def test_an_open_quote_costs_its_own_line_only():
     table = read_table(b'id,twitch\n1,"al\n2,bob\n', "x.csv")
-    assert table.broken == (2,)
+    assert table.broken == (roster_table.Row(2, ('1,"al',)),)
     assert table.rows[-1].cells == ("2", "bob")
     assert any("quote" in reject.reason for reject in bring(b'id,twitch\n1,"al\n2,bob_1\n')[2])
 
@@ -278,7 +279,7 @@ def test_any_bytes_are_a_table_or_one_sentence(data):
         ("Consent to read chat", ("consent", None)),
         ("是否同意读取直播间评论", ("consent", None)),
         ("Autorizo la lectura de mi chat", ("consent", None)),
-        ("I consent to show my name on screens", (None, None)),
+        ("I consent to show my name on screens", ("show_name", None)),
         ("I do not agree that my chat is read", (None, None)),
         ("Privacy policy consent", (None, None)),
         ("Shoe size", (None, None)),
@@ -389,7 +390,7 @@ def test_a_changed_cell_updates_its_row_and_what_the_list_does_not_say_stays():
 def test_rows_that_the_list_does_not_have_stay_and_are_counted():
     text, _, _ = bring(FIRST)
     text, result, _ = bring("ID,Twitch\nA9,new_1\n", text)
-    assert (result.new, result.absent, len(channels(text))) == (1, 3, 4)
+    assert (result.new, len(result.absent), len(channels(text))) == (1, 3, 4)
 
 
 def test_a_changed_handle_updates_its_row_and_loses_consent_and_tick():

@@ -1,0 +1,134 @@
+"""Bytes that some office program called CSV, to text: in which encoding they were written. Pure.
+
+A mark at the beginning, zeros between letters or valid UTF-8 decide at once. Else the bytes are read in each of the encodings that Excel
+writes by itself somewhere in the world, and the reading that looks least like nonsense is taken: words of one script, capitals where words
+begin, Chinese characters that are used. ``nonsense`` is that measure; it needs no dictionary.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+LEGACY: Final[dict[str, str]] = {
+    "cp1252": "Windows-1252 (Western)", "cp1254": "Windows-1254 (Turkish)", "cp1250": "Windows-1250 (Central European)",
+    "cp1251": "Windows-1251 (Cyrillic)", "cp1256": "Windows-1256 (Arabic)", "cp874": "Windows-874 (Thai)",
+    "gb18030": "GB18030", "big5": "Big5",
+}  # fmt: skip
+"""Encoding → as it is called; of equally likely ones the first is taken."""
+LOOK: Final = 20_000
+"""Bytes that are looked at."""
+ALPHABETS: Final = frozenset(("latin", "cyrillic", "arabic", "thai"))
+TWICE: Final = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u20ac\u201a-\u203a\u0152-\u017e\u0192\u02c6\u02dc\u2122]")
+"""A letter of two bytes, each taken for one: é as Ã©."""
+
+
+def decoded(data: bytes) -> tuple[str, str]:
+    """(text, name of its encoding)."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace"), "UTF-16"
+    if data[:3] == b"\xef\xbb\xbf":
+        return _unmended(data.decode("utf-8-sig", "replace"))
+    head = data[:4000]
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # Latin letters have a zero in every other byte.
+        half = head[offset::2]
+        if len(half) > 4 and half.count(0) > len(half) * 0.4 and head[1 - offset :: 2].count(0) < len(half) * 0.1:
+            return data.decode(encoding, "replace"), "UTF-16"
+    try:
+        return _unmended(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        encoding = likeliest(data)
+        return data.decode(encoding, "replace"), LEGACY[encoding]
+
+
+def likeliest(data: bytes) -> str:
+    """The encoding in which these bytes look least like nonsense."""
+    # Whole lines, because half a character is an error; only those that say something about the encoding.
+    lines = re.split(rb"[\r\n]+", data[:LOOK])
+    sample = b"\n".join(line for line in (lines[:-1] if len(data) > LOOK else lines) if not line.isascii())
+    return min(LEGACY, key=lambda encoding: _penalty(sample, encoding))
+
+
+def _penalty(data: bytes, encoding: str) -> float:
+    text = data.decode(encoding, "replace")
+    strange = text.count("\ufffd")
+    high = sum(not character.isascii() for character in text)
+    bytes_high = len(re.findall(rb"[\x80-\xff]", data))
+    if strange > 0.02 * bytes_high:
+        return 10.0
+    points = nonsense(text) + 3.0 * strange
+    if encoding in ("gb18030", "big5"):
+        points += 2.0 * sum(_is_rare(character, encoding) for character in text if not character.isascii())
+    return points / max(high, 1)
+
+
+def nonsense(text: str) -> float:
+    """Points for what no word of any language looks like."""
+    points = 0.0
+    for before, character, after in zip(f" {text}", text, f"{text[1:]} ", strict=False):
+        if not character.isascii():
+            points += _alone(character, before, after)
+        if character.isascii() and before.isascii():
+            continue
+        its, script = _script(character), _script(before)
+        if its != script and its in ALPHABETS and script in ALPHABETS:
+            points += 2.0  # two scripts in one word
+        elif its == script and before.islower() and character.isupper():
+            points += 2.0
+        elif its == script == "latin" and not character.isascii() and not before.isascii():
+            points += 0.6  # an accent beside an accent; Polish has some
+    return points
+
+
+def _alone(character: str, before: str, after: str) -> float:
+    """What is wrong with a character where it stands."""
+    its = _script(character)
+    if its == "?":
+        return 3.0
+    if its == "sign":  # a symbol belongs between words
+        return 0.3 + before.isalpha() + after.isalpha()
+    # Of Icelandic and of Old English only; a Turkish Windows has letters of every day in their places.
+    return 1.0 if character in "ðþÐÞ" else 0.0
+
+
+@lru_cache(maxsize=8192)
+def _script(character: str) -> str:
+    """``?`` is what no text has, ``sign`` what stands between words or is a symbol."""
+    category = unicodedata.category(character)
+    if character.isascii():
+        return "latin" if character.isalpha() else ""
+    if category in ("Cc", "Cn", "Co", "Cs"):
+        return "?"
+    if category[0] not in "LM":
+        return (
+            "mark" if character in "，。、；：？！（）《》【】“”‘’·—…–•№«»ª°º،؛؟\u3000\u00a0\u200c\u200d\u200e\u200f" else "sign"
+        )
+    name = unicodedata.name(character, "")
+    for word, script in (("LATIN", "latin"), ("CYRILLIC", "cyrillic"), ("ARABIC", "arabic"), ("THAI", "thai"), ("CJK", "han")):
+        if name.startswith(word):
+            return script
+    return "other"
+
+
+@lru_cache(maxsize=8192)
+def _is_rare(character: str, encoding: str) -> bool:
+    """Whether a Chinese character is outside the few thousand that are used daily, which both encodings put first."""
+    if _script(character) != "han":
+        return False
+    try:
+        code = character.encode("gb2312" if encoding == "gb18030" else "big5")
+    except UnicodeEncodeError:
+        return True
+    return not (0xB0 <= code[0] <= 0xD7 if encoding == "gb18030" else 0xA4 <= code[0] <= 0xC6)
+
+
+def _unmended(text: str) -> tuple[str, str]:
+    """UTF-8 that some program has taken for Windows-1252 and written as UTF-8 again: what it was."""
+    if len(TWICE.findall(text[:LOOK])) > 0:
+        try:
+            return text.encode("cp1252").decode("utf-8"), "UTF-8 written twice, mended"
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            pass
+    return text, "UTF-8"
