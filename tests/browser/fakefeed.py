@@ -503,6 +503,10 @@ class FakeFeed(Served):
         """What `/api/livestreams` answers."""
         self.map: dict[str, Any] | None = None
         """What `/map.json` answers."""
+        self.role = "viewer"
+        """Whom `/api/me` says that the page is for."""
+        self.seen: dict[str, dict[str, str]] = {}
+        """Spike → who saw it, as `/api/spikes` was told by whoever may."""
         self.mute = False
         """Keeps the sockets open and sends nothing."""
         self.connections = 0
@@ -514,6 +518,8 @@ class FakeFeed(Served):
         app.router.add_get("/feed", self._feed)
         app.router.add_get("/api/livestreams", self._livestreams)
         app.router.add_get("/map.json", self._map)
+        app.router.add_get("/api/me", self._me)
+        app.router.add_post("/api/spikes", self._see)
         app.router.add_get("/", self._page)
         app.router.add_static("/", self.dist)
         app.on_response_prepare.append(self._headers)
@@ -527,6 +533,21 @@ class FakeFeed(Served):
 
     async def _map(self, request: web.Request) -> web.Response:
         return web.json_response(self.map, status=200 if self.map is not None else 404)
+
+    async def _me(self, request: web.Request) -> web.Response:
+        return web.json_response({"role": self.role, "name": "Ana", "profile": "room"})
+
+    async def _see(self, request: web.Request) -> web.Response:
+        look = await request.json()
+        if self.role == "viewer":
+            return web.Response(status=403)
+        if look["id"] not in self.last.get("spikes", {}):
+            return web.Response(status=404)
+        if look["seen"]:
+            self.seen.setdefault(look["id"], {"by": "Ana", "at": iso(datetime.now(UTC))})
+        else:
+            self.seen.pop(look["id"], None)
+        return web.json_response({"seen": look["seen"]})
 
     async def _livestreams(self, request: web.Request) -> web.Response:
         return web.json_response(self.cells(datetime.now(UTC)))
@@ -542,6 +563,9 @@ class FakeFeed(Served):
                 now = datetime.now(UTC)
                 self.tick += 1
                 new = self.make(now, self.tick)
+                for name, look in self.seen.items():
+                    if name in new.get("spikes", {}):
+                        new["spikes"][name] = {**new["spikes"][name], "seen": look}
                 frame: dict[str, Any] = {"seq": seq, "as_of": new["health"]["as_of"]}
                 if old is None:
                     frame |= {"type": "snapshot", "version": 1, "epoch": "e1", "state": new}

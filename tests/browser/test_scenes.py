@@ -392,6 +392,42 @@ async def test_navigation_comes_with_the_pointer_and_is_not_there_in_kiosk_mode(
         assert await wall.page.evaluate("getComputedStyle(document.querySelector('.wall')).cursor") == "none"
 
 
+@pytest.mark.parametrize("scene", ["livestreams", "spikes", "overview"])
+async def test_a_mouse_that_is_left_on_a_kiosk_points_at_nothing_and_keys_go_on(opened: Any, scene: str) -> None:
+    async with opened(steady, f"?kiosk=1&lang=en#/{scene}") as wall:
+        await shown(wall, scene)
+        before = await text(wall.page.locator("main"))
+        for x, y in ((120, 320), (700, 500), (1300, 240), (1500, 700)):
+            await wall.page.mouse.move(x, y)
+            under = await wall.page.evaluate(f"document.elementFromPoint({x}, {y}).closest('.picture') !== null")
+            assert not under, (x, y)
+        await wall.page.mouse.dblclick(700, 500)
+        assert await wall.page.evaluate("getSelection().toString()") == ""
+        for kind in ("contextmenu", "wheel"):
+            event = f"new {'Wheel' if kind == 'wheel' else 'Mouse'}Event('{kind}', {{ bubbles: true, cancelable: true }})"
+            assert await wall.page.evaluate(f"document.querySelector('.wall').dispatchEvent({event})") is False
+        if scene == "livestreams":
+            assert await text(wall.page.locator("main")) == before
+        await shown(wall, scene)
+        await wall.page.keyboard.press("3")
+        await shown(wall, "topics")
+
+
+async def test_a_session_of_another_day_is_announced_with_its_day(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        gala = state["sessions"]["gala"]
+        state["session"]["next"] = {"id": "gala"} | {key: gala[key] for key in ("name", "start", "end")}
+        return state
+
+    async with opened(make, "#/overview?lang=en") as wall:
+        await expect(wall.page.locator("header")).to_contain_text(re.compile(r"next Day [45] \d\d:\d\d Closing gala"))
+        await go(wall, "overview", "lang=zh")
+        await expect(wall.page.locator("header")).to_contain_text(re.compile(r"下一场 第 [45] 天 \d\d:\d\d 闭幕盛典"))
+    async with opened(steady, "#/overview?lang=en") as wall:
+        await expect(wall.page.locator("header")).to_contain_text(re.compile(r"next (Day [45] )?\d\d:\d\d Co-creation awards"))
+
+
 async def test_the_safe_scene_needs_no_network_and_leaves_only_by_two_acts(opened: Any) -> None:
     async with opened(steady, "#/countries") as wall:
         await shown(wall, "countries")
@@ -519,6 +555,66 @@ async def test_the_strongest_spike_leads_and_a_link_puts_another_first(opened: A
         await wall.page.keyboard.press("ArrowRight")
         await shown(wall, "overview")
         assert wall.page.url.endswith("#/overview?lang=en")
+
+
+async def test_whoever_may_marks_the_strongest_spike_as_seen_by_key_or_click_and_it_says_who(opened: Any) -> None:
+    async with opened(steady, "#/spikes?lang=en") as wall:
+        wall.feed.role = "lead"
+        await wall.page.reload()
+        strongest, others = wall.page.locator(".strongest"), wall.page.locator(".others")
+        mark = strongest.locator("[data-part=mark]")
+        await expect(mark).to_be_visible()
+        await expect(strongest).to_contain_text("not yet seen")
+        await wall.page.keyboard.press("v")
+        await expect(strongest.locator("[data-part=seen]")).to_contain_text("seen by Ana")
+        await expect(mark).to_have_count(0)
+        await wall.walk()
+        await others.locator("article a").first.click()
+        await expect(strongest.locator(".name")).to_contain_text("Saudi Arabia")
+        await expect(others.locator("article").first.locator("[data-part=seen]")).to_contain_text("seen")
+        await mark.click()
+        await expect(strongest.locator("[data-part=seen]")).to_contain_text("seen by Ana")
+        assert set(wall.feed.seen) == {"s1", "s2"}
+
+
+async def test_who_only_looks_is_offered_no_mark_and_what_is_not_allowed_is_a_sentence(opened: Any) -> None:
+    async with opened(steady, "#/spikes?lang=en") as wall:
+        strongest = wall.page.locator(".strongest")
+        await expect(strongest).to_contain_text("not yet seen")
+        await wall.page.keyboard.press("v")
+        await expect(strongest.locator("[data-part=mark]")).to_have_count(0)
+        assert wall.feed.seen == {}
+        wall.feed.role = "lead"
+        await wall.page.reload()
+        await expect(strongest.locator("[data-part=mark]")).to_be_visible()
+        wall.feed.role = "viewer"
+        await wall.page.keyboard.press("v")
+        await expect(strongest).to_contain_text("Only a moderator or a lead may say so.")
+        await wall.walk()
+
+
+async def test_a_lead_says_on_the_phone_that_a_spike_was_seen_and_takes_it_back(opened: Any) -> None:
+    async with opened(steady, "#/spikes?lang=en") as wall:
+        wall.feed.role = "lead"
+        phone = await wall.page.context.browser.new_page(viewport={"width": 360, "height": 780})
+        await phone.goto(f"{wall.feed.url}remote.html?lang=en")
+        await expect(phone.locator("[data-key=unexpected]")).to_contain_text("4 not yet seen")
+        await phone.locator("[data-key=unexpected]").click()
+        key = phone.locator("[data-key='seen:s1']")
+        await key.click()
+        await expect(phone.locator("[data-spike=s1]")).to_contain_text("seen by Ana")
+        await expect(key).to_contain_text("Take back")
+        await expect(wall.page.locator(".strongest")).to_contain_text("seen by Ana")
+        sizes = await phone.locator("dialog[open] button").evaluate_all(
+            "(all) => all.map((b) => b.getBoundingClientRect().height)"
+        )
+        assert min(sizes) >= 56
+        await phone.evaluate((WALL / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+        assert await phone.evaluate("axe.run().then((r) => r.violations.map((v) => v.id))") == []
+        await key.click()
+        await expect(phone.locator("[data-spike=s1]")).to_contain_text("not yet seen")
+        assert wall.feed.seen == {}
+        await phone.close()
 
 
 async def test_without_a_spike_it_says_how_many_series_are_watched_and_a_stage_names_no_owner(opened: Any) -> None:

@@ -14,6 +14,7 @@ const names: Names = {
   session: (id) => `session ${id}`,
   platform: (name) => `platform ${name}`,
   everywhere: "Everywhere",
+  comma: ", ",
 };
 const around = (tag = "en"): Around => ({ words: LANGUAGES.get(tag)!.words, language: tag, zone: zone("UTC"), names });
 const line = (kind: string, values: Record<string, unknown>, more = {}) => ({ id: kind, level: "red", kind, values, owner: "ops", ...more });

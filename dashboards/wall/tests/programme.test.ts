@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { area, CARDS, dayNumber, programme } from "../src/lib/programme";
+import { area, CARDS, dayAndTime, dayNumber, programme } from "../src/lib/programme";
 import { zone } from "../src/lib/time";
 
 const at = (minute: number): string => new Date(Date.UTC(2026, 10, 20, 10, minute)).toISOString();
@@ -45,6 +45,17 @@ describe("sessions side by side", () => {
   test("that were longer the day before end where this one is planned to end", () => {
     const [, now] = programme({ a: one(-1440, -1430, [10, 10, 10, 900]), b: { ...one(0, 2, [10]), yesterday: "a" } }, ms(1));
     expect(now?.before).toEqual([[{ x: 0.25, y: expect.any(Number) }, { x: 0.75, y: expect.any(Number) }]]);
+  });
+
+  test("a time of another day than today's has its day before it, and the day begins at day_start", () => {
+    const { date, minute } = zone("Asia/Shanghai");
+    const first = Date.parse("2026-11-18T11:00:00Z");
+    const day = (at: number): number => dayNumber(at, first, "04:00", date);
+    const when = (at: string, now: string): string => dayAndTime(Date.parse(at), Date.parse(now), day, minute, (n) => `Day ${n}`);
+    expect(when("2026-11-20T11:00:00Z", "2026-11-20T10:00:00Z")).toBe("19:00");
+    expect(when("2026-11-22T11:00:00Z", "2026-11-20T10:00:00Z")).toBe("Day 5 19:00");
+    expect(when("2026-11-20T19:30:00Z", "2026-11-20T10:00:00Z")).toBe("03:30"); // still the same night
+    expect(when("2026-11-20T20:00:00Z", "2026-11-20T10:00:00Z")).toBe("Day 4 04:00");
   });
 
   test("share one scale of engagement per minute, whatever the length of a slot", () => {

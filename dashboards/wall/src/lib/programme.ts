@@ -101,6 +101,17 @@ export function area(points: readonly Point[], width: number, height: number): s
   return `M${(first.x * width).toFixed(1)} ${height}${along}L${(last.x * width).toFixed(1)} ${height}Z`;
 }
 
+/** "20:45" of today, and with its day before it on any other: a time alone is read as today's. `day` counts as `dayNumber` does. */
+export function dayAndTime(ms: number, now: number, day: (ms: number) => number, minute: (ms: number) => string, named: (n: number) => string): string {
+  const n = day(ms);
+  return n === day(now) ? minute(ms) : `${named(n)} ${minute(ms)}`;
+}
+
+/** When the first of the sessions begins: it is on day one. */
+export function firstStart(sessions: State["sessions"]): number {
+  return Math.min(...Object.values(sessions ?? {}).flatMap(({ start }) => instant(start) ?? []));
+}
+
 /** The event's day of a moment, counted from that of the first session: 1, 2, …; `dayStart` is "04:00". */
 export function dayNumber(ms: number, firstMs: number, dayStart: string | undefined, date: (ms: number) => string): number {
   const [hours = 0, minutes = 0] = (dayStart ?? "00:00").split(":").map(Number);

@@ -47,10 +47,12 @@ export interface Names {
   session(id: string): string;
   platform(name: string): string;
   everywhere: string;
+  /** Between two names: ", " or "，". */
+  comma: string;
 }
 
 /** "Brazil, robots": what spiked, and what else is known to be of it. */
-export function title({ dimension, value, where }: Spike, names: Names): string {
+export function title({ dimension, value, where }: Pick<Spike, "dimension" | "value" | "where">, names: Names): string {
   const [first, second] = value.split("+", 2);
   const one = (dimension: string, value: string): string =>
     dimension === "country"
@@ -66,11 +68,11 @@ export function title({ dimension, value, where }: Spike, names: Names): string 
               : value;
   if (dimension.includes("+")) {
     const [a = "", b = ""] = dimension.split("+", 2);
-    return [one(a, first ?? ""), one(b, second ?? "")].join(", ");
+    return [one(a, first ?? ""), one(b, second ?? "")].join(names.comma);
   }
   const more = dimension === "country" ? where?.topic : dimension === "topic" ? where?.country : undefined;
   const named = more === undefined ? "" : dimension === "country" ? names.topic(more) : names.country(more);
-  return [one(dimension, value), named].filter(Boolean).join(", ");
+  return [one(dimension, value), named].filter(Boolean).join(names.comma);
 }
 
 /** Its curve against what was expected; undefined where none is told. */

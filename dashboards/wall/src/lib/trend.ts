@@ -132,11 +132,16 @@ function between(upper: readonly number[], lower: readonly number[], point: (i: 
   return found;
 }
 
-/** Full quarter hours (or the like), at most five of them. */
-export function ticks({ startMs, endMs }: Trend): number[] {
-  const size = [2, 5, 10, 15, 30, 60].map((m) => m * 60_000).find((s) => (endMs - startMs) / s <= 4) ?? 3_600_000;
+/** A time that stands nearer to an end than this would be cut off. */
+const EDGE = 0.03;
+const SIZES = [2, 5, 10, 15, 30, 60].map((minutes) => minutes * 60_000);
+
+/** Full quarter hours (or the like), at most five of them; their distance hangs on the length alone, so that it stays while time passes. */
+export function ticks({ startMs, endMs, at }: Trend): number[] {
+  const inside = (endMs - startMs) * (1 - 2 * EDGE);
+  const size = SIZES.find((one) => Math.floor(inside / one) + 1 <= 5) ?? SIZES.at(-1)!;
   const found: number[] = [];
-  for (let t = Math.ceil(startMs / size) * size; t <= endMs; t += size) found.push(t);
+  for (let t = Math.ceil(startMs / size) * size; t <= endMs; t += size) if (at(t) > EDGE && at(t) < 1 - EDGE) found.push(t);
   return found;
 }
 
