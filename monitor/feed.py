@@ -74,6 +74,7 @@ class Source(Protocol):
     async def load(self, partition: int, *, now_ms: int, sessions: Iterable[str], days: Iterable[str]) -> Loaded: ...
     async def changes(self, positions: Mapping[int, Position], block_ms: int) -> dict[int, list[tuple[Position, Change]]]: ...
     async def caught_up(self) -> dict[int, int]: ...
+    async def held_back(self, now_ms: int) -> int | None: ...
     async def livestream_states(self) -> dict[str, bytes]: ...
     async def ingest_counters(self) -> dict[str, int]: ...
     async def minutes(self, partition: int, starts: Sequence[int]) -> dict[int, dict[str, int]]: ...
@@ -367,6 +368,7 @@ class Feed:
             self.around,
             livestreams=livestreams,
             duplicates=counters.get("duplicates", 0),
+            held_back_ms=await self.source.held_back(self._now_ms()),
             pending=len(pending_list(self.rows, livestreams)["pending"]),
             hashtags=hashtags(self.config, states, self._now_ms()),
         )
@@ -447,6 +449,8 @@ class Feed:
         if missing:
             found.append(f"{missing} of {self.source.partitions} partitions are not loaded.")
         as_of = self.book.as_of_ms
+        if as_of is not None:
+            as_of = min(as_of, self.around.held_back_ms or as_of)
         if self.book.complete and as_of is None:
             found.append("A partition was never counted: is monitor count running?")
         elif as_of is not None and self._now_ms() - as_of >= 10_000:

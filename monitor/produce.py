@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sqlite3
 import time
 from collections import deque
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from redis.exceptions import RedisError
 
-from connectors.event import Event, Removed, as_json
+from connectors.event import Event, Removed, as_json, from_json
 from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, make_nonce, partition_of
 from monitor.seldom import Seldom
 from monitor.spool import KEEP_SECONDS, MOST_KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
@@ -45,6 +46,10 @@ RETRIABLE = (RedisError, OSError)
 """Whatever Redis answers (out of memory, read-only, loading) or does not answer, the events stay in the spool and go again."""
 VERIFY_SECONDS = 1.0
 """How often the tails of idle partitions are proven."""
+WAITING_SECONDS = 3.0
+"""What is not in the journal after so long is told to whoever shows numbers."""
+ADOPT_ROWS = 256
+"""Rows of a dead producer that are taken over with one write to the disk."""
 DISK_SECONDS = 1.0
 """How often a disk that refuses is tried again."""
 CLOCKS_SECONDS = 300.0
@@ -79,6 +84,12 @@ class Lane:
     rewound: int | None = None
     """The last row sent again in a rewind that is not finished; an interrupted one goes on, or what is behind it is lost."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def waits_since(self) -> float | None:
+        """Since when (Unix time) its oldest row waits that the journal does not have, as far as we know."""
+        row = next((row for row in self.queue if row.acknowledged is None), None)
+        # What a former process left has been waiting since it was received.
+        return None if row is None else row.queued or from_json(row.pairs[0][1]).received_at.timestamp()
 
     def heard(self, tail: Position | None, now: float) -> None:
         """An answer proved the old tail and named the newest of the entries it was about."""
@@ -127,6 +138,8 @@ class Producer:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._tasks: list[asyncio.Task[None]] = []
         self._reachable = True
+        self._told_waiting = True
+        """Whether others believe that something waits here; who had this name before us may have said so."""
         self._fault: Exception | None = None
 
     async def __aenter__(self) -> Self:
@@ -172,9 +185,10 @@ class Producer:
         storing.add_done_callback(self._storing.discard)
         return await asyncio.shield(storing)
 
-    async def _store(self, pairs: dict[int, list[Pair]], *, ours: bool = False) -> int:
+    async def _store(self, pairs: dict[int, list[Pair]]) -> int:
         numbers = await self._append([(partition, encode_pairs(some)) for partition, some in pairs.items()])
-        self._queue([Row(number, *item) for number, item in zip(numbers, pairs.items(), strict=True)], ours=ours)
+        now = time.time()
+        self._queue([Row(number, *item, queued=now) for number, item in zip(numbers, pairs.items(), strict=True)], ours=False)
         return numbers[-1]
 
     def _queue(self, rows: Sequence[Row], *, ours: bool) -> None:
@@ -354,11 +368,13 @@ class Producer:
             await self.keep_house()
 
     async def keep_house(self) -> None:
-        """Prove idle tails, note what is acknowledged, forget what is safe, deliver what dead producers left."""
+        """Prove idle tails, note what is acknowledged, forget what is safe, deliver what dead producers left, say what waits."""
         try:
+            await self._verify()
             with suppress(*RETRIABLE):
-                await self._verify()
                 await self._adopt()
+            with suppress(*RETRIABLE):
+                await self._tell_waiting()
             await self._write(())
             proven = {p: (lane.sent, lane.proven_at) for p, lane in self._lanes.items() if lane.rewound is None}
             await self._in_writer(self._spool.forget, proven)
@@ -371,11 +387,28 @@ class Producer:
             if lane.lock.locked():
                 continue  # the sender is proving this tail by itself
             async with lane.lock:
-                try:
-                    lane.heard((await self._journal.ingest(partition, (), tail=lane.tail)).tail, time.time())
-                except LostTail:
-                    self._lose(partition, lane)
-                await self._finish_rewind(partition, lane)
+                with suppress(*RETRIABLE):  # a shard that is away hides no other's loss
+                    await self._prove(partition, lane)
+
+    async def _prove(self, partition: int, lane: Lane) -> None:
+        try:
+            lane.heard((await self._journal.ingest(partition, (), tail=lane.tail)).tail, time.time())
+        except LostTail:
+            self._lose(partition, lane)
+        await self._finish_rewind(partition, lane)
+
+    async def _tell_waiting(self) -> None:
+        """Whoever shows numbers must know that these events are not in them: the counter is done with the journal, and knows of no spool."""
+        now = time.time()
+        since = min((at for lane in self._lanes.values() if (at := lane.waits_since()) is not None), default=now)
+        waits = now - since > WAITING_SECONDS
+        if waits or self._told_waiting:
+            await self._journal.hold_back(self._member, int(since * 1000) if waits else None, int(now * 1000))
+        self._told_waiting = waits
+
+    @property
+    def _member(self) -> str:
+        return f"{socket.gethostname()}:{self.name}"
 
     async def _adopt(self) -> None:
         """Take over what dead producers of this machine left behind, through our own spool, and remove their files."""
@@ -383,10 +416,20 @@ class Producer:
             rows = await self._in_writer(orphan.rows)
             log.info("delivering %d batches that a dead producer left in %s", len(rows), orphan.path.name)
             for partition in sorted({row.partition for row in rows}):
-                mine = [row for row in rows if row.partition == partition]
-                for row in await self._still_known(partition, mine):
-                    self.waiting += len(row.pairs)
-                    await self._store({partition: row.pairs}, ours=True)
+                mine = await self._still_known(partition, [row for row in rows if row.partition == partition])
+                for start in range(0, len(mine), ADOPT_ROWS):
+                    some = mine[start : start + ADOPT_ROWS]
+                    self.waiting += sum(len(row.pairs) for row in some)
+                    numbers = await self._append([(partition, encode_pairs(row.pairs)) for row in some])
+                    now = time.time()
+                    self._queue(
+                        [
+                            # What the journal has had before makes nobody wait.
+                            Row(number, partition, row.pairs, queued=0.0 if row.acknowledged is None else now)
+                            for number, row in zip(numbers, some, strict=True)
+                        ],
+                        ours=True,
+                    )
             await self._in_writer(orphan.remove)
 
 

@@ -113,6 +113,8 @@ class Around:
     """Head → most concurrent viewers of the event."""
     event_to_wall_ms: Mapping[str, int] = field(default_factory=dict)
     duplicates: int | None = None
+    held_back_ms: int | None = None
+    """Since when something that was received waits on the disk of a collector or server, and so is in no number."""
     discovery_age_seconds: int | None = None
     """How old the knowledge is of who is live; None where no platform can be asked."""
     pending: int = 0
@@ -442,8 +444,9 @@ class Picture:
         if around.duplicates is not None:
             result["duplicates"] = around.duplicates
         if book.as_of_ms is not None:
-            result["as_of"] = iso(book.as_of_ms)
-            result["lag_seconds"] = round(max(0, now_ms - book.as_of_ms) / 1000, 1)
+            as_of = min(book.as_of_ms, around.held_back_ms or book.as_of_ms)
+            result["as_of"] = iso(as_of)
+            result["lag_seconds"] = round(max(0, now_ms - as_of) / 1000, 1)
         return result
 
 

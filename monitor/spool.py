@@ -48,6 +48,8 @@ class Row:
     pairs: list[Pair]
     acknowledged: float | None = None
     """Unix time at which a former owner of the file heard that the journal has it."""
+    queued: float = 0.0
+    """Unix time at which this process took it; 0: a former one did."""
 
 
 def encode_pairs(pairs: Sequence[Pair]) -> bytes:

@@ -24,6 +24,7 @@ class Shelf:
     states: dict[str, bytes] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, int] = field(default_factory=dict)
+    held_back_ms: int | None = None
     most: int = 200
     down: bool = False
     trimmed: set[int] = field(default_factory=set)
@@ -71,6 +72,10 @@ class Shelf:
         containers = (await self.load(partition, now_ms=0, sessions=[], days=[])).containers
         self.loads -= 1
         return {start: containers.get(f"minute:{start}", {}) for start in starts}
+
+    async def held_back(self, now_ms: int) -> int | None:
+        self._answer()
+        return self.held_back_ms
 
     async def caught_up(self) -> dict[int, int]:
         self._answer()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,8 +15,8 @@ from faulty import FaultProxy, kill_and_cut
 
 from connectors.event import Message, Removed, from_json
 from monitor.engine import Engine
-from monitor.journal import Journal, key, make_client
-from monitor.produce import Producer, place
+from monitor.journal import SAID_MS, Journal, key, make_client
+from monitor.produce import WAITING_SECONDS, Producer, place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,10 @@ def message(number: int, livestream: str | None = None) -> Message:
     return Message(
         id=f"t:{number}", platform="t", livestream=livestream or f"t:{number % 7}", at=AT, received_at=AT, text=f"text {number}"
     )
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def messages(count: int, start: int = 0) -> list[Message]:
@@ -465,3 +471,28 @@ async def test_a_fault_of_our_own_is_loud(valkey, journal, folder):
             await producer.flushed()
         with pytest.raises(RuntimeError, match="stopped"):
             await producer.put(messages(1, 1))
+
+
+async def test_events_that_wait_on_the_disk_are_told_of_until_the_journal_has_them(valkey, journal, redis_client, folder):
+    """The journal has nothing new, so the counter has nothing left: nobody else could know that a number lacks something."""
+    one, other = message(1), message(2)
+    blocked = place(one, PARTITIONS)
+    assert place(other, PARTITIONS) != blocked
+    await journal.redis.set(key(blocked, "seen:cur"), "no hash")  # so that this partition alone refuses
+    async with producing(valkey, folder) as producer:
+        await producer.put([one, other])
+        while producer.waiting > 1:
+            await asyncio.sleep(0.01)
+        queue = producer._lanes[blocked].queue
+        await producer.keep_house()
+        assert await journal.held_back(now_ms()) is None  # it may come yet
+        since = queue[0].queued - WAITING_SECONDS - 1
+        queue[0] = replace(queue[0], queued=since)
+        await producer.keep_house()
+        assert await journal.held_back(now_ms()) == int(since * 1000)
+        assert await journal.held_back(now_ms() + SAID_MS) is None  # a dead one repeats nothing; its livestreams are silent
+        await journal.redis.delete(key(blocked, "seen:cur"))
+        await producer.flushed()
+        await producer.keep_house()
+        assert await journal.held_back(now_ms()) is None
+    assert sorted(name for found in (await stored(journal)).values() for name in found) == [one.id, other.id]

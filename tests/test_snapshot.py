@@ -276,6 +276,14 @@ def test_as_of_is_the_slowest_partition_and_unknown_while_one_never_caught_up():
     assert picture(book, NOW)["health"]["lag_seconds"] == 7.0
 
 
+def test_what_waits_on_a_disk_makes_the_numbers_as_old_as_that_although_the_counter_has_nothing_left():
+    book = empty_book(1)
+    book.caught_up(0, NOW * 1000)
+    health = picture(book, NOW, Around(held_back_ms=(NOW - 40) * 1000))["health"]
+    assert (health["as_of"], health["lag_seconds"]) == ("2026-10-16T11:59:20.000Z", 40.0)
+    assert picture(book, NOW)["health"]["lag_seconds"] == 0.0
+
+
 def test_the_rate_is_the_sum_of_the_last_six_whole_slots():
     book = empty_book(at=NOW - 3600)
     book.apply(0, change(1, comments(NOW - 600, 1), *(comments(NOW - back, back) for back in (1, 10, 11, 60, 61))))
