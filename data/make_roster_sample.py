@@ -12,8 +12,9 @@ import csv
 import random
 from pathlib import Path
 
-CHANNELS, BLUESKY, YOUTUBE, KICK, TELEGRAM, OWNCAST, SSN, PARTNER, BOTH = 1200, 120, 180, 70, 30, 8, 6, 6, 40
-"""BOTH attendees have a Twitch and a Bluesky channel; who is on none of the others is on Twitch. A PARTNER's site has two ways in."""
+CHANNELS, BLUESKY, YOUTUBE, KICK, TELEGRAM, OWNCAST, SSN, PARTNER, RESTREAM, BOTH = 1200, 120, 180, 70, 30, 8, 6, 6, 1, 40
+"""BOTH attendees have a Twitch and a Bluesky channel; who is on none of the others is on Twitch. A PARTNER's site has two ways in;
+RESTREAM is the organiser's own account, of which one is enough."""
 
 # Share of the channels in per cent; a group's share is dealt out over its countries, so that some have one channel or none.
 NAMED = {
@@ -170,7 +171,7 @@ def rows(dice: random.Random) -> list[dict[str, str]]:
     on_youtube = set(random.Random(YOUTUBE).sample([at for at in single if at not in on_bluesky], YOUTUBE))
     taken = on_bluesky | on_youtube
     makers = dict.fromkeys(on_youtube, youtube)
-    for count, make in ((KICK, kick), (TELEGRAM, telegram), (OWNCAST, owncast), (SSN, ssn), (PARTNER, partner)):
+    for count, make in ((KICK, kick), (TELEGRAM, telegram), (OWNCAST, owncast), (SSN, ssn), (PARTNER, partner), (RESTREAM, restream)):
         some = random.Random(f"{make.__name__} {count}").sample([at for at in single if at not in taken], count)
         taken |= set(some)
         makers |= dict.fromkeys(some, make)
@@ -210,6 +211,10 @@ def ssn(code: str, person: int) -> dict[str, str]:
 
 def partner(code: str, person: int) -> dict[str, str]:
     return {"platform": ("sse.simulated", "websocket.simulated")[person % 2], "handle": f"lm-demo-{code.lower()}-{person:04}"}
+
+
+def restream(code: str, person: int) -> dict[str, str]:
+    return {"platform": "restream", "handle": f"lm-demo-{code.lower()}-{person:04}"}
 
 
 def bluesky(code: str, person: int, dice: random.Random) -> dict[str, str]:

@@ -98,6 +98,24 @@ def test_half_of_something_is_its_beginning_and_never_the_whole(whole, seed):
     assert 0 < len(half) < len(whole)
 
 
+@given(st.integers(0, 100), st.integers(0, 50), st.integers(0, 2**32))
+def test_who_connects_anew_is_told_the_end_again_and_only_of_what_was_told_there(percent, number, seed):
+    mishaps = Mishaps(Faults(overlap=percent / 100), random.Random(seed), lambda: 0.0)
+    told = list(range(number))
+    mishaps.went_out("here", *told)
+    assert mishaps.again("elsewhere") == []
+    again = mishaps.again("here")
+    assert again == told[len(told) - len(again) :], "a span, not single things"
+    assert abs(len(again) - number * percent / 100) < 1
+    mishaps.went_out("here", "new")
+    mishaps.set(Faults(overlap=1.0))
+    assert mishaps.again("here") == ([*again, "new"] if percent else []), "what was told again was told on that connection, too"
+    mishaps.calm()
+    mishaps.went_out("here", "forgotten")
+    mishaps.set(Faults())
+    assert mishaps.again("here") == []
+
+
 async def test_a_plan_for_some_seconds_ends_by_itself_and_calm_ends_any():
     async with playing() as (simulator, clock):
         plan(simulator, platform="youtube", quota=1, seconds=30)
@@ -178,6 +196,20 @@ async def test_a_chat_is_cut_in_the_middle(fault):
         await until(task.done, simulator, clock)
         assert task.result()[-1] == "closed None"  # no close frame
         assert not any("word 1" in line for line in task.result())
+
+
+async def test_a_chat_that_is_joined_anew_begins_with_the_end_of_what_was_said_before():
+    async with playing() as (simulator, clock):
+        plan(simulator, platform="twitch", overlap=0.5)
+        async with connect(simulator.told["twitch"]) as ws:
+            await ws.send(LOGIN)
+            first = await chat(simulator, clock, ws, range(10))
+        await until(lambda: not simulator.platforms["twitch"].chat.rooms[0].clients, simulator, clock)
+        async with connect(simulator.told["twitch"]) as ws:
+            await ws.send(LOGIN)
+            again = await chat(simulator, clock, ws, [10])
+        assert again[:-1] == first[5:], "word for word, the same ids and times"
+        assert again[-1].endswith("word 10")
 
 
 async def test_a_stalled_chat_comes_later_and_whole():
@@ -265,6 +297,30 @@ async def test_jetstream_that_repeats_or_reorders_loses_nothing(fault, times):
         assert (got == sorted(got)) is (fault != "reorder")
 
 
+async def test_jetstream_begins_anew_with_the_end_of_what_it_sent_before():
+    async with playing() as (simulator, clock):
+        plan(simulator, platform="bluesky", overlap=0.5)
+        url, got = simulator.told["jetstream"] + "?wantedCollections=app.bsky.feed.post", []
+
+        async def posts(ws, number):
+            found = []
+            async with asyncio.timeout(30):
+                while len(found) < number:
+                    frame = json.loads(await ws.recv())
+                    found += [frame] if frame["kind"] == "commit" else []
+            return found
+
+        for numbers in (range(1, 11), range(11, 12)):
+            async with connect(url) as ws:
+                await until(lambda: simulator.platforms["bluesky"].server.clients, simulator, clock)
+                said = [Sent("post", int(NOON * 1000) + n, f"{n:x}", 1, text=Text(f"word {n}")) for n in numbers]
+                simulator.platforms["bluesky"].deliver(said)
+                got.append(await posts(ws, 10 if not got else 6))
+            await until(lambda: not simulator.platforms["bluesky"].server.clients, simulator, clock)
+        assert got[1][:5] == got[0][5:]
+        assert got[1][5]["commit"]["record"]["text"].startswith("word 11")
+
+
 @pytest.mark.parametrize("fault", ["drop", "half"])
 async def test_jetstream_is_cut_in_the_middle(fault):
     async with playing() as (simulator, clock), connect(simulator.told["jetstream"]) as ws:
@@ -337,6 +393,28 @@ async def test_a_held_chat_is_read_whole_whatever_happens_to_its_pages(fault, fa
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert sorted(events.values()) == sorted(f"word {number}" for number in range(12))
+
+
+async def test_a_held_chat_begins_before_the_token_that_was_given():
+    async with playing() as (simulator, clock), aiohttp.ClientSession() as session:
+        plan(simulator, platform="youtube", overlap=0.5)
+        chat_log = simulator.platforms["youtube"].server.rooms[2].now.chat
+        url = f"{simulator.told['youtube']}/liveChat/messages/stream"
+
+        async def held(numbers, **query):
+            query = {"key": "simulated-key", "part": "id,snippet", "liveChatId": chat_log.id, **query}
+            async with session.get(url, params=query) as answer:
+                simulator.platforms["youtube"].deliver([says(2, number) for number in numbers])
+                got, task = bytearray(), None
+                while f"word {numbers[-1]}".encode() not in got:
+                    task = asyncio.create_task(answer.content.readany())
+                    await until(task.done, simulator, clock)
+                    got += task.result()
+            return [number for number in range(12) if f'"word {number}"'.encode() in got]
+
+        assert await held(range(10)) == list(range(10))
+        await until(lambda: simulator.platforms["youtube"].server.readers == 0, simulator, clock)
+        assert await held([10], pageToken=chat_log.token(chat_log.end)) == [5, 6, 7, 8, 9, 10]
 
 
 # --- what channels do -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from simulating import Reader, World, same, targets, unharmed
 
 from connectors import owncast as owncast_connector
 from connectors import rest
+from connectors import restream as restream_connector
 from connectors import sse as sse_connector
 from connectors import ssn as ssn_connector
 from connectors import webhook as webhook_connector
@@ -25,6 +26,8 @@ from connectors.simulator.model import SimChannel
 from connectors.simulator.owncast import SECRET as OWNCAST_SECRET
 from connectors.simulator.owncast import OwncastPlatform
 from connectors.simulator.platform import PLATFORMS
+from connectors.simulator.restream import TOKEN as RESTREAM_TOKEN
+from connectors.simulator.restream import RestreamPlatform
 from connectors.simulator.sse import KEPT_SECONDS, KEY, SsePlatform, WebsocketPlatform
 from connectors.simulator.ssn import SsnPlatform
 from connectors.simulator.telegram import TOKEN as TELEGRAM_TOKEN
@@ -163,6 +166,25 @@ async def test_a_refused_feed_is_read_on_where_it_stopped(feed, status, failure)
     same(reader, feed)
 
 
+async def test_a_feed_that_says_the_end_again_counts_once(feed):
+    reader = reader_of(feed)
+    feed.mishaps.set(Faults(overlap=0.5))
+    async with reader.reading():
+        await held(feed)
+        for _ in range(10):
+            feed.say()
+        await feed.until(is_complete(feed, reader))
+        for turn in range(1, 3):
+            before = set(feed.platform.readers)
+            feed.platform.drop_all()
+            await feed.until(lambda before=before: feed.platform.readers - before, seconds=1)
+            feed.say()
+            await feed.until(is_complete(feed, reader))
+            assert reader.repeats >= 5 * turn - 2
+    same(reader, feed)
+    assert not reader.gaps()
+
+
 async def test_who_was_killed_goes_on_behind_what_was_handed_on(feed):
     reader = reader_of(feed)
     async with reader.reading():
@@ -217,7 +239,7 @@ async def test_what_the_partner_does_not_keep_any_more_is_a_gap(tmp_path):
         assert f"sse.simulated:{lost.native}" not in reader.events
 
 
-# --- what cannot resume: Social Stream Ninja's relay and Owncast -----------------------------------------------------------
+# --- what cannot resume: Social Stream Ninja's relay, Owncast and Restream -----------------------------------------------------------
 
 ROOMS = {
     "ssn": (SsnPlatform, ssn_connector.Ssn, lambda url: ssn_connector.Options(url=url, mark_every_seconds=0.01)),
@@ -225,7 +247,17 @@ ROOMS = {
         OwncastPlatform, owncast_connector.Owncast,
         lambda url: owncast_connector.Options(url=url, secret=Secret(OWNCAST_SECRET), mark_every_seconds=0.01),
     ),
+    "restream": (
+        RestreamPlatform, restream_connector.Restream,
+        lambda url: restream_connector.Options(url=url, token=Secret(RESTREAM_TOKEN), mark_every_seconds=0.01),
+    ),
 }  # fmt: skip
+SAYS = {
+    "ssn": {"comment", "gift", "share", "reaction", "removed"},
+    "owncast": {"comment", "share", "reaction", "removed"},
+    "restream": {"comment", "gift"},
+}
+"""What each platform can tell of."""
 
 
 @pytest.fixture(params=list(ROOMS))
@@ -246,8 +278,8 @@ async def test_a_room_is_read_exactly_as_the_ledger_says(room):
         await room.rest()
     assert not reader.failures
     assert not reader.of(Gap, Unknown)
-    same(reader, room, tells_time=room.platform.name == "owncast")
-    assert {"comment", "share", "reaction", "removed"} <= {line.kind for line in room.lines()}
+    same(reader, room, tells_time=room.platform.name != "ssn")
+    assert SAYS[room.platform.name] <= {line.kind for line in room.lines()}
 
 
 @pytest.mark.parametrize("fate", ["stall", "repeat", "garbage", "reorder"])
@@ -284,7 +316,7 @@ async def test_what_was_said_while_a_room_was_cut_lies_in_a_gap(room, fate):
         await room.until(lambda: room.platform.readers)
         await room.rest()
         last = room.say()
-        await room.until(lambda: any(key.endswith(last.native) for key in reader.events))
+        await room.until(lambda: any(f":{last.native}" in key for key in reader.events))
     lost = [line for line in room.lines() if line.id not in reader.events]
     assert 1 <= len(lost) <= 3
     for line in lost:
@@ -303,6 +335,50 @@ async def test_a_room_that_is_refused_is_entered_again(room, status, failure):
         room.say()
         await room.until(is_complete(room, reader))
     assert {type(one) for one in reader.failures} == {failure}
+
+
+async def test_who_connects_anew_is_told_the_end_again_and_counts_it_once(room):
+    reader = reader_of(room)
+    room.mishaps.set(Faults(overlap=0.5))
+    again = []
+    async with reader.reading():
+        await held(room)
+        for _ in range(10):
+            room.say()
+        await room.until(is_complete(room, reader))
+        for _ in range(3):
+            before = set(room.platform.readers)
+            room.platform.drop_all()
+            await room.until(lambda before=before: room.platform.readers - before)
+            await room.rest()
+            room.say()
+            await room.until(is_complete(room, reader))
+            again.append(reader.repeats)
+    assert again == [5, 8, 10], "half of ten; then half of those five and one more, and so on"
+    same(reader, room, tells_time=False)
+
+
+async def test_an_expired_token_of_restream_is_refused(tmp_path):
+    async with World(RestreamPlatform, channels_of("restream", 1), tmp_path).running() as world:
+        options = ROOMS["restream"][2](world.told["restream"])
+        reader = Reader(world, restream_connector.Restream, options, targets(world.channels))
+        async with reader.reading():
+            await world.until(lambda: world.platform.readers)
+            world.platform.revoke()
+            await world.until(lambda: any(isinstance(failure, Refused) for failure in reader.failures))
+
+
+async def test_two_accounts_of_restream_do_not_hear_each_other(tmp_path):
+    async with World(RestreamPlatform, channels_of("restream", 2), tmp_path).running() as world:
+        options = ROOMS["restream"][2](world.told["restream"])
+        reader = Reader(world, restream_connector.Restream, options, targets(world.channels[:1]))
+        async with reader.reading():
+            await world.until(lambda: world.platform.readers)
+            world.say(0)
+            world.say(1)
+            world.say(0)
+            await world.until(lambda: len(reader.of(Message)) == 2)
+    assert {event.livestream for event in reader.of(Message)} == {"restream:c0"}
 
 
 async def test_a_session_is_joined_by_word_too_and_hears_nothing_of_the_others(tmp_path):

@@ -416,6 +416,25 @@ async def test_the_socket_shows_a_message_and_its_deletion_and_is_merged_with_th
         assert removed.target == shown.id
 
 
+async def test_a_socket_that_is_opened_anew_begins_with_the_end_of_the_one_before():
+    async with playing(faults=Faults(overlap=0.5)) as (simulator, _, clock), aiohttp.ClientSession() as session:
+        shown = []
+        for numbers in (range(10), [10]):
+            socket = await session.ws_connect(simulator.told["kick_pusher"])
+            await socket.send_json({"event": "pusher:subscribe", "data": {"channel": "chatrooms.661.v2"}})
+            await until(lambda: any(reader.tags for reader in simulator.kick.readers), simulator, clock)
+            simulator.kick.deliver([sent(native=f"{number:x}") for number in numbers])
+            frames = []
+            while len(frames) < (10 if not shown else 6):
+                frame = (await socket.receive()).data
+                frames += [frame] if "ChatMessage" in frame else []
+            shown.append(frames)
+            await socket.close()
+            await until(lambda: not simulator.kick.readers, simulator, clock)
+        assert shown[1][:5] == shown[0][5:]
+        assert shown[1][5] not in shown[0]
+
+
 async def test_a_socket_that_is_cut_or_gets_half_a_frame_ends_with_a_drop():
     for fault in ("drop=1", "half=1"):
         async with playing() as (simulator, house, clock):

@@ -199,6 +199,35 @@ async def test_the_stream_tells_posts_edits_and_deletions_of_what_was_subscribed
     assert all(frame["stream"] == ["hashtag", "oursummit"] for frame in frames)
 
 
+async def test_a_stream_that_is_opened_anew_begins_with_the_end_of_the_one_before(world, session):
+    world.mishaps.set(Faults(overlap=0.5))
+    frames = []
+    for number in (10, 6):
+        socket = await session.ws_connect(
+            world.told["mastodon"] + "/api/v1/streaming", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        await socket.send_json({"type": "subscribe", "stream": "hashtag", "tag": "OurSummit"})
+        await world.until(lambda: any(reader.tags for reader in world.platform.readers))
+        got = []
+
+        async def listen(socket=socket, got=got, number=number):
+            while len(got) < number:
+                frame = json.loads((await socket.receive()).data)
+                got += [frame] if frame["event"] == "update" else []
+
+        task = asyncio.create_task(listen())
+        while not task.done():
+            if len(got) < number:
+                world.say(0, "post", text="x #OurSummit")
+            await world.rest(60)
+        await socket.close()
+        await world.until(lambda: not world.platform.readers)
+        frames.append(got)
+    again = [frame for frame in frames[1] if frame in frames[0]]
+    assert len(again) >= 4
+    assert again == frames[1][: len(again)]
+
+
 async def test_server_sent_events_carry_the_same_and_a_silent_stream_thumps(world, session):
     url = f"{world.told['mastodon']}/api/v1/streaming/hashtag?tag=OurSummit&access_token={TOKEN}"
     async with session.get(url) as response:

@@ -7,16 +7,19 @@ answer or delivery what becomes of it; what a platform cannot do (a Pusher socke
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
     from random import Random
 
 Fate = Literal["", "drop", "stall", "half", "garbage", "repeat", "reorder"]
 _REFUSALS: Final = frozenset(int(status) for status in HTTPStatus if status >= 400)
+MOST_AGAIN: Final = 5_000
+"""Of what went out on one connection, so much can come again on the next."""
 _CHANCES: Final[tuple[Fate, ...]] = ("drop", "stall", "half", "garbage", "repeat", "reorder")
 
 
@@ -48,6 +51,8 @@ class Faults:
     """It comes twice."""
     reorder: float = 0.0
     """It comes after the next one."""
+    overlap: float = 0.0
+    """Who connects anew is told again this share of what the connection before was told, its end, word for word and under the same ids."""
     refuse: float = 0.0
     """A request is answered with ``status``."""
     status: int = 503
@@ -75,6 +80,9 @@ class Mishaps:
         self._until: float | None = None
         self._dice = dice
         self._clock = clock
+        self._told: dict[Hashable, deque[Any]] = {}
+        self.told_again = 0
+        """How many things ``overlap`` has said again."""
 
     @property
     def faults(self) -> Faults:
@@ -100,6 +108,22 @@ class Mishaps:
             if chance and (not possible or name in possible) and self._dice.random() < chance:
                 return name
         return ""
+
+    def went_out(self, about: Hashable, *what: Any) -> None:
+        """Somebody who listens to this was told that, whatever the server takes for one thing."""
+        if self.faults.overlap:
+            self._told.setdefault(about, deque(maxlen=MOST_AGAIN)).extend(what)
+
+    def again(self, about: Hashable) -> list[Any]:
+        """What somebody who comes to listen to this is told again: the end of what the connection before was told."""
+        told, share = self._told.pop(about, None), self.faults.overlap
+        if not told or not share:
+            return []
+        number = int(len(told) * share + self._dice.random())  # on average the share, also of one or two things
+        again = list(told)[len(told) - number :]
+        self.told_again += len(again)
+        self.went_out(about, *again)
+        return again
 
     def refusal(self) -> int:
         """The status with which the next request is refused; 0 when it is not."""
@@ -153,7 +177,7 @@ def _value(name: str, text: str, kind: str) -> float | int | bool | None:
         if name == "status" and int(number) not in _REFUSALS:
             raise ValueError("status must be one with which requests are refused, from 400 to 511")
         return int(number)
-    chance = name in _CHANCES or name in ("refuse", "forged")
+    chance = name in _CHANCES or name in ("refuse", "forged", "overlap")
     if not 0 <= number <= (1 if chance else 1e9):
         raise ValueError(f"{name} must be {'a chance from 0 to 1' if chance else 'a number of seconds'}")
     return number

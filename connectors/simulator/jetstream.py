@@ -85,6 +85,8 @@ class Client:
         self.drop_at: float | None = None
         self.later: bytes | None = None
         """A frame that comes after the next one."""
+        self.again: list[Entry] = []
+        """What it is told first, because the plan of faults says it again."""
         self.ready = asyncio.Event()
         self.socket: ServerConnection | None = None
 
@@ -340,6 +342,7 @@ class JetstreamServer:
 
     def _begin(self, client: Client, query: Mapping[str, str]) -> asyncio.Task[None]:
         client.position = self.head
+        client.again = [entry for entry in self.mishaps.again("jetstream") if client.wants(entry)]
         self._place(client, query)
         self.clients.add(client)
         self._ask(client)
@@ -354,6 +357,8 @@ class JetstreamServer:
         socket = client.socket
         assert socket is not None
         try:
+            for entry in client.again:
+                await self._send(client, socket, entry.frame)
             while True:
                 client.ready.clear()
                 if client.position < self.base:
@@ -365,6 +370,7 @@ class JetstreamServer:
                     replaying = client.cursor is not None and client.position < client.replay_until
                     client.position += 1
                     if not (replaying and entry.time_us < (client.cursor or 0)) and client.wants(entry):
+                        self.mishaps.went_out("jetstream", entry)
                         await self._send(client, socket, entry.frame)
                 if not batch:
                     await client.ready.wait()

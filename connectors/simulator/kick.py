@@ -151,6 +151,7 @@ class KickPlatform(Server):
         readers = [reader for reader in self.readers if channel in reader.tags]
         if readers:
             data = wire.pusher(frame.event, frame.data, channel)
+            self.mishaps.went_out(channel, data)
             for reader in readers:
                 reader.put(data)
         return bool(readers)
@@ -314,8 +315,10 @@ class KickPlatform(Server):
             return
         match event:
             case "pusher:subscribe" if any(channel == f"chatrooms.{about.chatroom}.v2" for about in self.accounts.values()):
-                reader.tags.add(channel)
                 reader.put(wire.pusher("pusher_internal:subscription_succeeded", {}, channel))
+                for data in () if channel in reader.tags else self.mishaps.again(channel):
+                    reader.put(data)
+                reader.tags.add(channel)
             case "pusher:subscribe":
                 error = {"type": "InvalidChannel", "error": "there is no such channel", "status": 404}
                 reader.put(wire.pusher("pusher:subscription_error", error, channel))

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
-from connectors.simulator import lines, statuses
+from connectors.simulator import accounts, lines, statuses
 from connectors.simulator.lines import Entry
 from connectors.simulator.serving import Server, as_json, transport_of
 from connectors.simulator.statuses import DOMAIN, ELSEWHERE, Post
@@ -68,6 +68,7 @@ class MastodonPlatform(Server):
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/api/v2/instance", self._instance)
         app.router.add_get("/api/v1/accounts/verify_credentials", self._login)
+        app.router.add_get("/api/v1/accounts/lookup", self._lookup)
         app.router.add_get("/api/v1/timelines/tag/{tag}", self._timeline)
         app.router.add_get("/api/v1/streaming", self._streaming)
         app.router.add_get("/api/v1/streaming/hashtag", self._server_sent)
@@ -164,9 +165,11 @@ class MastodonPlatform(Server):
             told(1)(False)
             return
         hear = told(len(listening)) if told is not None else None
+        for tag in {tag for _, tag in listening}:
+            self.mishaps.went_out(tag, (event, payload))
         for reader, tag in listening:
             shown.seen = True
-            reader.put(statuses.frame(tag, event, payload) if reader.framed else statuses.block(event, payload), hear)
+            reader.put(_written(reader, tag, event, payload), hear)
 
     def _write(self, shown: Shown, entry: Entry, at: int, *, delivered: bool) -> None:
         if self._setting.ledger is not None:
@@ -241,6 +244,16 @@ class MastodonPlatform(Server):
             return headers
         return await self.give(request, as_json({"id": "1", "username": "monitor", "acct": "monitor"}, headers=headers))
 
+    async def _lookup(self, request: web.Request) -> web.StreamResponse:
+        """Who somebody of this instance is."""
+        headers = self._enter(request, needs_token=False)
+        if isinstance(headers, web.Response):
+            return headers
+        people = {statuses.address(channel.handle) for channel in self._setting.channels}
+        found = accounts.account(people, request.query.get("acct", ""))
+        answer = as_json(found, headers=headers) if found else as_json({"error": "Record not found"}, 404, headers)
+        return await self.give(request, answer)
+
     async def _timeline(self, request: web.Request) -> web.StreamResponse:
         headers = self._enter(request, needs_token=self.hides_timelines)
         if isinstance(headers, web.Response):
@@ -285,8 +298,11 @@ class MastodonPlatform(Server):
             reader.tags.discard(tag.casefold())
 
     def _subscribe(self, reader: Reader, tag: str) -> None:
-        reader.tags.add(tag.casefold())
-        self._asked_tags.add(tag.casefold())
+        name = tag.casefold()
+        for event, payload in () if name in reader.tags else self.mishaps.again(name):
+            reader.put(_written(reader, name, event, payload))
+        reader.tags.add(name)
+        self._asked_tags.add(name)
 
     async def _server_sent(self, request: web.Request) -> web.StreamResponse:
         refusal = self._enter(request, needs_token=True, limited=False)
@@ -301,6 +317,10 @@ class MastodonPlatform(Server):
             reader.put(b":)\n")
             await reader.over.wait()
         return response
+
+
+def _written(reader: Reader, tag: str, event: str, payload: str) -> bytes:
+    return statuses.frame(tag, event, payload) if reader.framed else statuses.block(event, payload)
 
 
 def channel_is_known(channel: SimChannel | None) -> bool:

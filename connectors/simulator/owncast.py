@@ -85,7 +85,10 @@ class OwncastPlatform(Server):
                 if document["type"] in CALLED and self._calls(sent.room):
                     self._call(sent.room, document)
         for room, documents in frames.items():
-            for reader in listening.get(self._setting.channels[room].handle, ()):
+            server = self._setting.channels[room].handle
+            if server in listening:
+                self.mishaps.went_out(server, *documents)
+            for reader in listening.get(server, ()):
                 reader.put(b"\n".join(documents))
 
     def _documents(self, sent: Sent) -> list[tuple[dict[str, Any], Sequence[Entry]]]:
@@ -194,6 +197,9 @@ class OwncastPlatform(Server):
         def entered(reader: Reader) -> None:
             reader.tags.add(server)
             reader.put(_encode({"type": "CONNECTED_USER_INFO", "user": {"id": "me"}}) + b"\n" + _encode({"type": "PING"}))
+            again = self.mishaps.again(server)
+            if again:
+                reader.put(b"\n".join(again))
 
         def heard(reader: Reader, text: str) -> None:
             """Listeners say nothing that matters here."""

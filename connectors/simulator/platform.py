@@ -138,6 +138,9 @@ PLATFORMS: Final[dict[str, Played]] = {
     "owncast": Played(
         made_by="connectors.simulator.owncast:OwncastPlatform", options={"url": "{owncast}", "secret": "simulated-secret"},
     ),
+    "restream": Played(
+        made_by="connectors.simulator.restream:RestreamPlatform", options={"url": "{restream}", "token": "simulated-token"},
+    ),
     "webhook.simulated": Played(
         made_by="connectors.simulator.webhooks:WebhookPlatform", options={"secret": "whsec_c2ltdWxhdGVkIHBhcnRuZXIncyBrZXk="},
     ),

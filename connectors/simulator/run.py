@@ -155,6 +155,7 @@ class Simulator:
             "events": self.crowd.sent,
             "ledger_lines": self.ledger.lines if self.ledger else 0,
             "paused": int(self.paused),
+            "told_again": sum(mishaps.told_again for mishaps in self.mishaps.values()),
             "on_air": sum(bool(air.id) for air in self.air.channels),
         }
         for platform in self.platforms.values():

@@ -73,6 +73,8 @@ class Feed(Server):
                 if self._setting.ledger is not None:
                     delivered = self._was_asked
                     lines.write(self._setting.ledger, channel, self.name, sent.at, document.entries, delivered=delivered)
+                if self.readers:
+                    self.mishaps.went_out(self.name, self.kept[-1])
                 for reader in self.readers:
                     reader.put(self.frame(self.kept[-1]))
 
@@ -101,6 +103,10 @@ class Feed(Server):
             return web.Response(status=204)
         self._was_asked = True
         return None
+
+    def _first(self, number: int | None) -> list[Kept]:
+        """What somebody who comes is sent at once: what the plan of faults says again, and what is behind their number."""
+        return [*self.mishaps.again(self.name), *self._since(number)]
 
     def _since(self, number: int | None) -> list[Kept]:
         """What is kept behind a number; all of it behind one that is not known."""
@@ -144,7 +150,7 @@ class SsePlatform(Feed):
         await response.prepare(request)
         async with self.writing(transport_of(request), response.write, framed=False) as reader:
             reader.put(b"retry: %d\n\n" % RETRY_MS)
-            for kept in self._since(self._place(request.headers.get("Last-Event-ID", ""))):
+            for kept in self._first(self._place(request.headers.get("Last-Event-ID", ""))):
                 reader.put(self.frame(kept))
             await reader.over.wait()
         return response
@@ -177,7 +183,7 @@ class WebsocketPlatform(Feed):
         since = request.query.get("since", "")
 
         def entered(reader: Reader) -> None:
-            for kept in self._since(int(since) if since.isascii() and since.isdigit() else None):
+            for kept in self._first(int(since) if since.isascii() and since.isdigit() else None):
                 reader.put(self.frame(kept))
 
         def heard(reader: Reader, text: str) -> None:

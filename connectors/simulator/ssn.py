@@ -56,6 +56,8 @@ class SsnPlatform(Server):
                 if self._setting.ledger is not None:
                     lines.write(self._setting.ledger, channel, self.name, sent.at, entries, delivered=bool(listening))
                 data = _encode(document)
+                if listening:
+                    self.mishaps.went_out(channel.native_id or channel.handle, data)
                 for reader in listening:
                     reader.put(data)
 
@@ -83,6 +85,9 @@ class SsnPlatform(Server):
             self._join(reader, said["join"])
 
     def _join(self, reader: Reader, session: str) -> None:
+        if session not in reader.tags:
+            for data in self.mishaps.again(session):
+                reader.put(data)
         reader.tags.add(session)
         self.joined.setdefault(session, set()).add(reader)
 

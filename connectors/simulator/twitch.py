@@ -219,7 +219,9 @@ class TwitchServer:
         delivered = bool(room.clients)
         self.sent += len(waiting)
         if delivered:
-            lines = "".join([irc.line(sent, room.place, self.places) for sent in waiting]).encode()
+            said = [irc.line(sent, room.place, self.places) for sent in waiting]
+            self.mishaps.went_out(room.place.login, *said)
+            lines = "".join(said).encode()
             for client in room.clients:
                 if client.tags and client.commands:
                     client.send(lines)
@@ -385,6 +387,8 @@ class TwitchServer:
             if index is None or room is None or client not in self.clients:
                 continue  # Twitch says nothing about a channel that is not there
             lines = irc.joined(client.nick, room.place).encode()
+            if client not in room.clients:
+                lines += "".join(self.mishaps.again(room.place.login)).encode()
             client.send(lines if client.tags and client.commands else _reduced(lines, client))
             client.channels.add(index)
             room.clients.add(client)

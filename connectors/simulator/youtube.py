@@ -445,8 +445,10 @@ class YouTubeServer:
         pages = Pages(
             response.write, transport_of(request), mishaps=self.mishaps, dice=self.dice, until=self._web.until, clock=self.clock
         )
+        place = max(chat.first, min([place, *self.mishaps.again(chat.id)]))
         while True:
             end = chat.end
+            self.mishaps.went_out(chat.id, *range(place, end))
             await pages.put(chat.page(place, end))
             place, told = end, chat.offline_at is not None
             while chat.end == place and not (chat.offline_at is not None and not told):
