@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from connectors.connector import Connector, Receiver
     from connectors.discovery import Discoverer
+    from connectors.lookup import History
     from connectors.pushing import Pusher
 
 PLATFORMS: dict[str, str] = {
@@ -97,6 +98,34 @@ DISCOVERERS: dict[str, str] = {
     "kick": "connectors.kick.discover:KickChannels",
 }
 """Platforms that can be asked who is live."""
+
+
+LOOKUPS: dict[str, str] = {
+    "bluesky": "connectors.bluesky.lookup:Profiles",
+    "telegram": "connectors.telegram.lookup:Chats",
+    "mastodon": "connectors.mastodon.lookup:Accounts",
+}
+"""Platforms that can be asked which account a handle is, and not who is live."""
+
+HISTORIES: dict[str, str] = {
+    "twitch": "connectors.twitch.history:Archive",
+    "youtube": "connectors.youtube.history:Uploads",
+}
+"""Platforms that show whether an account was live before."""
+
+
+def lookup_of(name: str) -> type[Discoverer]:
+    """The class that says which account a handle is; raises KeyError where nothing does."""
+    module, _, attribute = {**DISCOVERERS, **LOOKUPS}[name].partition(":")
+    found: type[Discoverer] = getattr(import_module(module), attribute)
+    return found
+
+
+def history_of(name: str) -> type[History]:
+    """The class that says whether an account was live before; raises KeyError where nothing does."""
+    module, _, attribute = HISTORIES[name].partition(":")
+    found: type[History] = getattr(import_module(module), attribute)
+    return found
 
 
 def discoverer_of(name: str) -> type[Discoverer]:

@@ -36,6 +36,8 @@ class Ask:
     body: bytes | None = field(default=None, repr=False)
     proxy: Proxy | None = None
     """Another one than the session's."""
+    stranger: bool = False
+    """Its host was named by somebody whom we do not know: only at a public address, and never for somebody who is waiting on a page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

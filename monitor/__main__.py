@@ -127,6 +127,7 @@ def _roster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
     check = add("check", "Ask the platforms about every row; says first what it costs. One file per liaison in --out.")
     check.add_argument("--yes", action="store_true", help="do not ask before spending quota")
+    check.add_argument("--ever-live", action="store_true", help="ask also whether each was live before; says what that costs")
 
     add("export", "The whole table as a roster: the file and what people said on their pages.")
 

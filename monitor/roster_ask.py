@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import connectors
-from connectors import rest
-from connectors.connector import ConnectorFailure, Unreadable
+from connectors import rest, safehost
+from connectors.connector import ConnectorFailure, Dropped, Refused, Unreadable
 from monitor.asking import Asking
 
 if TYPE_CHECKING:
@@ -23,11 +25,14 @@ if TYPE_CHECKING:
 
     from connectors.connector import Tools
     from connectors.discovery import Account, Question
+    from connectors.lookup import History
     from connectors.rest import Ask, Reply
     from monitor.config import Config
 
 PATIENCE_SECONDS: Final = 4.0
 """Somebody stands there with a phone; without an answer the link to look must do."""
+STRANGER_SECONDS: Final = 6.0
+STRANGER_BYTES: Final = 256 * 1024
 REMEMBER_SECONDS: Final = 600.0
 MOST_REMEMBERED: Final = 5000
 DAYS_SHARE: Final = 20
@@ -36,11 +41,29 @@ DAYS_SHARE: Final = 20
 log = logging.getLogger("monitor.roster")
 
 
-def fetcher(session: ClientSession) -> Callable[[Ask], Awaitable[Reply]]:
-    """How questions are really sent."""
+@dataclass(slots=True)
+class Heard:
+    """What came of asking one platform."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    """By what was asked."""
+    trouble: str = ""
+    """Why it ended early."""
+    apart: dict[str, str] = field(default_factory=dict)
+    """What was asked of somebody's own server → why that did not tell; the others were asked all the same."""
+
+
+def fetcher(session: ClientSession, *, strangers: bool = False) -> Callable[[Ask], Awaitable[Reply]]:
+    """How questions are really sent; those to a server that the list names only where ``strangers`` allows them, and carefully."""
 
     async def fetch(ask: Ask) -> Reply:
-        return await rest.send(session, ask, within_seconds=15.0)
+        if not ask.stranger:
+            return await rest.send(session, ask, within_seconds=15.0)
+        if not strangers:
+            raise Refused("a server that somebody else names is not asked here")
+        host = urlsplit(ask.url).hostname or ""
+        async with safehost.client(await safehost.resolve(host, 443)) as alone:
+            return await rest.send(alone, ask, within_seconds=STRANGER_SECONDS, most_bytes=STRANGER_BYTES)
 
     return fetch
 
@@ -51,10 +74,10 @@ def askers(
     """(platform → who asks it, platform → why nobody can)."""
     found, silent = {}, {}
     for name in sorted(set(platforms)):
-        if name not in connectors.DISCOVERERS:
+        if name not in connectors.DISCOVERERS and name not in connectors.LOOKUPS:
             silent[name] = f"{name} cannot be asked which account a handle is; open the channel and look"
             continue
-        kind = connectors.discoverer_of(name)
+        kind = connectors.lookup_of(name)
         options = connectors.class_of(name).options(**config.platform(name).options)
         if missing := kind.missing(options):
             silent[name] = f"cannot be checked without a key: {' and '.join(missing)} of [{name}], see docs/connectors.md"
@@ -63,15 +86,56 @@ def askers(
     return found, silent
 
 
-async def accounts(asking: Asking, questions: Iterable[Question]) -> tuple[dict[str, Account], str]:
-    """(what was asked → account, why it ended early); what was answered before a failure counts."""
-    found: dict[str, Account] = {}
+async def accounts(asking: Asking, questions: Iterable[Question]) -> Heard:
+    """What was answered before a failure counts."""
+    heard = Heard()
+    silent: dict[str, str] = {}
+    for question in questions:
+        host = urlsplit(question.ask.url).hostname or ""
+        try:
+            if host in silent:
+                raise Dropped(silent[host])
+            body = await answer(asking, question)
+            heard.accounts.update({account.asked: account for account in asking.discoverer.read_resolved(question, body)})
+        except (ConnectorFailure, Unreadable) as failure:
+            why = failure.reason if isinstance(failure, ConnectorFailure) else f"the answer cannot be read ({failure.reason})"
+            if not question.ask.stranger:
+                heard.trouble = why
+                return heard
+            heard.apart.update(dict.fromkeys(question.about, f"{host} does not say it: {why}"))
+            if isinstance(failure, Dropped):  # who does not answer is not waited for again
+                silent[host] = why
+    return heard
+
+
+async def answer(asking: Asking, question: Question) -> bytes:
+    """Waits where the window of the quota is full."""
+    while (body := await asking.ask(question)) is None:
+        await _window(asking, question)
+    return body
+
+
+async def _window(asking: Asking, question: Question) -> None:
+    """Until the quota has room again."""
+    await asyncio.sleep(max(0.05, asking.bucket.wait(asking.tools.now().timestamp(), max(1, question.cost))))
+
+
+async def lived(asking: Asking, native_ids: Iterable[str], history: History) -> tuple[dict[str, bool], str]:
+    """(native id → whether it shows a broadcast of before, why it ended early)."""
+    found: dict[str, bool] = {}
+    questions = list(history.questions(list(native_ids)))
     try:
-        for question in questions:
-            while (body := await asking.ask(question)) is None:  # the window of the quota is full
-                now = asking.tools.now().timestamp()
-                await asyncio.sleep(max(0.05, asking.bucket.wait(now, max(1, question.cost))))
-            found.update({account.asked: account for account in asking.discoverer.read_resolved(question, body)})
+        while questions:
+            question = questions.pop(0)
+            while (reply := await asking.reply(question)) is None:
+                await _window(asking, question)
+            fits = 200 <= reply.status < 300
+            if not fits and not history.says_nothing_there(question, reply.status):
+                raise asking.discoverer.failure(reply, asking.tools.now())
+            known, more = history.read(question, reply.body if fits else b"")
+            for native_id, was in known.items():  # the videos of one may be in two answers
+                found[native_id] = found.get(native_id, False) or was
+            questions += more
     except ConnectorFailure as failure:
         return found, failure.reason
     except Unreadable as problem:
@@ -97,17 +161,19 @@ class Resolver:
         if asking is None or asking.closed:
             return None
         questions = asking.discoverer.resolve([handle])
+        if any(question.ask.stranger for question in questions):
+            return None  # no address that anybody pasted is ever asked from here
         if not self._may_spend(platform, asking, sum(question.cost for question in questions)):
             return None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                found, trouble = await accounts(asking, questions)
+                heard = await accounts(asking, questions)
         except TimeoutError:
             return None
-        if trouble:
-            log.warning("%s does not say who is who: %s", platform, trouble)
+        if heard.trouble:
+            log.warning("%s does not say who is who: %s", platform, heard.trouble)
             return None
-        account = found.get(handle)
+        account = heard.accounts.get(handle)
         if account is None:
             return None
         title = (account.title or account.handle) if account.native_id else ""

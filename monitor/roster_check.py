@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from connectors.discovery import Account, Discoverer, Question
+    from connectors.lookup import History
     from monitor.roster import Channel, Problem, Roster
 
 State = Literal[
     "ok", "not found", "private", "chat off", "unreachable platform", "duplicate", "renamed", "another account", "cannot be checked",
-    "not readable",
+    "not readable", "never live",
 ]  # fmt: skip
 WRONG: Final = frozenset(("not found", "private", "chat off", "duplicate", "renamed", "another account", "not readable"))
-"""Somebody must do something about these."""
+"""Somebody must do something about these; "never live" is only worth a look."""
 COLUMNS: Final = ("state", "attendee", "name", "country", "platform", "handle", "what to do", "read", "look", "native_id")
 MOST_GUESSES: Final = 5
 
@@ -72,6 +73,10 @@ class Answers:
     by_id: Mapping[str, Account] = field(default_factory=dict)
     guesses: Mapping[str, Account] = field(default_factory=dict)
     """Handles like those that were not found."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """What was asked → why nobody told."""
+    never: Mapping[str, str] = field(default_factory=dict)
+    """Native ids that show no broadcast of before → what was looked at."""
 
 
 def questions_for(channels: Iterable[Channel], discoverer: Discoverer) -> list[Question]:
@@ -88,6 +93,16 @@ def cost_of(channels: Sequence[Channel], discoverer: Discoverer) -> Cost:
         platform=discoverer.name, title=discoverer.title, channels=len(channels), requests=len(asked), units=units,
         per_day=discoverer.units_per_day,
     )  # fmt: skip
+
+
+def ever_live_cost(asked: Mapping[str, tuple[int, Discoverer, History]], *, wanted: bool) -> list[str]:
+    """Platform → (rows, who is asked, how): what it costs to ask who was ever live, or would cost."""
+    lines = []
+    for rows, discoverer, history in asked.values():
+        units = history.units(rows)
+        price = f"{units} units of the day" if discoverer.units_per_day is not None else f"{_count(units, 'request')}, no units"
+        lines.append(f"{discoverer.title}: whether they ever were live costs {price} more.")
+    return [*lines, *([] if wanted or not lines else ["That is not asked now; --ever-live asks it."])]
 
 
 def guesses(channel: Channel, others: Iterable[str]) -> list[str]:
@@ -135,9 +150,8 @@ def _found(channel: Channel, answers: Mapping[str, Answers], silent: Mapping[str
         )
     account = said.by_id.get(channel.native_id) if channel.native_id else said.by_handle.get(channel.handle)
     if account is None:
-        return Verdict(
-            channel=channel, state="cannot be checked", what=silent.get(channel.platform, "the platform did not answer")
-        )
+        why = said.silent.get(channel.native_id or channel.handle) or silent.get(channel.platform, "the platform did not answer")
+        return Verdict(channel=channel, state="cannot be checked", what=why)
     if account.native_id is None:
         return _missing(channel, said)
     if account.handle and account.handle.casefold() != channel.handle.casefold():
@@ -151,6 +165,9 @@ def _found(channel: Channel, answers: Mapping[str, Answers], silent: Mapping[str
         state: State = "chat off" if "chat" in reason else "private" if re.search("private|age|member", reason) else "ok"
         if state != "ok":
             return Verdict(channel=channel, state=state, what=reason, native_id=account.native_id)
+    if never := said.never.get(account.native_id):
+        what = f"the account is there, but {never}; ask whether it is the right one, and whether it may go live"
+        return Verdict(channel=channel, state="never live", what=what, native_id=account.native_id)
     return Verdict(channel=channel, state="ok", what=account.title, native_id=account.native_id)
 
 
@@ -190,7 +207,7 @@ def summary(verdicts: Sequence[Verdict]) -> list[str]:
     """How many of each, worst first, and the rows that somebody must look at."""
     counts = Counter(verdict.state for verdict in verdicts)
     lines = [f"{count:>6}  {state}" for state, count in sorted(counts.items(), key=lambda pair: (pair[0] not in WRONG, -pair[1]))]
-    for verdict in sorted((one for one in verdicts if one.state in WRONG), key=lambda one: one.state):
+    for verdict in sorted((one for one in verdicts if one.state in {*WRONG, "never live"}), key=lambda one: one.state):
         name = f"{verdict.channel.attendee} {verdict.channel.id}: " if verdict.channel else ""
         lines.append(f"{verdict.state:<20}  {name}{verdict.what}")
     return lines
@@ -228,7 +245,11 @@ def with_ids(rows: Sequence[Mapping[str, str]], verdicts: Iterable[Verdict]) -> 
     ids = {
         (verdict.channel.platform, verdict.channel.handle): verdict.native_id
         for verdict in verdicts
-        if verdict.channel is not None and verdict.state == "ok" and verdict.native_id and not verdict.channel.native_id
+        if verdict.channel is not None
+        and verdict.state in ("ok", "never live")
+        and verdict.native_id
+        and not verdict.channel.native_id
+        and verdict.native_id != verdict.channel.handle  # where the name is the id, the roster has it already
     }
     result = []
     for row in rows:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from connectors.discovery import Account
+    from connectors.lookup import History
     from monitor.asking import Asking
     from monitor.roster import Channel
     from monitor.roster_check import Answers, Verdict
@@ -283,6 +284,7 @@ async def check(settings: Settings) -> int:
     from connectors.connector import ProcessMemory, Tools, make_pseudonym  # noqa: PLC0415
     from monitor import roster_check  # noqa: PLC0415
     from monitor.roster_ask import askers, fetcher  # noqa: PLC0415
+    from monitor.roster_check import ever_live_cost  # noqa: PLC0415
 
     async with _redis(settings) as redis:
         table, reasons = await _table(settings, redis)
@@ -293,16 +295,29 @@ async def check(settings: Settings) -> int:
         memory = RedisMemory(redis) if redis else ProcessMemory()
         tools = Tools(pseudonym=make_pseudonym(b"roster check"), memory=memory)
         async with rest.client() as session:
-            asking, silent = askers(settings.config, [] if _is_invented(settings) else channels, fetcher(session), tools)
+            asking, silent = askers(
+                settings.config, [] if _is_invented(settings) else channels, fetcher(session, strangers=True), tools
+            )
             costs = [roster_check.cost_of(channels[name], asking[name].discoverer) for name in asking]
             for line in [*costs, *(f"{name}: {_count(len(channels[name]), 'row')}, {why}." for name, why in silent.items())]:
                 _say(str(line))
             if not costs:
                 _say("No platform is asked.")
+            asked_before = {name: found for name in asking if (found := _history(settings, name)) is not None}
+            for line in ever_live_cost(
+                {name: (len(channels[name]), asking[name].discoverer, found) for name, found in asked_before.items()},
+                wanted=settings.args.ever_live,
+            ):
+                _say(line)
             if any(cost.per_day is not None for cost in costs) and not _is_agreed(settings.args, "Ask now, and spend that?"):
                 _say("Nobody was asked.")
                 return 2
-            answers = {name: await _answers(asking[name], channels[name], table, silent) for name in asking}
+            answers = {
+                name: await _answers(
+                    asking[name], channels[name], table, silent, asked_before.get(name) if settings.args.ever_live else None
+                )
+                for name in asking
+            }
     verdicts = roster_check.judge(table, answers, silent, lambda livestream: reasons.get(livestream, ""))
     for line in roster_check.summary(verdicts):
         _say(line)
@@ -314,14 +329,26 @@ async def check(settings: Settings) -> int:
     return int(any(verdict.state in roster_check.WRONG for verdict in verdicts))
 
 
-async def _answers(asking: Asking, channels: list[Channel], table: Roster, silent: dict[str, str]) -> Answers:
-    from monitor.roster_ask import accounts  # noqa: PLC0415
+def _history(settings: Settings, name: str) -> History | None:
+    """Who can say whether an account of this platform was live before."""
+    import connectors  # noqa: PLC0415
+
+    if name not in connectors.HISTORIES:
+        return None
+    return connectors.history_of(name)(connectors.class_of(name).options(**settings.config.platform(name).options))
+
+
+async def _answers(
+    asking: Asking, channels: list[Channel], table: Roster, silent: dict[str, str], history: History | None
+) -> Answers:
+    from monitor.roster_ask import accounts, lived  # noqa: PLC0415
     from monitor.roster_check import Answers, guesses, questions_for  # noqa: PLC0415
 
-    found, trouble = await accounts(asking, questions_for(channels, asking.discoverer))
-    if trouble:
-        silent[asking.discoverer.name] = f"not asked to the end: {trouble}"
-        _say(f"{asking.discoverer.title}: {trouble}.")
+    heard = await accounts(asking, questions_for(channels, asking.discoverer))
+    found = heard.accounts
+    if heard.trouble:
+        silent[asking.discoverer.name] = f"not asked to the end: {heard.trouble}"
+        _say(f"{asking.discoverer.title}: {heard.trouble}.")
     called: dict[str, set[str]] = {}
     for channel in (*table.channels, *table.unreachable):
         called.setdefault(channel.attendee, set()).add(channel.handle)
@@ -329,13 +356,22 @@ async def _answers(asking: Asking, channels: list[Channel], table: Roster, silen
     maybe = list(dict.fromkeys(form for one in missing for form in guesses(one, sorted(called[one.attendee]))))
     near: dict[str, Account] = {}
     # Only where many handles are one question: a guess must not cost what a row costs.
-    if maybe and not trouble and len(asking.discoverer.resolve(["aa_1", "aa_2"])) == 1:
-        near, _ = await accounts(asking, asking.discoverer.resolve(maybe))
+    if maybe and not heard.trouble and len(asking.discoverer.resolve(["aa_1", "aa_2"])) == 1:
+        near = (await accounts(asking, asking.discoverer.resolve(maybe))).accounts
+    never: dict[str, str] = {}
+    if history is not None and not heard.trouble:
+        there = dict.fromkeys(account.native_id for account in found.values() if account.native_id)
+        was, trouble = await lived(asking, there, history)
+        never = {native_id: history.none for native_id, seen in was.items() if not seen}
+        if trouble:
+            _say(f"{asking.discoverer.title}: whether all were live before was not asked to the end: {trouble}.")
     ids = {channel.native_id for channel in channels if channel.native_id}
     return Answers(
         by_handle={name: one for name, one in found.items() if name not in ids},
         by_id={name: one for name, one in found.items() if name in ids},
         guesses=near,
+        silent=heard.apart,
+        never=never,
     )
 
 

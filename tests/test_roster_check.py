@@ -191,9 +191,9 @@ def test_the_cost_is_known_before_anything_is_asked():
 
 async def test_what_was_answered_before_a_failure_counts():
     asker, asked = asking(status=403)
-    found, trouble = await accounts(asker, asker.discoverer.resolve(["a_1"]))
-    assert found == {}
-    assert trouble
+    heard = await accounts(asker, asker.discoverer.resolve(["a_1"]))
+    assert heard.accounts == {}
+    assert heard.trouble
     assert asked == ["https://x.example/a_1"]
 
 
@@ -247,6 +247,7 @@ class Helix:
         app = web.Application()
         app.router.add_post("/oauth2/token", self._token)
         app.router.add_get("/helix/users", self._users)
+        app.router.add_get("/helix/videos", self._videos)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -268,6 +269,10 @@ class Helix:
             if login in wanted or number in wanted
         ]
         return web.json_response({"data": users})
+
+    async def _videos(self, request: web.Request) -> web.Response:
+        self.queries.append(request.query_string)
+        return web.json_response({"data": [{"id": "1"}] if request.query["user_id"] == "77" else []})
 
 
 @pytest.fixture
@@ -311,6 +316,25 @@ def test_check_says_the_cost_asks_in_batches_and_tells_each_liaison(folder, caps
     assert {channel.id: channel.native_id for channel in read_roster(folder / "people.csv").channels} == {
         "twitch:ana_1": "77", "twitch:bo_old": "78", "twitch:caro_1": None,
     }  # fmt: skip
+
+
+def test_who_was_never_live_is_asked_only_on_demand_and_the_cost_is_said_either_way(folder, capsys):
+    with Helix() as helix:
+        configured(folder, helix.url)
+        command(folder, "check")
+        told = capsys.readouterr().out
+        assert "Twitch: whether they ever were live costs 3 requests, no units more." in told
+        assert "--ever-live asks it" in told
+        assert not any("archive" in query for query in helix.queries)
+        people = (folder / "people.csv").read_text(encoding="utf-8").replace("A2,Bo,twitch,bo_old,78", "A2,Bo,twitch,bo_1,78")
+        (folder / "people.csv").write_text(people, encoding="utf-8")
+        assert command(folder, "check", "--ever-live") == 1  # because of who is not found
+        told = capsys.readouterr().out
+        assert "never live            A2 twitch:bo_1: the account is there, but it keeps no recording" in told
+        assert "--ever-live" not in told
+        assert sorted(query for query in helix.queries if "archive" in query) == [
+            "user_id=77&type=archive&first=1", "user_id=78&type=archive&first=1",
+        ]  # fmt: skip
 
 
 def test_without_a_key_it_says_so_and_changes_nothing(folder, capsys):

@@ -64,6 +64,8 @@ UNRESOLVED = "the handle is not resolved to a DID yet; put native_id in the rost
 class Options:
     url: str | tuple[str, ...] = PUBLIC_HOSTS
     """Address of the Jetstream host, or several that are tried in turn."""
+    directory_url: str = "https://public.api.bsky.app"
+    """Where ``monitor roster check`` asks which account a handle is; public, without a key."""
     capacity: int = 10_000
     """Most authors and hashtags on one socket."""
     overlap_seconds: float = 5.0

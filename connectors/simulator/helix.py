@@ -69,6 +69,7 @@ class HelixServer(Server):
         app.router.add_post("/oauth2/token", self._mishandled(self._token))
         app.router.add_get("/helix/users", self._mishandled(self._users))
         app.router.add_get("/helix/streams", self._mishandled(self._streams))
+        app.router.add_get("/helix/videos", self._mishandled(self._videos))
         self.eventsub.add_routes(app.router)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
@@ -159,6 +160,21 @@ class HelixServer(Server):
         ]
         rows.sort(key=lambda row: -row["viewer_count"])
         return self._answer({"data": rows[: int(first)], "pagination": {"cursor": "eyJiIjp7"} if len(rows) > int(first) else {}})
+
+    async def _videos(self, request: web.Request) -> web.Response:
+        """Recordings of a channel that is or was live."""
+        if (answer := self._enter(request, "videos")) is not None:
+            return answer
+        users = request.query.getall("user_id", [])
+        if len(users) != 1 or request.query.get("type", "all") != "archive":
+            return _error(400, "The parameter \"user_id\" was malformed: exactly one is wanted, and type archive here")
+        self.air.advance(self.clock())
+        index = next((index for index, place in enumerate(self.places) if place is not None and place.room_id == users[0]), None)
+        if index is None:
+            return self._answer({"data": [], "pagination": {}})
+        air = self.air.channels[index]
+        kept = [{"id": "1" + air.id, "stream_id": air.id, "user_id": users[0], "type": "archive", "title": air.title}] if air.id else []
+        return self._answer({"data": kept, "pagination": {}})
 
     def _stream(self, index: int, place: Place, now: float) -> dict[str, Any]:
         air = self.air.channels[index]

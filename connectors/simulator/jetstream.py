@@ -17,7 +17,7 @@ import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from connectors.simulator import atproto
+from connectors.simulator import accounts, atproto
 from connectors.simulator.faults import Faults, Mishaps
 from connectors.simulator.reader import half_frame
 from connectors.simulator.serving import Bell
@@ -165,6 +165,9 @@ class JetstreamServer:
                 return connection.respond(HTTPStatus(status), "the plan of faults wants it so\n")
             if path == "/xrpc/com.atproto.identity.resolveHandle":
                 return connection.respond(*self._resolve(request.path))
+            if path == "/xrpc/app.bsky.actor.getProfiles":
+                found_here = accounts.profiles(self.handles, parse_qs(urlsplit(request.path).query).get("actors", []))
+                return connection.respond(HTTPStatus.OK if found_here else HTTPStatus.BAD_REQUEST, json.dumps(found_here))
             if path != "/subscribe":
                 return connection.respond(HTTPStatus.NOT_FOUND, "only /subscribe is here\n")
             try:

@@ -108,7 +108,8 @@ PLATFORMS: Final[dict[str, Played]] = {
         options={"url": "{youtube}", "hub_url": "{websub}", "api_key": "simulated-key", "units_per_day": 1_000_000},
     ),
     "bluesky": Played(
-        made_by="connectors.simulator.platform_bluesky:BlueskyPlatform", options={"url": "{jetstream}"}, posts=True,
+        made_by="connectors.simulator.platform_bluesky:BlueskyPlatform", options={"url": "{jetstream}", "directory_url": "{bluesky_directory}"},
+        posts=True,
     ),
     "kick": Played(
         made_by="connectors.simulator.kick:KickPlatform",

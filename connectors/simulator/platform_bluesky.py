@@ -33,7 +33,7 @@ class BlueskyPlatform:
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
         port = await self.server.start(host, ports.get("jetstream", 0), control=self._setting.control)
-        return {"jetstream": f"ws://{host}:{port}/subscribe"}
+        return {"jetstream": f"ws://{host}:{port}/subscribe", "bluesky_directory": f"http://{host}:{port}"}
 
     def deliver(self, sents: list[Sent]) -> None:
         if sents:

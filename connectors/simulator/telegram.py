@@ -148,6 +148,9 @@ class TelegramPlatform(Server):
                 return yes({"url": self.webhook, "has_custom_certificate": False, "pending_update_count": len(self.updates)})
             case "getChatMember":
                 return self._member(wanted)
+            case "getChat":
+                chat = self._chat(wanted)
+                return yes(chat.about) if chat is not None else no(400, "Bad Request: chat not found")
             case "getUpdates":
                 return await self._updates(request, wanted)
         return no(404, "Not Found")
@@ -158,11 +161,15 @@ class TelegramPlatform(Server):
             return no(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
         return no(status, {401: "Unauthorized", 403: "Forbidden: bot was blocked"}.get(status, "Internal Server Error"))
 
-    def _member(self, wanted: Mapping[str, Any]) -> web.Response:
+    def _chat(self, wanted: Mapping[str, Any]) -> Chat | None:
+        """By its id, or by its public name."""
         name = str(wanted.get("chat_id", ""))
-        chat = self.by_id.get(name) or next(
+        return self.by_id.get(name) or next(
             (chat for chat in self.chats.values() if f"@{chat.about.get('username', '')}".lower() == name.lower()), None
         )
+
+    def _member(self, wanted: Mapping[str, Any]) -> web.Response:
+        chat = self._chat(wanted)
         if chat is None:
             return no(400, "Bad Request: chat not found")
         if chat.status in OUT:
