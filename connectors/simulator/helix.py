@@ -167,13 +167,17 @@ class HelixServer(Server):
             return answer
         users = request.query.getall("user_id", [])
         if len(users) != 1 or request.query.get("type", "all") != "archive":
-            return _error(400, "The parameter \"user_id\" was malformed: exactly one is wanted, and type archive here")
+            return _error(400, 'The parameter "user_id" was malformed: exactly one is wanted, and type archive here')
         self.air.advance(self.clock())
         index = next((index for index, place in enumerate(self.places) if place is not None and place.room_id == users[0]), None)
         if index is None:
             return self._answer({"data": [], "pagination": {}})
         air = self.air.channels[index]
-        kept = [{"id": "1" + air.id, "stream_id": air.id, "user_id": users[0], "type": "archive", "title": air.title}] if air.id else []
+        kept = (
+            [{"id": "1" + air.id, "stream_id": air.id, "user_id": users[0], "type": "archive", "title": air.title}]
+            if air.id
+            else []
+        )
         return self._answer({"data": kept, "pagination": {}})
 
     def _stream(self, index: int, place: Place, now: float) -> dict[str, Any]:
