@@ -241,6 +241,8 @@ class Running:
 
     watch: Watch
     task: asyncio.Task[None]
+    told: Mapping[str, Target] = field(default_factory=dict)
+    """Its targets as planned, without where they resume: that changes all the time, and wakes nobody."""
 
 
 class Collector:
@@ -274,6 +276,8 @@ class Collector:
         self._shares: set[int] = set()
         self._groups: dict[str, list[Group]] = {}
         self._running: dict[tuple[str, int], Running] = {}
+        self._directories: dict[str, dict[str, str]] = {}
+        """As the connections were told them last; the same object for all of a platform, so that what is the same is seen at a glance."""
         self._resumes: dict[str, Resume] = {}
         self._items: list[Event | Mark] = []
         self._room = asyncio.Event()
@@ -404,6 +408,10 @@ class Collector:
     async def _replan_platform(self, platform: str, wanted: Wanted) -> None:
         before = {group.number: group for group in self._groups.get(platform, [])}
         capacity = self._capacity(platform)
+        directory = wanted.directory.get(platform, {})
+        if self._directories.get(platform) != directory:
+            self._directories[platform] = directory
+        directory = self._directories[platform]
         groups = regroup(list(before.values()), platform, wanted.targets.get(platform, {}), capacity)
         self._groups[platform] = groups
         numbers = {group.number for group in groups}
@@ -412,11 +420,13 @@ class Collector:
         for group in groups:
             running = self._running.get((platform, group.number))
             if running is None:
-                watch = Watch((), wanted.directory.get(platform))
+                watch = Watch()
+                watch.directory = directory
                 task = asyncio.create_task(self._keep_up(platform, group.number, watch), name=f"{platform} {group.number}")
                 running = self._running[platform, group.number] = Running(watch, task)
-            if _bare(running.watch.targets) != group.targets or running.watch.directory != wanted.directory.get(platform):
-                running.watch.directory = wanted.directory.get(platform, {})
+            if running.watch.directory is not directory or running.told != group.targets:
+                running.told = group.targets
+                running.watch.directory = directory
                 running.watch.update(self._with_resumes(group.targets.values()))
 
     def _capacity(self, platform: str) -> int | None:
@@ -645,11 +655,6 @@ class Collector:
                 await self.producer.flushed()
                 await self.store_cursors()
                 await self.journal.shares("collect", self.token, self.share_ttl_ms, SHARES, leave=True)
-
-
-def _bare(targets: Mapping[str, Target]) -> dict[str, Target]:
-    """Without where they resume: that changes all the time, and wakes nobody."""
-    return {name: replace(target, resume=Resume()) for name, target in targets.items()}
 
 
 def _view(row: Row) -> tuple[Any, ...]:
