@@ -134,14 +134,16 @@ async def twitch():
 
 
 @asynccontextmanager
-async def answering(data):
-    """A server that says these bytes to whoever comes; None says nothing at all. Gives its address."""
+async def answering(data, everybody=None):
+    """A server that says these bytes to whoever comes, or to all at once when everybody has; None says nothing. Gives its address."""
 
     async def speak(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         if data is None:
             await reader.read()
         else:
+            if everybody is not None:
+                await everybody.wait()
             writer.write(data)
             await writer.drain()
         writer.close()
@@ -274,11 +276,13 @@ async def test_many_channels_are_tried_by_a_few_and_that_is_said():
 
 
 async def test_all_are_tried_at_the_same_time():
-    """Forty that say nothing, half a second each: one after the other it would take longer than the test may."""
-    async with answering(None) as url, asyncio.timeout(10):
+    """Nobody of forty is answered before all of them have come: one after the other, none would be."""
+    everybody = asyncio.Barrier(40)
+    refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    async with answering(refusal, everybody) as url, asyncio.timeout(60):
         sections = {f"sse.n{number}": {"section": f"sse.n{number}", "url": f"{url}/events"} for number in range(40)}
-        found = await logins(config(**sections), NOBODY, within_seconds=0.5)
-    assert [finding.mark for finding in found] == ["wrong"] * 40
+        found = await logins(config(**sections), NOBODY, within_seconds=60)
+    assert [(finding.mark, "403" in finding.sentence) for finding in found] == [("wrong", True)] * 40
 
 
 # --- needed against available -----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from fake_mastodon import TOKEN, FakeMastodon
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import read, texts
+from reading import Heard, read, texts
 
 from connectors.connector import (
     Dropped,
@@ -553,8 +553,10 @@ async def test_a_wrong_token_is_refused_by_the_stream():
 async def test_targets_that_are_no_hashtags_at_all_do_not_end_it():
     async with FakeMastodon() as server:
         connector = Mastodon(server.options(), Watch([Target(livestream="mastodon:x", handle="x")]), Tools(pseudonym=PSEUDONYM))
-        items: list = []
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await read(connector, lambda _: False, items)
-        assert [item.state for item in items if isinstance(item, Health)] == ["refused"]
+        heard = Heard(connector)
+        await heard.until(lambda heard: heard.of(Health))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not heard.task.done()
+        assert [health.state for health in heard.of(Health)] == ["refused"]
+        await heard.stop()

@@ -341,7 +341,7 @@ async def hours_ago(producer: Producer) -> None:
 
 async def test_rows_outlive_an_outage_that_is_longer_than_r(proxy, journal, folder):
     """What was acknowledged just before an outage may be lost in it: time passes by proofs only."""
-    async with producing(proxy.url, folder, timeout=0.1) as producer:
+    async with producing(proxy.url, folder, timeout=2.0) as producer:
         for number in range(200):
             await producer.put([message(number, "one")])
         await producer.flushed()

@@ -305,7 +305,7 @@ async def test_a_server_that_asks_for_patience_gets_it():
         await server.end()
         with pytest.raises(Throttled) as throttled:
             await reader
-    assert 20 < (throttled.value.until - datetime.now(UTC)).total_seconds() <= 30
+    assert 0 < (throttled.value.until - datetime.now(UTC)).total_seconds() <= 30
 
 
 async def test_a_server_that_ends_in_good_order_is_asked_again():
@@ -320,10 +320,10 @@ async def test_a_server_that_ends_in_good_order_is_asked_again():
 
 async def test_silence_is_a_drop_and_a_comment_is_no_silence():
     async with FakeSse() as server:
-        reader = asyncio.create_task(read(made(server, idle_seconds=0.6)))
+        reader = asyncio.create_task(read(made(server, idle_seconds=1.5)))
         await server.heard("ana")
-        for _ in range(4):
-            await asyncio.sleep(0.2)
+        for _ in range(40):  # longer than the silence, at a distance that a busy machine does not make as long as it
+            await asyncio.sleep(0.05)
             await server.raw(b":thump\n\n")
         assert not reader.done()
         with pytest.raises(Dropped, match="in time"):

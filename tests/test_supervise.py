@@ -19,15 +19,13 @@ from monitor.engine import Engine
 from monitor.supervise import PARENT_PIPE, STOP_ORDER, Role, Supervisor, end_with_parent, pause
 
 LIVES = """
-import signal, sys, time
-def end(*_):
-    open(sys.argv[1], "a").write("stop " + sys.argv[2] + "\\n")
-    sys.exit(0)
-signal.signal(signal.SIGTERM, end)
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 open(sys.argv[1], "a").write("start " + sys.argv[2] + "\\n")
-while True:
-    time.sleep(60)
+signal.sigwait([signal.SIGTERM])
+open(sys.argv[1], "a").write("stop " + sys.argv[2] + "\\n")
 """
+"""Waits for the signal: a handler's would be slept over when it comes just before the sleep."""
 IGNORES = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -667,7 +667,7 @@ async def test_old_connection_is_read_for_a_while_after_the_new_one_has_all():
     """What was on its way there would be lost otherwise; no Gap would own up to it."""
     async with FakeTwitch() as server:
         items: list = []
-        source = connector(server, "ana", overlap_seconds=0.5)
+        source = connector(server, "ana", overlap_seconds=30.0)
         reader = asyncio.create_task(read(source, lambda items: "late" in texts(items), items))
         await server.heard("ana")
         [old] = server.sockets

@@ -958,36 +958,39 @@ async def test_open_chats_are_read_on_when_the_units_are_used_up(server, start):
     assert len(server.calls) == calls
 
 
-async def test_no_more_is_ever_spent_than_was_granted_by_however_many_at_once(server, start):
+async def test_no_more_is_ever_spent_than_was_granted_by_however_many_at_once(server, start, clock):
     """Two collectors with one memory; the server counts for itself."""
     server.pages_per_response = 1  # every chat is opened again and again
     memory = ProcessMemory()
-    both = [start(with_tools=tools(memory=memory), units_per_day=62, reserve_units=0, broken_reads=1000) for _ in range(2)]
+    both = [
+        start(with_tools=tools(memory=memory, now=clock.now), units_per_day=62, reserve_units=0, broken_reads=1000)
+        for _ in range(2)
+    ]
     failures = [await heard.failure() for heard in both]
     assert [type(failure) for failure in failures] == [Throttled, Throttled]
     assert 10_000 - server.units <= 62
-    assert 10_000 - server.units == int(await memory.get(Ledger(units_per_day=62).key(datetime.now(UTC))))
+    assert 10_000 - server.units == int(await memory.get(Ledger(units_per_day=62).key(clock.now())))
 
 
-async def test_figures_stop_before_the_reserve_and_chats_are_still_opened(server, start):
+async def test_figures_stop_before_the_reserve_and_chats_are_still_opened(server, start, clock):
     """40 units, 30 of them kept (never more than half is): figures may take 20, the chats of the next broadcast the rest."""
     memory = ProcessMemory()
     watch = Watch([server.target("ana", Resume())])
     options = {"units_per_day": 40, "reserve_units": 30, "viewers_seconds": 0.01, "broken_reads": 1000}
-    heard = start(watch=watch, with_tools=tools(memory=memory), **options)
+    heard = start(watch=watch, with_tools=tools(memory=memory, now=clock.now), **options)
     await server.heard("ana")
-    await memory.add(Ledger(units_per_day=40).key(datetime.now(UTC)), 20)
+    await memory.add(Ledger(units_per_day=40).key(clock.now()), 20)
     watch.update([server.target("ana", Resume()), server.target("bo", Resume())])
     await server.heard("bo")
     await server.say("bo", "hello")
     await heard.until(lambda heard: "hello" in texts(heard))
 
 
-async def test_the_reserve_refuses_figures_and_lets_chats_pass():
+async def test_the_reserve_refuses_figures_and_lets_chats_pass(clock):
     memory = ProcessMemory()
     ledger = Ledger(units_per_day=100, reserve=20)
-    api = Api("http://127.0.0.1:1", Secret("k"), ledger, tools(memory=memory), open_seconds=1.0, proxy=None)
-    await memory.add(ledger.key(datetime.now(UTC)), 80)
+    api = Api("http://127.0.0.1:1", Secret("k"), ledger, tools(memory=memory, now=clock.now), open_seconds=1.0, proxy=None)
+    await memory.add(ledger.key(clock.now()), 80)
     with pytest.raises(Refusal) as refused:
         await api.charge("videos", essential=False)
     assert refused.value.problem.meaning == "reserve"
@@ -999,12 +1002,12 @@ async def test_the_reserve_refuses_figures_and_lets_chats_pass():
     assert await api.left() == 0
 
 
-async def test_every_call_is_paid_for_also_one_that_fails(server, start):
+async def test_every_call_is_paid_for_also_one_that_fails(server, start, clock):
     server.answers += [refusal(500, "backendError", "oops") for _ in range(3)]
     memory = ProcessMemory()
-    await start(with_tools=tools(memory=memory), broken_reads=3).failure()
+    await start(with_tools=tools(memory=memory, now=clock.now), broken_reads=3).failure()
     costs = sum(cost_of(path.removeprefix("/youtube/v3/")) for path, _ in server.calls)
-    assert int(await memory.get(Ledger(units_per_day=1).key(datetime.now(UTC)))) >= costs > 0
+    assert int(await memory.get(Ledger(units_per_day=1).key(clock.now()))) >= costs > 0
 
 
 async def test_too_fast_closes_for_as_long_as_is_said_and_opens_again(server, start, clock):

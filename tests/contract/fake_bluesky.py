@@ -42,7 +42,14 @@ class FakeBluesky(OverSockets):
         self.clock_us = int(datetime.now(UTC).timestamp() * 1e6)
 
     def options(self) -> Options:
-        return Options(url=self.url, silence_seconds=0.5, ping_seconds=0.3, renew_seconds=5.0, mark_seconds=0.05)
+        silent = self.faults.silent
+        return Options(
+            url=self.url,
+            silence_seconds=0.5 if silent else 30.0,
+            ping_seconds=0.3 if silent else 30.0,
+            renew_seconds=5.0 if silent else 30.0,
+            mark_seconds=0.05,
+        )
 
     def target(self, handle: str, resume: Resume) -> Target:
         return Target(livestream=f"bluesky:{handle}", handle=handle, native_id=did_of(handle), resume=resume)

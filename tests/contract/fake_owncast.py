@@ -39,7 +39,7 @@ class FakeOwncast(OverHttp):
 
     def options(self) -> Options:
         return Options(
-            allow_private=True, open_seconds=0.4 if self.faults.silent else 30.0, ping_seconds=0.3, mark_every_seconds=0.05
+            allow_private=True, open_seconds=0.4 if self.faults.silent else 30.0, ping_seconds=0.3 if self.faults.silent else 30.0, mark_every_seconds=0.05
         )  # fmt: skip
 
     def target(self, handle: str, resume: Resume) -> Target:

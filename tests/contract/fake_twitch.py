@@ -43,7 +43,7 @@ class FakeTwitch(OverSockets):
     def options(self) -> Options:
         return Options(
             url=self.url,
-            join_timeout_seconds=0.3,
+            join_timeout_seconds=0.3 if self.faults.silent else 30.0,
             login_timeout_seconds=0.3 if self.faults.silent else 30.0,
             ping_every_seconds=0.2,
             pong_within_seconds=0.3 if self.faults.silent else 30.0,

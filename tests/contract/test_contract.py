@@ -411,7 +411,7 @@ async def test_each_fault_gives_its_failure(platform, faults, failure):
             await reader
         assert raised.value.reason
         if isinstance(raised.value, Throttled):
-            assert 100 < (raised.value.until - datetime.now(UTC)).total_seconds() <= 120
+            assert 60 < (raised.value.until - datetime.now(UTC)).total_seconds() <= 120
     assert not messages(items)
 
 
