@@ -41,9 +41,11 @@ SEEN_WINDOW_MS = 30 * 60_000
 """A repeated delivery is recognised for this long at least, and for twice as long at most."""
 
 SPOOLS = "{spools}"
-"""Hash: producer → since when something waits on its disk, and when it said so last (Unix ms)."""
-SAID_MS = 15_000
-"""A producer that has not repeated it for so long is dead, and its livestreams are silent, which is told elsewhere."""
+"""Hash: producer → up to when all that it received is here, and when it said so last (Unix ms)."""
+WAITING_MS = 3_000
+"""So long it may take, also on a busy machine."""
+SAID_MS = 35_000
+"""A producer that says nothing for so long is dead, and its livestreams are silent, which is told elsewhere."""
 
 KEEP_JOURNAL_MS = 60 * 60_000
 MOST_JOURNAL_BYTES = 2 * 1024**3
@@ -506,17 +508,18 @@ class Journal:
                 found[partition] = [((_text(entry), _text(fields[b"n"])), decode_change(fields)) for entry, fields in fresh]
         return found
 
-    async def hold_back(self, producer: str, since_ms: int | None, now_ms: int) -> None:
-        """Say that events of a producer have not come here since then; None: nothing waits there any more."""
-        if since_ms is None:
-            await self.redis.hdel(SPOOLS, producer)
-        else:
-            await self.redis.hset(SPOOLS, producer, f"{since_ms} {now_ms}")
+    async def tell_spool(self, producer: str, since_ms: int, now_ms: int) -> None:
+        """Say that all that a producer received before ``since_ms`` is here; it says so again each second."""
+        await self.redis.hset(SPOOLS, producer, f"{since_ms} {now_ms}")
+
+    async def forget_spool(self, producer: str) -> None:
+        """It ended, and left nothing."""
+        await self.redis.hdel(SPOOLS, producer)
 
     async def held_back(self, now_ms: int) -> int | None:
-        """Since when (Unix ms) something that was received waits on a disk; None: nothing does, as far as anybody says."""
-        said = [tuple(map(int, value.split())) for value in (await self.redis.hvals(SPOOLS))]
-        return min((since for since, at in said if now_ms - at < SAID_MS), default=None)
+        """Since when (Unix ms) something that was received may wait on a disk; None: nothing does, but for the last moment."""
+        said = [tuple(map(int, value.split())) for value in await self.redis.hvals(SPOOLS)]
+        return min((since for since, at in said if now_ms - at < SAID_MS and now_ms - since > WAITING_MS), default=None)
 
     async def caught_up(self) -> dict[int, int]:
         """Server time (Unix ms) at which each partition's counter last had nothing left; 0 = never."""

@@ -46,10 +46,11 @@ RETRIABLE = (RedisError, OSError)
 """Whatever Redis answers (out of memory, read-only, loading) or does not answer, the events stay in the spool and go again."""
 VERIFY_SECONDS = 1.0
 """How often the tails of idle partitions are proven."""
-WAITING_SECONDS = 3.0
-"""What is not in the journal after so long is told to whoever shows numbers."""
+TELL_SECONDS = 1.0
+"""How often it is told since when something waits."""
 ADOPT_ROWS = 256
 """Rows of a dead producer that are taken over with one write to the disk."""
+GOODBYE_SECONDS = 1.0
 DISK_SECONDS = 1.0
 """How often a disk that refuses is tried again."""
 CLOCKS_SECONDS = 300.0
@@ -138,8 +139,6 @@ class Producer:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._tasks: list[asyncio.Task[None]] = []
         self._reachable = True
-        self._told_waiting = True
-        """Whether others believe that something waits here; who had this name before us may have said so."""
         self._fault: Exception | None = None
 
     async def __aenter__(self) -> Self:
@@ -149,7 +148,7 @@ class Producer:
             log.info("sending %d batches again that were left in the spool", len(left))
             self.waiting += sum(len(row.pairs) for row in left)
             self._queue(left, ours=True)
-        self._tasks.append(asyncio.create_task(self._guard(self._keep_house)))
+        self._tasks += [asyncio.create_task(self._guard(loop)) for loop in (self._keep_house, self._keep_telling)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -161,6 +160,10 @@ class Producer:
             await self._write(())
         await self._in_writer(self._spool.close)
         self._writer.shutdown()
+        with suppress(*RETRIABLE, TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                if not self.waiting:
+                    await self._journal.forget_spool(self._member)
         await self._journal.close()
 
     @property
@@ -368,13 +371,11 @@ class Producer:
             await self.keep_house()
 
     async def keep_house(self) -> None:
-        """Prove idle tails, note what is acknowledged, forget what is safe, deliver what dead producers left, say what waits."""
+        """Prove idle tails, note what is acknowledged, forget what is safe, deliver what dead producers left."""
         try:
             await self._verify()
             with suppress(*RETRIABLE):
                 await self._adopt()
-            with suppress(*RETRIABLE):
-                await self._tell_waiting()
             await self._write(())
             proven = {p: (lane.sent, lane.proven_at) for p, lane in self._lanes.items() if lane.rewound is None}
             await self._in_writer(self._spool.forget, proven)
@@ -397,14 +398,20 @@ class Producer:
             self._lose(partition, lane)
         await self._finish_rewind(partition, lane)
 
-    async def _tell_waiting(self) -> None:
-        """Whoever shows numbers must know that these events are not in them: the counter is done with the journal, and knows of no spool."""
+    async def _keep_telling(self) -> None:
+        while not stopping():
+            await asyncio.sleep(TELL_SECONDS)
+            with suppress(*RETRIABLE):
+                await self.tell_waiting()
+
+    async def tell_waiting(self) -> None:
+        """Whoever shows numbers must know what is not in them: the counter is done with the journal, and knows of no spool.
+
+        It is said again and again: who says nothing may be cut off from Redis, and have everything on its disk since.
+        """
         now = time.time()
         since = min((at for lane in self._lanes.values() if (at := lane.waits_since()) is not None), default=now)
-        waits = now - since > WAITING_SECONDS
-        if waits or self._told_waiting:
-            await self._journal.hold_back(self._member, int(since * 1000) if waits else None, int(now * 1000))
-        self._told_waiting = waits
+        await self._journal.tell_spool(self._member, int(min(since, now) * 1000), int(now * 1000))
 
     @property
     def _member(self) -> str:

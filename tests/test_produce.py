@@ -6,17 +6,17 @@ import asyncio
 import random
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from faulty import FaultProxy, kill_and_cut
 
-from connectors.event import Message, Removed, from_json
+from connectors.event import Message, Removed, as_json, from_json
 from monitor.engine import Engine
-from monitor.journal import SAID_MS, Journal, key, make_client
-from monitor.produce import WAITING_SECONDS, Producer, place
+from monitor.journal import SAID_MS, SPOOLS, WAITING_MS, Journal, digest, key, make_client
+from monitor.produce import RETRIABLE, Producer, place
+from monitor.spool import Spool, encode_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -483,16 +483,41 @@ async def test_events_that_wait_on_the_disk_are_told_of_until_the_journal_has_th
         await producer.put([one, other])
         while producer.waiting > 1:
             await asyncio.sleep(0.01)
-        queue = producer._lanes[blocked].queue
-        await producer.keep_house()
-        assert await journal.held_back(now_ms()) is None  # it may come yet
-        since = queue[0].queued - WAITING_SECONDS - 1
-        queue[0] = replace(queue[0], queued=since)
-        await producer.keep_house()
-        assert await journal.held_back(now_ms()) == int(since * 1000)
-        assert await journal.held_back(now_ms() + SAID_MS) is None  # a dead one repeats nothing; its livestreams are silent
+        await producer.tell_waiting()
+        queued = int(producer._lanes[blocked].queue[0].queued * 1000)
+        assert await journal.held_back(queued + WAITING_MS) is None  # it may come yet
+        assert await journal.held_back(queued + WAITING_MS + 1) == queued
         await journal.redis.delete(key(blocked, "seen:cur"))
         await producer.flushed()
-        await producer.keep_house()
+        await producer.tell_waiting()
         assert await journal.held_back(now_ms()) is None
+    assert await journal.redis.hgetall(SPOOLS) == {}
     assert sorted(name for found in (await stored(journal)).values() for name in found) == [one.id, other.id]
+
+
+async def test_a_producer_that_cannot_say_anything_is_believed_only_up_to_its_last_word(proxy, journal, folder):
+    async with producing(proxy.url, folder, timeout=0.2) as producer:
+        await producer.tell_waiting()
+        [said] = [int(value.split()[1]) for value in await journal.redis.hvals(SPOOLS)]
+        proxy.hold()
+        await producer.put([message(1)])
+        with pytest.raises(RETRIABLE):
+            await producer.tell_waiting()
+        assert said <= await journal.held_back(said + WAITING_MS + 10_000) < said + 5_000
+        assert await journal.held_back(said + 5_000 + SAID_MS) is None  # a dead one; its livestreams are silent
+        proxy.release()
+        await producer.flushed()
+
+
+async def test_what_a_killed_producer_left_waits_since_it_was_received(valkey, journal, redis_client, folder):
+    one = message(1)
+    blocked = place(one, PARTITIONS)
+    spool = Spool(folder / "spool" / "collect-0.spool")
+    spool.append([(blocked, encode_pairs([(digest(one.id), as_json(one))]))])
+    spool.close()
+    await journal.redis.set(key(blocked, "seen:cur"), "no hash")
+    async with producing(valkey, folder) as producer:
+        await producer.tell_waiting()
+        assert await journal.held_back(now_ms()) == AT.timestamp() * 1000
+        await journal.redis.delete(key(blocked, "seen:cur"))
+        await producer.flushed()
