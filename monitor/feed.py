@@ -442,15 +442,19 @@ class Feed:
     def ready_to_show(self) -> bool:
         return self.book.complete and "platforms" in self.ticker.state
 
+    @property
+    def as_of_ms(self) -> int | None:
+        """Everything that was received up to here is in the numbers: it is counted, and waits on no disk."""
+        counted = self.book.as_of_ms
+        return None if counted is None else min(counted, self.around.held_back_ms or counted)
+
     def reasons(self) -> list[str]:
         """Why the wall should not be trusted yet; empty when it is ready."""
         found = [f"Reading {name} from Redis fails." for name in sorted(self._failing)]
         missing = self.source.partitions - len(self._positions)
         if missing:
             found.append(f"{missing} of {self.source.partitions} partitions are not loaded.")
-        as_of = self.book.as_of_ms
-        if as_of is not None:
-            as_of = min(as_of, self.around.held_back_ms or as_of)
+        as_of = self.as_of_ms
         if self.book.complete and as_of is None:
             found.append("A partition was never counted: is monitor count running?")
         elif as_of is not None and self._now_ms() - as_of >= 10_000:

@@ -155,7 +155,7 @@ class FeedCollector(Collector):
             "livestream_unique_authors_error_ratio", "Standard error of the estimate.", value=AUTHORS_ERROR_RATIO
         )
         yield from (livestreams, viewers, authors, error)
-        as_of = self._feed.book.as_of_ms
+        as_of = self._feed.as_of_ms
         watermark = GaugeMetricFamily(
             "livestream_watermark_timestamp_seconds",
             "Unix time up to which everything received is counted; absent while unknown.",

@@ -384,6 +384,17 @@ async def test_while_redis_is_away_frames_go_on_with_the_old_as_of():
     assert feed.reasons() == ["The numbers are 12 s old."]
 
 
+async def test_what_waits_on_a_disk_is_said_although_the_counter_has_nothing_left():
+    source = Shelf(caught_up_ms={0: NOW * 1000, 1: NOW * 1000}, held_back_ms=(NOW - 25) * 1000)
+    source.commit(0, comments(NOW, 7))
+    feed, _ = make_feed(source)
+    await feed.follow()
+    await feed.look_around()
+    feed.tick()
+    assert feed.reasons() == ["The numbers are 25 s old."]
+    assert [line["kind"] for name, line in feed.ticker.state["attention"].items() if name != "more"] == ["lag"]
+
+
 async def test_the_running_feed_comes_back_by_itself_and_loads_everything_again():
     source = Shelf(caught_up_ms={0: NOW * 1000, 1: NOW * 1000}, down=True)
     feed = Feed(CONFIG, ROSTER, source, ticks=1000, now_ms=Time())
