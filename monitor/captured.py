@@ -181,7 +181,7 @@ class _Block:
             else:
                 self._stack.clear()
                 yield Payload(number, line.rstrip(b", "))
-        elif line.strip():
+        elif line.strip(b", \t\r\x0b\x0c"):
             yield Payload(number, line)
 
     def flush(self) -> Iterator[Payload]:

@@ -179,11 +179,11 @@ def _in_line(text: bytes) -> list[bytes]:
         if before.endswith(b"[") and text[at:begin].count(b"[") == 1:
             begin = before.rindex(b"[")
         end = _end(text, begin)
-        if end is not None and json_of(text[begin:end]) is not None:
+        if end is None:  # what was cut off is not searched for its whole pieces
+            break
+        if json_of(text[begin:end]) is not None:
             found.append(text[begin:end])
-            at = end
-        else:
-            at = text.find(b"{", begin) + 1
+        at = end
     return [one for one in found if one != text]
 
 

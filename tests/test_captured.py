@@ -182,6 +182,12 @@ def test_a_feed_that_was_cut_off_does_not_take_what_follows_with_it():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("prefix", ["", "12:00:00 ", "[12:00:00] "])
+def test_what_was_cut_off_or_is_broken_is_not_searched_for_its_whole_pieces(prefix):
+    for broken in ('{"text": "a", "parent": {"text": "b"}', '{"a": {"text": "b"}, "c": x}', '{"a": "x, "parent": {"text": "b"}}'):
+        assert cut(prefix + broken)[0].parts() == []
+
+
 def test_a_document_that_lacks_something_is_not_searched_for_readable_pieces():
     assert cut('{"kind": "x", "message": {"text": "a"}, "data": {"b": 1}, "text": "{ not json"}')[0].parts() == [b"{ not json"]
     assert cut('{"message": "somebody\'s words", "text": ":)"}')[0].parts() == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +39,7 @@ from connectors.youtube import NO_KEY, Options, YouTube
 from connectors.youtube.aim import NO_CHAT, NO_LIVE, OUT_OF_SCOPE, UNKNOWN_VIDEO, WAITING, Chat, Known, aim, is_far
 from connectors.youtube.api import CLOSED, Api
 from connectors.youtube.gate import Gate
-from connectors.youtube.parse import NUMBERED, Context, read_page, read_time
+from connectors.youtube.parse import NUMBERED, Context, read_broken, read_page, read_time
 from connectors.youtube.places import Place, gap_before, read_cursor
 from connectors.youtube.problems import Refusal, judge, judge_error
 from connectors.youtube.quota import Ledger, cost_of, midnight_after, pacific_day, poll_seconds
@@ -317,6 +319,52 @@ def test_half_an_object_is_pending_and_an_endless_one_is_given_up():
     assert scanner.feed(b"x" * 990) == []
     with pytest.raises(Unreadable, match="too_large"):
         scanner.feed(b"x" * 10)
+
+
+def page(n: int, *, space: str = " ", **more) -> dict:
+    items = [
+        {"kind": "youtube#liveChatMessage", "id": f"{n}-{m}", "snippet": {"type": "textMessageEvent", "displayMessage": f'}} "{n}" {{ {m}'}, "authorDetails": {"channelId": "UCa"}}
+        for m in range(3)
+    ]  # fmt: skip
+    return {"kind": "youtube#liveChatMessageListResponse", "nextPageToken": f"T{n}", "items": items, **more}
+
+
+DAMAGES = {
+    "a brace too few": lambda text: text.replace(b"}]}", b"]}", 1),
+    "a quote too few": lambda text: text.replace(b'"T1"', b'"T1', 1),
+    "cut off": lambda text: text[: len(text) // 2],
+    "a brace too many": lambda text: text.replace(b"}},", b"}}},", 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("indent", [None, 2])
+@given(places=st.lists(st.integers(0, 8000), max_size=12))
+def test_a_broken_page_takes_no_other_with_it_wherever_it_is_cut(damage, indent, places):
+    texts = [json.dumps(page(n), indent=indent).encode() for n in range(4)]
+    texts[1] = DAMAGES[damage](texts[1]) if indent is None else texts[1].rstrip(b"}")
+    data = b"[" + b"\n,\n".join(texts) + b"]"
+    scanner = Scanner()
+    got = [raw for part in cut(data, places) for raw in scanner.feed(part)]
+    assert [raw for raw in got if raw in texts] == [texts[0], texts[2], texts[3]]
+    assert not scanner.pending
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_whole_in_a_broken_page_is_read_and_the_rest_is_counted(damage):
+    context = Context(NOW, PSEUDONYM, "youtube:x", "v")
+    scanner = Scanner()
+    pieces = scanner.feed(b"[" + DAMAGES[damage](json.dumps(page(1)).encode()) + b"," + json.dumps(page(2)).encode())
+    found = []
+    for piece in pieces:
+        try:
+            found += read_page(piece, context).events
+        except Unreadable as problem:
+            found += read_broken(piece, problem, context).events
+    kinds = Counter(type(event) for event in found)
+    assert kinds[Unknown] == 1
+    assert kinds[Message] >= (4 if damage == "cut off" else 5)
+    assert {event.id for event in found if isinstance(event, Message)} >= {f"youtube:2-{m}" for m in range(3)} | {"youtube:1-0"}
 
 
 # --- quota ------------------------------------------------------------------------------------------------------------
@@ -833,6 +881,35 @@ async def test_an_object_that_never_ends_is_dropped_and_read_again(server, start
     await server.until(lambda: len(server.called("liveChat/messages/stream")) >= 2)
     await server.say("ana", "whole")
     await heard.until(lambda heard: texts(heard) == ["whole"])
+
+
+async def test_a_page_that_lost_its_end_takes_nothing_that_follows_with_it(server, start):
+    heard = start(server.target("ana", Resume()), broken_reads=1000)
+    await server.heard("ana")
+    [response] = server._listening
+    broken = json.dumps(page(1)).removesuffix("]}")
+    await response.write(f",{broken},{json.dumps(page(2))}".encode())
+    await server.say("ana", "behind it")
+    await heard.until(lambda heard: "behind it" in texts(heard))
+    assert [message.id for message in heard.of(Message)][:6] == [f"youtube:{n}-{m}" for n in (1, 2) for m in range(3)]
+    assert [unknown.name for unknown in heard.of(Unknown)] == ["unreadable not_json"]
+    assert len(server.called("liveChat/messages/stream")) == 1
+
+
+async def test_a_page_without_an_end_is_counted_and_what_follows_the_last_token_is_read_again(server, start):
+    heard = start(server.target("ana", Resume()), broken_reads=1000, stall_seconds=60.0)
+    await server.heard("ana")
+    await server.say("ana", "before")
+    await heard.until(lambda heard: "before" in texts(heard))
+    token = heard.of(Mark)[-1].cursor
+    [response] = server._listening
+    with contextlib.suppress(ConnectionError):  # we hang up in the middle of it
+        await response.write(b',{"items":"' + b"x" * (9 << 20))
+    await server.until(lambda: len(server.called("liveChat/messages/stream")) >= 2)
+    await server.say("ana", "whole")
+    await heard.until(lambda heard: "whole" in texts(heard))
+    assert [unknown.name for unknown in heard.of(Unknown)] == ["unreadable too_large"]
+    assert server.called("liveChat/messages/stream")[-1]["pageToken"] in token
 
 
 async def test_a_silent_chat_is_probed_by_the_call_for_figures_and_not_opened_again(server, start):

@@ -39,6 +39,8 @@ class Entry(NamedTuple):
     channel: str | None
     """Whose it is; None where the feed does not say."""
     deleted: bool = False
+    at: str = ""
+    """When it was changed or taken away, as the feed writes it."""
 
 
 def entries(document: bytes) -> list[Entry]:
@@ -67,10 +69,13 @@ def _entry(element: Element) -> Entry | None:
             texts = {_name(child): (child.text or "").strip() for child in element}
             video = _video(texts.get("videoId", "")) or _video(texts.get("id", ""))
             channel = texts.get("channelId", "")
-            return Entry(video, channel if _CHANNEL.fullmatch(channel) else None) if video else None
+            at = texts.get("updated") or texts.get("published") or ""
+            return Entry(video, channel if _CHANNEL.fullmatch(channel) else None, at=at) if video else None
         case "deleted-entry":
             video = _video(element.get("ref", ""))
-            return Entry(video, None, deleted=True) if video else None
+            pages = ((child.text or "").strip().rpartition("/")[2] for child in element.iter() if _name(child) == "uri")
+            channel = next((page for page in pages if _CHANNEL.fullmatch(page)), "")
+            return Entry(video, channel or None, deleted=True, at=element.get("when", "")) if video else None
         case _:
             return None
 

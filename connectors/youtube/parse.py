@@ -27,7 +27,9 @@ from connectors.connector import Unreadable
 from connectors.digests import content_of
 from connectors.event import Gift, Message, Removed, Status, Unknown
 from connectors.foreign import decode
+from connectors.money import shown
 from connectors.times import moment
+from connectors.youtube.stream import salvaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,12 +112,29 @@ def read_page(raw: bytes, context: Context) -> Page:
     return page_of(decode(raw), context)
 
 
+def read_broken(raw: bytes, problem: Unreadable, context: Context) -> Page:
+    """What is whole in a page that is none; what is not stands in it as one Unknown."""
+    items, token = salvaged(raw)
+    content: dict[str, Any] = {"items": [item for one in items if (item := _decoded(one)) is not None], "nextPageToken": token}
+    page = page_of(content, context)
+    return page._replace(events=[unreadable(problem, raw, context), *page.events])
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return decode(raw)
+    except Unreadable:
+        return None
+
+
 def page_of(content: Any, context: Context) -> Page:
     """As read_page, decoded already."""
     if not isinstance(content, dict):
         raise Unreadable("not_an_object")
     error = content.get("error")
     items = content.get("items")
+    if items is None and isinstance(content.get("snippet"), dict):  # an item that fell out of a broken page
+        items = [content]
     events: list[Event] = []
     oldest = None
     found = items if isinstance(items, list) else []
@@ -209,8 +228,10 @@ def events_of(item: Any, context: Context) -> list[Event]:
     key = f"youtube:{native}" if isinstance(native, str) and 0 < len(native) <= _LONGEST_ID else made_id(item)
     if kind == "textMessageEvent":  # nearly all of them
         author, name = _author(item, snippet, context)
-        text = snippet.get("displayMessage") or _table(snippet.get("textMessageDetails")).get("messageText")
-        if not isinstance(text, str) or not text:
+        text = _text(snippet.get("displayMessage")) or _text(_table(snippet.get("textMessageDetails")).get("messageText"))
+        if not text:
+            if snippet.get("hasDisplayContent") is False:  # YouTube says itself that there is nothing to show
+                return []
             raise Unreadable("missing_text")
         return [
             Message(
@@ -219,7 +240,7 @@ def events_of(item: Any, context: Context) -> list[Event]:
             )
         ]  # fmt: skip
     if kind in _PAID:
-        about["author"], about["author_name"] = _author(item, snippet, context)
+        about["author"], about["author_name"] = _author(item, snippet, context, needed=False)
         return _paid(kind, key, snippet, about)
     return _told(kind, key, snippet, about, context)
 
@@ -331,25 +352,31 @@ def _status(chat_id: str, at: datetime, context: Context, reason: str) -> Status
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _author(item: dict[str, Any], snippet: dict[str, Any], context: Context) -> tuple[str, str | None]:
+def _author(
+    item: dict[str, Any], snippet: dict[str, Any], context: Context, *, needed: bool = True
+) -> tuple[str | None, str | None]:
+    """Who it was; what was given counts also when nobody says by whom."""
     details = item.get("authorDetails")
     details = details if isinstance(details, dict) else {}
     channel = details.get("channelId") or snippet.get("authorChannelId")
     if isinstance(channel, dict):  # as comments have it: {"value": "UC…"}
         channel = channel.get("value")
-    if not isinstance(channel, str) or not channel:
+    name = _text(details.get("displayName")) or None
+    if isinstance(channel, str) and channel:
+        return context.pseudonym("youtube", channel), name
+    if needed:
         raise Unreadable("missing_author")
-    name = details.get("displayName")
-    return context.pseudonym("youtube", channel), name if isinstance(name, str) and name else None
+    return None, name
 
 
 def _money(details: dict[str, Any]) -> dict[str, Any]:
-    """Micros of a currency; nothing where YouTube states no value."""
+    """Micros of a currency; without them what is written for people; nothing where YouTube states no value."""
     micros = number_of(details.get("amountMicros"))
     currency = _text(details.get("currency")).strip().upper()
-    if not micros or len(currency) != 3 or not currency.isascii() or not currency.isalpha():
-        return {}
-    return {"amount_minor": micros, "exponent": MICROS, "currency": currency}
+    if micros and len(currency) == 3 and currency.isascii() and currency.isalpha():
+        return {"amount_minor": micros, "exponent": MICROS, "currency": currency}
+    written = shown(_text(details.get("amountDisplayString"))).money
+    return written._asdict() if written is not None and written.amount_minor else {}
 
 
 def number_of(value: Any) -> int:
