@@ -23,8 +23,9 @@ from monitor.config import Config, Event, Privacy, Public
 from monitor.pages import words
 from monitor.roster import parse_roster
 from monitor.signup import Liaison, new_token, token_hash
+from monitor.signup_desk import Surroundings
 from monitor.signup_store import SignupStore
-from monitor.signup_web import SignupPages, Surroundings
+from monitor.signup_web import SignupPages
 from monitor.web import make_app
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ describe("the attention list", () => {
     };
     const { lines, more } = attention(told, around());
     expect(lines.map(({ text, owner, level }) => [text, owner, level])).toEqual([
-      ["YouTube: 41 live broadcasts not collected, quota 92\u202f%", "operations", "red"],
+      ["YouTube: 41 live broadcasts not collected, quota\u00a092\u202f%", "operations", "red"],
       ["1 live broadcast to decide about", "control room", "amber"],
     ]);
     expect(more).toBe(3);

@@ -47,7 +47,8 @@ export function column(values: readonly number[], language: Language): (value: n
   if (most < 100_000) return whole;
   const [power, myriad] = most < 100_000_000 ? [4, "万"] : [8, "亿"];
   const decimals = power === 8 || most < 1_000_000 ? 2 : most < 10_000_000 ? 1 : 0;
-  return (v) => scaled(toInteger(v), power, decimals) + myriad;
+  // As in `large`: 1240万, without a comma.
+  return (v) => scaled(toInteger(v), power, decimals).replace(",", "") + myriad;
 }
 
 /** A rate that may be small: one decimal below ten. */

@@ -83,6 +83,16 @@ export function curve(spike: Spike): Trend | undefined {
   return trend({ slot_seconds, start, engagement: actual, expected: { low, high } }, undefined, true);
 }
 
+/** Code of a country whose own spike is open → why, in as few words as there are: "Robots, 6.1×". */
+export function reasons(told: State["spikes"], names: Names, times: (factor: number) => string): Map<string, string> {
+  return new Map(
+    spikes(told)
+      .open.filter(({ dimension, state }) => dimension === "country" && state === "open")
+      .reverse() // of several the strongest is the last word
+      .map(({ value, where, factor }) => [value, [where?.topic === undefined ? "" : names.topic(where.topic), times(factor)].filter(Boolean).join(names.comma)]),
+  );
+}
+
 /** Codes of countries that are above what is expected now: their tiles have a ring. */
 export function ringed(told: State["spikes"]): Set<string> {
   return new Set(
