@@ -28,7 +28,7 @@ from monitor.curves import Curves
 from monitor.journal import LostTail, is_doubt
 from monitor.patch import merge_patch
 from monitor.profiles import stage_state
-from monitor.snapshot import Around, Livestream, Picture, event_day, from_ms, hashtags, watched
+from monitor.snapshot import Around, Livestream, Picture, Seen, event_day, from_ms, hashtags, watched
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -287,6 +287,7 @@ class Feed:
         self._gone: dict[str, None] = {}
         self._positions: dict[int, Position] = {}
         self._raw: dict[str, tuple[bytes, Livestream]] = {}
+        self._seen: dict[str, Seen] = {}
         self._ingest: dict[str, int] = {}
         self._largest = 0
         self._stale = False
@@ -319,6 +320,7 @@ class Feed:
         """A changed file: names and topics from the next tick on, numbers of new sessions as soon as they are loaded."""
         self.ticker.picture = Picture(config)
         self.roster = roster
+        self._seen = {}
         self.curves = Curves(config, roster)
         if self.staging is not None:
             self.staging.reconfigure(config)
@@ -360,7 +362,7 @@ class Feed:
         rows = await self.source.livestream_states()
         self._raw = {name: known for name, known in self._raw.items() if name in rows}
         states = {name: state for name, raw in rows.items() if (state := self._read_state(name, raw)) is not None}
-        livestreams = watched(self.config, self.roster, states, self._now_ms())
+        livestreams = watched(self.config, self.roster, states, self._now_ms(), self._seen)
         await self._look_at_discovery()
         livestreams = with_discovery(livestreams, self.rows)
         counters = await self.source.ingest_counters()

@@ -450,32 +450,60 @@ class Picture:
         return result
 
 
-def watched(config: Config, roster: Roster, states: Mapping[str, Livestream], now_ms: int) -> dict[str, Livestream]:
-    """The livestreams of consenting attendees, each as its collector described it; nobody is left out, so that they add up."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was made of one livestream's state."""
+
+    channel: Channel
+    found: Livestream
+    until: float
+    """Unix seconds; then its collector has been silent for too long."""
+    made: Livestream
+
+
+def watched(
+    config: Config, roster: Roster, states: Mapping[str, Livestream], now_ms: int, seen: dict[str, Seen] | None = None
+) -> dict[str, Livestream]:
+    """The livestreams of consenting attendees, each as its collector described it; nobody is left out, so that they add up.
+
+    ``seen`` is kept by the caller for as long as configuration and roster stay: what was not said anew is not made anew.
+    """
+    seen = {} if seen is None else seen
     result = {channel.id: _paused(channel) for channel in roster.paused(config.require_consent)}
     for channel in roster.watchable(config.require_consent):
-        known = Livestream(
-            state="ended",
-            platform=channel.platform,
-            country=channel.country or "ZZ",
-            handle=channel.handle,
-            attendee=channel.attendee,
-            live_url=channel.live_url,
-        )
-        found = states.get(channel.id)
-        if not config.platform(channel.platform).enabled:
-            known = msgspec.structs.replace(
-                known, state="paused", reason=f"{channel.platform} is switched off in the configuration", reachable=False
-            )
-        elif found is None:
-            known = msgspec.structs.replace(known, state="connecting", reason="no collector has taken it yet")
+        found, known = states.get(channel.id), seen.get(channel.id)
+        if known is None or known.found is not found or known.channel is not channel or now_ms / 1000 > known.until:
+            made = _watched(config, channel, found, now_ms)
+            if found is not None and made.reason != SILENT:
+                at = moment(found.at)
+                seen[channel.id] = known = Seen(channel, found, now_ms / 1000 if at is None else at + SILENT_SECONDS, made)
+            else:
+                seen.pop(channel.id, None)
         else:
-            silent = now_ms / 1000 - (moment(found.at) or now_ms / 1000)
-            known = msgspec.structs.replace(known, state=found.state, reason=found.reason, since=found.since, at=found.at)
-            if silent > SILENT_SECONDS and found.state not in ("ended", "refused"):
-                known = msgspec.structs.replace(known, state="broken", reason=SILENT, since=found.at)
-        result[channel.id] = known
+            made = known.made
+        result[channel.id] = made
     return result
+
+
+def _watched(config: Config, channel: Channel, found: Livestream | None, now_ms: int) -> Livestream:
+    known = Livestream(
+        state="ended",
+        platform=channel.platform,
+        country=channel.country or "ZZ",
+        handle=channel.handle,
+        attendee=channel.attendee,
+        live_url=channel.live_url,
+    )
+    if not config.platform(channel.platform).enabled:
+        return msgspec.structs.replace(
+            known, state="paused", reason=f"{channel.platform} is switched off in the configuration", reachable=False
+        )
+    if found is None:
+        return msgspec.structs.replace(known, state="connecting", reason="no collector has taken it yet")
+    silent = now_ms / 1000 - (moment(found.at) or now_ms / 1000)
+    if silent > SILENT_SECONDS and found.state not in ("ended", "refused"):
+        return msgspec.structs.replace(known, state="broken", reason=SILENT, since=found.at, at=found.at)
+    return msgspec.structs.replace(known, state=found.state, reason=found.reason, since=found.since, at=found.at)
 
 
 def _unkept(kept: Mapping[str, Any], now_ms: int) -> dict[str, float]:

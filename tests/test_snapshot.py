@@ -538,6 +538,30 @@ def test_who_pauses_still_belongs_to_the_event_and_is_not_reachable():
     assert all(one.reason for name, one in found.items() if name != "c1")
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 40),
+            st.dictionaries(
+                st.sampled_from("abc"), st.tuples(st.sampled_from(["live", "broken", "ended"]), st.integers(0, 60), st.booleans())
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_what_was_not_said_anew_is_shown_as_if_it_were_looked_at_for_the_first_time(rounds):
+    """Silence comes by itself, without anybody saying it."""
+    config = Config(event=Event(name="T", timezone=ZoneInfo("UTC")))
+    usual = {"attendee": "1", "name": "x", "country": "BR", "language": None, "platform": "twitch", "handle": "x"}
+    roster = Roster(channels=tuple(Channel(id=name, **usual, consent="yes") for name in "abc"))
+    seen, states, now = {}, {}, NOW
+    for pause, said in rounds:
+        now += pause
+        for name, (state, age, timed) in said.items():
+            states[name] = Livestream(state=state, platform="twitch", reason="why", at=now - age if timed else None)
+        assert watched(config, roster, states, now * 1000, seen) == watched(config, roster, states, now * 1000)
+
+
 def test_a_hashtag_that_fails_is_seen_and_one_that_nobody_watches_any_more_is_not():
     config = Config(event=Event(name="T", timezone=ZoneInfo("UTC"), hashtags=("#Good", "#Bad", "#New", "#Lost")))
     states = {
