@@ -49,6 +49,8 @@ class Around:
     state: str = ""
     """Of discovery."""
     report: SelfReport | None = None
+    counts: Mapping[str, bool] = field(default_factory=dict)
+    """Broadcast → what a person decided: whether it is of the event."""
 
 
 def page(config: Config, language: str, *, title: str, path: str, body: Html) -> str:
@@ -124,12 +126,12 @@ def state_of(signup: Signup, place: Place, around: Around, platforms: Collection
 
 def me(
     language: str, signup: Signup, around: Mapping[str, Around], *, path: str, platforms: Collection[str], zone: ZoneInfo,
-    keep: Html, notices: Html,
+    keep: Html, notices: Html, told: bool = False,
 ) -> Html:  # fmt: skip
-    """The personal page."""
+    """The personal page; ``told``: what was just done says that nothing is read."""
     more = []
     if not signup.consents:
-        more.append(notice(word(language, "me_not_read"), "note"))
+        more.append(NONE if told else notice(word(language, "me_not_read"), "note"))
     elif not signup.confirmed:
         more.append(notice(word(language, "me_waiting"), "note"))
     cards = [
@@ -173,8 +175,14 @@ def _card(
 
 
 def _broadcasts(language: str, livestream: str, around: Around, path: str) -> list[Html]:
-    shown = {live.id: (live.title or live.id, live.scope == "out") for live in around.broadcasts if live.id}
-    if around.report is not None and (around.report.broadcast or "") not in shown:
+    # What was said a moment ago holds here at once; discovery says so with its next round.
+    shown = {
+        live.id: (live.title or live.id, not around.counts.get(live.id, live.scope != "out"))
+        for live in around.broadcasts
+        if live.id
+    }
+    # A link without the id of a broadcast is of the one that was found, where one was.
+    if around.report is not None and (around.report.broadcast or "") not in shown and (around.report.broadcast or not shown):
         shown[around.report.broadcast or ""] = (around.report.url, False)
     return [
         render("broadcast", language, path=path, lang=language, id=livestream, broadcast=broadcast, title=title,
@@ -271,9 +279,12 @@ def platform_title(platform: str) -> str:
 def _local(moment: object, zone: ZoneInfo) -> str:
     """As the event's clocks show it; a dash when nothing happened yet."""
     try:
-        return f"{datetime.fromisoformat(str(moment)).astimezone(zone):%Y-%m-%d %H:%M %Z}"
+        there = datetime.fromisoformat(str(moment)).astimezone(zone)
     except (ValueError, OverflowError):
         return "–"
+    away = f"{there:%z}"  # "CST" is China's, and America's
+    hours = "" if away == "+0000" else away[:3] if away.endswith("00") else f"{away[:3]}:{away[3:5]}"
+    return f"{there:%Y-%m-%d %H:%M} UTC{hours}"
 
 
 def kind_of(state: str) -> str:

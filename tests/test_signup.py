@@ -37,8 +37,9 @@ from monitor.reload import Reloader
 from monitor.roster import Roster, parse_roster
 from monitor.settings import Settings
 from monitor.signup import Fix, Liaison, Limits, Place, Signup, Signups, live_report, merged, person_hash, shown_form
+from monitor.signup_desk import JOINS, WRONG_LINKS, Surroundings
 from monitor.signup_store import Follower, SignupStore, _followers
-from monitor.signup_web import HEADERS, JOINS, WRONG_LINKS, SignupPages, Surroundings
+from monitor.signup_web import HEADERS, SignupPages
 from monitor.web import make_app, run
 
 if TYPE_CHECKING:
@@ -298,9 +299,20 @@ def test_every_language_says_everything(language):
     assert len(countries(language)) == len(countries("en"))
 
 
+SOURCES = (
+    "signup.py",
+    "signup_desk.py",
+    "signup_join.py",
+    "signup_liaison.py",
+    "signup_me.py",
+    "signup_views.py",
+    "signup_web.py",
+)
+
+
 def test_every_word_is_used_and_every_used_word_exists():
     sources = [path.read_text() for path in (files("monitor") / "templates").iterdir()]
-    sources += [(files("monitor") / name).read_text() for name in ("signup_views.py", "signup_web.py", "signup.py")]
+    sources += [(files("monitor") / name).read_text() for name in SOURCES]
     everything = "\n".join(sources)
     used = set(re.findall(r"\{\{:([a-z_]+)\}\}", everything)) | set(re.findall(r'"([a-z_]+)"', everything))
     made = {key for key in words("en") if key.startswith(("error_channel_", "ok_", "state_")) or key in ("language", "direction")}
@@ -570,6 +582,26 @@ async def test_what_discovery_found_can_be_said_not_to_count_and_nothing_else(si
     await site.post(f"/me/{token}/not-this", {"livestream": "twitch:ana_1", "broadcast": "77"})
     said = await ChannelStore(redis_client).said()
     assert {key: value.attendee for key, value in said.items()} == {("twitch:ana_1", "77"): False}
+
+
+async def test_what_was_said_of_a_broadcast_holds_on_the_page_at_once_and_one_live_is_one_entry(site, redis_client):
+    token = await site.join()
+    row = Row(platform="twitch", handle="ana_1", state="live", broadcasts=(Live(id="77", title="Test drive"),))
+    await redis_client.hset(ROWS, "twitch:ana_1", as_json(row))
+    await site.post(f"/me/{token}/live", {"link": "https://www.twitch.tv/ana_1"})
+    before = await site.get(f"/me/{token}")
+    assert (before.count(f"{token}/not-this"), "Test drive" in before) == (1, True)
+    await site.post(f"/me/{token}/not-this", {"livestream": "twitch:ana_1", "broadcast": "77"})
+    after = await site.get(f"/me/{token}")
+    assert (after.count(f"{token}/not-this"), after.count(f"{token}/this")) == (0, 1)
+    await ChannelStore(redis_client).decide("producer", "twitch:ana_1", "77", count=True)
+    assert f"{token}/not-this" in await site.get(f"/me/{token}")  # the producer's word comes first
+
+
+async def test_a_link_that_opens_nothing_says_so_under_its_own_heading(site):
+    page = await site.get(f"/me/{'a' * 43}", status=404)
+    assert f"<h1>{words('en')['error_title']}</h1>" in page
+    assert words("en")["join_title"] not in page
 
 
 async def test_nobody_speaks_for_a_channel_that_is_somebody_elses(site, redis_client):
