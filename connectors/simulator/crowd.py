@@ -50,7 +50,8 @@ def extend(channels: Sequence[SimChannel], count: int, platforms: Sequence[str] 
                 livestream=f"{platform}:{name}",
                 platform=platform,
                 handle=name,
-                native_id=str(900_000_000 + number) if platform == "twitch" else None,
+                # As a list has them that was checked: on Kick who has none is asked for one by one.
+                native_id=str(900_000_000 + number) if platform in ("twitch", "kick") else None,
                 country=like[number % len(like)].country,
                 language=like[number % len(like)].language,
             )
