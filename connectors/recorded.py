@@ -14,5 +14,10 @@ def headers_of(found: Any) -> dict[str, str]:
             pair = (pair.get("name"), pair.get("value"))  # noqa: PLW2901 — as HAR files have it
         if isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str):
             value = pair[1][0] if isinstance(pair[1], list) and pair[1] else pair[1]
-            headers.setdefault(pair[0].lower(), value if isinstance(value, str) else "")
+            headers.setdefault(_name(pair[0]), value if isinstance(value, str) else "")
     return headers
+
+
+def _name(name: str) -> str:
+    """Some servers hand headers on as variables: ``HTTP_KICK_EVENT_TYPE``."""
+    return name.lower().replace("_", "-").removeprefix("http-")

@@ -35,10 +35,12 @@ from connectors.connector import (
 from connectors.discovery import Account, Known
 from connectors.event import Follow, Gap, Gift, Message, Removed, Share, Status, Unknown
 from connectors.kick import PUBLIC_KEY, Kick, Options, api
+from connectors.kick.answers import parse_any
 from connectors.kick.channel import Ids, channel_keys, ids_of
 from connectors.kick.discover import KickChannels
+from connectors.kick.frames import parse_frame
 from connectors.kick.hooks import KickHooks, public_key
-from connectors.kick.parse import Context, parse_any, parse_frame, plain
+from connectors.kick.parse import Context, plain
 from connectors.kick.pusher import Session, closing
 from connectors.rest import Reply, client, send
 from monitor.asking import Asking

@@ -18,8 +18,9 @@ from connectors.connector import Refused, Request, Secret, Target, Tools, Watch
 from connectors.event import Gift, Message, Removed, Status
 from connectors.kick import Kick, Options
 from connectors.kick import api as kick_api
+from connectors.kick.frames import frame_events
 from connectors.kick.hooks import KickHooks
-from connectors.kick.parse import Context, frame_events
+from connectors.kick.parse import Context
 from connectors.simulator import kick_wire as wire
 from connectors.simulator.crowd import Crowd
 from connectors.simulator.faults import Faults

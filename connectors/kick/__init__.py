@@ -37,9 +37,10 @@ from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Refused, Secret
 from connectors.crew import Call, Crew
 from connectors.kick import api
+from connectors.kick.answers import parse_any
 from connectors.kick.channel import ids_of
 from connectors.kick.desk import Desk
-from connectors.kick.parse import Context, parse_any
+from connectors.kick.parse import Context
 from connectors.kick.pusher import Session, closing
 from connectors.proxy import Proxy, address_of
 
@@ -139,7 +140,7 @@ class Kick(Connector):
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
-        """A webhook's body, a webhook with its headers, or a frame of the socket; the keys of ``livestreams`` are broadcaster ids."""
+        """A webhook's body, a webhook with its headers, a frame of the socket, or an answer; the keys of ``livestreams`` are broadcaster ids."""
         return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams))
 
     async def events(self) -> AsyncGenerator[Event | Health | Mark, None]:

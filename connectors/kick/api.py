@@ -113,7 +113,7 @@ def signed(ask: Ask, token: Token) -> Ask:
 
 def read_channels(body: bytes) -> list[Channel]:
     """The channels of an answer; one that cannot be read is left out. Raises Unreadable when it is no answer at all."""
-    return [channel for row in _rows(body) if (channel := _channel(row)) is not None]
+    return [channel for row in _rows(body) if (channel := channel_of(row)) is not None]
 
 
 def subscriptions_ask(api: str = API) -> Ask:
@@ -153,7 +153,8 @@ def read_refusals(body: bytes) -> list[str]:
     ]
 
 
-def _channel(row: dict[str, Any]) -> Channel | None:
+def channel_of(row: dict[str, Any]) -> Channel | None:
+    """One row of an answer; None without its id."""
     user, slug = _user(row.get("broadcaster_user_id")), row.get("slug")
     if not user:
         return None

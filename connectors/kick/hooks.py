@@ -92,19 +92,19 @@ class KickHooks(Receiver):
         if sent is None or abs(now - sent) > timedelta(seconds=self.opts.window_seconds):
             return _no(403, "out_of_window")
         try:
-            return self._read(kind, message_id, open_body(request.body), now)
+            return self._read(kind, message_id, open_body(request.body), sent, now)
         except Unreadable as error:
             # Answered with success: Kick would send it twice more, and end the subscription of an address that goes on refusing.
             return Answer(status=200, reason=error.reason)
 
-    def _read(self, kind: str, message_id: str, body: dict[str, Any], now: datetime) -> Answer:
+    def _read(self, kind: str, message_id: str, body: dict[str, Any], sent: datetime, now: datetime) -> Answer:
         if not fits(kind, body):
             return _no(400, "type_does_not_fit")
         context = Context(now, self.tools.pseudonym, self._index())
         broadcaster = body.get("broadcaster")
         if isinstance(broadcaster, dict) and livestream_of(broadcaster, context) is None:
             return Answer(status=200, reason="not_ours")
-        events = tuple(webhook_events(kind, message_id, body, context))
+        events = tuple(webhook_events(kind, message_id, body, context, sent))
         return Answer(status=200, events=events, hints=tuple(self._hints(events, broadcaster)))
 
     def _hints(self, events: tuple[Event, ...], broadcaster: Any) -> Iterator[Hint]:

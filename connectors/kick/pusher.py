@@ -21,7 +21,8 @@ import orjson
 
 from connectors.connector import ConnectorFailure, Dropped, Health, Mark, Refused, Throttled, Unreadable
 from connectors.event import Gap
-from connectors.kick.parse import Context, frame_events, unreadable_event
+from connectors.kick.frames import frame_events
+from connectors.kick.parse import Context, unreadable_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

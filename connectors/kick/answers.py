@@ -1,0 +1,153 @@
+"""What somebody saved of Kick, told apart by what is in it: a webhook with or without its headers, a frame of the socket, an answer. Pure.
+
+While running each source is known and none of this is asked. Answers say who is live with how many viewers; the history of a chat, which kick.com's
+page asks for, holds messages as the socket sends them. An error is no event and says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from connectors.connector import Unreadable
+from connectors.event import Unknown, Viewers
+from connectors.foreign import decode, object_of
+from connectors.kick.api import channel_of
+from connectors.kick.frames import frame_events
+from connectors.kick.parse import NEEDED, digest_of, guess_type, livestream_of, object_in, status, text_of, webhook_events
+from connectors.recorded import headers_of
+from connectors.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.event import Event
+    from connectors.kick.parse import Context
+
+_QUIET: Final = (
+    "thumbnail",
+    "public_key",
+    "app_id",
+    "is_sent",
+    "email",
+    "access_token",
+    "subscription_id",
+    "profile_picture",
+    "cost",
+)
+"""Of categories, keys, subscriptions, sent messages, users, tokens, rewards: each has one of these."""
+_DEEPEST: Final = 3
+
+
+def parse_any(raw: bytes, context: Context) -> list[Event]:
+    """Raises Unreadable and nothing else."""
+    return _events_of(object_of(raw), raw, context, _DEEPEST)
+
+
+def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: int) -> list[Event]:
+    name = next((name for key in ("event", "type", "eventType", "event_type") if (name := text_of(document.get(key)))), "")
+    if "broadcaster" in document:
+        return webhook_events(_kind(document), digest_of(raw), document, context)
+    if text_of(document.get("event")) and name not in NEEDED:
+        return frame_events(document, context)
+    if _is_answer(document):
+        return _answered(document, context)
+    wrapped = next((document[key] for key in ("body", "payload", "data") if key in document), None)
+    if wrapped is None:
+        if name:
+            raise Unreadable("missing_type")
+        return webhook_events(guess_type(document), digest_of(raw), document, context)
+    inner = object_in(decode(wrapped.encode("utf-8", "surrogatepass")) if isinstance(wrapped, str) else wrapped)
+    headers = headers_of(document.get("headers"))
+    kind = headers.get("kick-event-type") or (name if name in NEEDED else "")
+    if not kind and "broadcaster" not in inner and levels:
+        return _events_of(inner, raw, context, levels - 1)
+    sent = moment(headers.get("kick-event-message-timestamp"))
+    return webhook_events(kind or _kind(inner), headers.get("kick-event-message-id") or digest_of(raw), inner, context, sent)
+
+
+def _kind(body: Mapping[str, Any]) -> str:
+    """The type of a webhook whose header is lost; one that is new is still a webhook."""
+    try:
+        return guess_type(body)
+    except Unreadable:
+        return "webhook"
+
+
+# --- answers ------------------------------------------------------------------------------------------------------------
+
+
+def _is_answer(document: Mapping[str, Any]) -> bool:
+    data = document.get("data")
+    if "headers" in document or "event" in document:
+        return False
+    if "livestream" in document and "slug" in document:  # a channel as kick.com's own page asks for it
+        return True
+    if isinstance(data, list):
+        return True
+    return ("message" in document and ("data" in document or len(document) <= 2)) or (
+        isinstance(data, dict) and "messages" in data
+    )
+
+
+def _answered(document: Mapping[str, Any], context: Context) -> list[Event]:
+    data = document.get("data")
+    if isinstance(data, dict) and isinstance(data.get("messages"), list):
+        return [event for one in data["messages"] if isinstance(one, dict) for event in _history(one, context)]
+    if "livestream" in document:
+        return _page_channel(document, context)
+    rows = data if isinstance(data, list) else [data] if isinstance(data, dict) and data else []
+    if not rows and text_of(document.get("message")).casefold() not in ("", "ok"):
+        raise Unreadable("api_error")
+    return [event for row in rows if isinstance(row, dict) for event in _row(row, context)]
+
+
+def _history(message: dict[str, Any], context: Context) -> list[Event]:
+    return frame_events({"event": "ChatMessageEvent", "data": message}, context)
+
+
+def _row(row: dict[str, Any], context: Context) -> list[Event]:
+    if "broadcaster_user_id" in row and ("stream" in row or "viewer_count" in row):
+        if "stream" not in row:  # of ``livestreams``, where each row is live
+            row = {**row, "stream": {"is_live": True, "viewer_count": row["viewer_count"], "start_time": row.get("started_at")}}
+        return _live(row, context)
+    if not row.keys().isdisjoint(_QUIET):
+        return []
+    now = context.received_at
+    return [
+        Unknown(
+            id=f"kick:answer:{digest_of(repr(sorted(row)).encode())}", platform="kick", at=now, received_at=now, name="answer"
+        )
+    ]
+
+
+def _page_channel(document: Mapping[str, Any], context: Context) -> list[Event]:
+    live = document.get("livestream")
+    live = live if isinstance(live, dict) else {}
+    stream = {
+        "is_live": bool(live) and live.get("is_live") is not False,
+        "viewer_count": live.get("viewer_count", live.get("viewers")),
+        "start_time": live.get("start_time") or live.get("created_at"),
+    }
+    return _live({"broadcaster_user_id": document.get("user_id"), "slug": document.get("slug"), "stream": stream}, context)
+
+
+def _live(row: dict[str, Any], context: Context) -> list[Event]:
+    """Who is live, under the id that the webhook of the beginning gives as well, and with how many viewers; nothing of who is not."""
+    channel = channel_of(row)
+    if channel is None:
+        raise Unreadable("missing_broadcaster")
+    livestream = livestream_of({"user_id": channel.user_id, "channel_slug": channel.slug}, context)
+    if livestream is None or not channel.live:
+        return []
+    now = context.received_at
+    began = status(
+        channel.user_id, livestream, live=True, started_at=channel.started_at, at=channel.started_at or now, context=context
+    )
+    if channel.viewers is None:
+        return [began]
+    broadcast = began.broadcast or f"{channel.user_id}:now"
+    viewers = Viewers(
+        id=f"kick:viewers:{broadcast}:{round(now.timestamp() * 1000)}", platform="kick", livestream=livestream, broadcast=broadcast, at=now,
+        received_at=now, viewers=channel.viewers,
+    )  # fmt: skip
+    return [began, viewers]
