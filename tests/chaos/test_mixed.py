@@ -114,6 +114,7 @@ async def test_control_without_dedupe_what_is_sent_twice_is_counted_twice(tmp_pa
         await asyncio.sleep(10)
         river.simulator("drop")
         await asyncio.sleep(10)
+        river.simulator("calm")  # without the defence each new connection would go on to count anew
         await river.drained()
         found = judged(river.ledger(), await river.events(), await river.totals(), river)
         figures.update(twice=found["twice"], wrong=len(found["wrong"]))
