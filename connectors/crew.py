@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from connectors.connector import Watch
 
@@ -65,6 +65,21 @@ class Crew(Generic[Said]):
         if isinstance(said, Exception):
             raise said
         return said
+
+    async def at_work(
+        self, watch: Watch, *works: Coroutine[Any, Any, None], until: Callable[[], float] = lambda: math.inf
+    ) -> AsyncGenerator[Said | Call, None]:
+        """One connection: what is said while there are targets, by these tasks and those that they start, and that the targets changed.
+
+        ``until`` is asked before each wait. Raises what ended a task; after it no task is left.
+        """
+        try:
+            for work in (self.follow(watch), *works):
+                self.start(work)
+            while watch.targets:
+                yield await self.heard(until())
+        finally:
+            await self.stop()
 
     async def stop(self) -> None:
         tasks = list(self._tasks)

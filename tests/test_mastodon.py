@@ -265,9 +265,9 @@ def test_a_wrong_address_is_said_before_anything_runs(url):
 # --- against the fake -------------------------------------------------------------------------------------------------
 
 
-def made(server, *, resume=NEW, handles=None, directory=None, **options):
+def made(server, *, resume=NEW, handles=None, directory=None, sleep=asyncio.sleep, **options):
     targets = [server.target(handle, resume) for handle in handles or server.handles]
-    tools = Tools(pseudonym=PSEUDONYM, dice=random.Random(1))
+    tools = Tools(pseudonym=PSEUDONYM, dice=random.Random(1), sleep=sleep)
     return Mastodon(dataclasses.replace(server.options(), **options), Watch(targets, directory), tools)
 
 
@@ -489,8 +489,7 @@ async def test_the_last_request_of_the_window_is_not_passed():
                 await asyncio.Event().wait()
             await asyncio.sleep(seconds)
 
-        connector = made(server, handles=["#ana", "#bo"])
-        connector.tools = dataclasses.replace(connector.tools, sleep=sleep)
+        connector = made(server, handles=["#ana", "#bo"], sleep=sleep)
         reader = asyncio.create_task(read(connector, lambda _: False))
         await server.heard("#ana")
         while not any(seconds > 60 for seconds in slept):

@@ -26,41 +26,40 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from connectors import socket
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Secret, Throttled, Unreadable
 from connectors.crew import Call, Crew
-from connectors.event import Message
 from connectors.foreign import decode
 from connectors.mastodon import timeline
-from connectors.mastodon.parse import Context, Local, parse_any, parse_frame, read_status, statuses, unreadable_event
-from connectors.mastodon.timeline import LIMIT, Instance, Tag
+from connectors.mastodon.parse import Context, Local, parse_any, parse_frame, unreadable_event
+from connectors.mastodon.people import People
+from connectors.mastodon.place import Place, Reading
 from connectors.pacing import Bucket
 from connectors.proxy import Proxy, address_of
-from connectors.rest import Ask, Reply, client, failure_of, send, until
+from connectors.rest import client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
 
     import aiohttp
 
     from connectors.connector import Tools, Watch
     from connectors.discovery import QuotaPlan
     from connectors.event import Event
+    from connectors.mastodon.timeline import Tag
 
 BY_HASHTAG: Final = "read by hashtag: what this person posts with a hashtag of the event counts as theirs"
-PRESENT: Final = timedelta(hours=1)
-"""Who posted with a hashtag so lately is there; after that the person is waited for."""
 RETRY_SECONDS: Final = 60.0
 """When a further instance that failed is tried again; a failure of the first one ends the connection."""
 MOST_HELD: Final = 2_000
 """Posts that are held to be put in order."""
-MOST_BACK: Final = 25
-"""Pages that are read back at the first start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,32 +91,6 @@ class Options:
                 raise ValueError(f'"{url}" is not the address of an instance; write it as https://mastodon.social')
 
 
-@dataclass(slots=True)
-class _Reading:
-    """One hashtag on one instance."""
-
-    position: str | None = None
-    """The highest local id read; None before the first reading."""
-    complete_at: datetime | None = None
-    """When the last reading that came to the end was begun."""
-
-
-@dataclass(slots=True)
-class _Place:
-    """One instance."""
-
-    base: str
-    host: str
-    bucket: Bucket
-    main: bool
-    about: Instance
-    asked: bool = False
-    local: Local = field(default_factory=Local)
-    tags: dict[str, _Reading] = field(default_factory=dict)
-    closed_until: datetime | None = None
-    trouble: str = ""
-
-
 class Mastodon(Connector):
     """All watched hashtags on all configured instances."""
 
@@ -132,21 +105,19 @@ class Mastodon(Connector):
         super().__init__(options, watch, tools)
         addresses = dict.fromkeys(url.rstrip("/") for url in (options.url, *options.also))
         self._places = [
-            _Place(
-                base=url, host=timeline.host_of(url), bucket=Bucket(options.requests_per_5_minutes, 300.0), main=number == 0,
-                about=timeline.read_instance(b"", url),
+            Place(
+                base=url, token=options.token if number == 0 else None, main=number == 0, tools=tools,
+                bucket=Bucket(options.requests_per_5_minutes, 300.0), answer_seconds=options.answer_seconds,
+                overlap_seconds=options.overlap_seconds, new=self._new,
             )
             for number, url in enumerate(addresses)
         ]  # fmt: skip
         self._crew: Crew[list[Event | Mark | Health]] = Crew(64)
         self._tags: dict[str, Tag] = {}
         """Livestream → hashtag."""
-        self._kept: dict[str, datetime] = {}
-        """What of it the next connection will know."""
         self._cursors: dict[str, dict[str, str]] = {}
         self._shown: dict[str, Health] = {}
-        self._people: dict[str, datetime | None] = {}
-        """Livestreams that are a person and no hashtag → when they last posted with one of the hashtags that are read."""
+        self._people = People(tools)
         self._began = tools.now()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._indexed: Mapping[str, str] = {}
@@ -176,24 +147,19 @@ class Mastodon(Connector):
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         """Until the first instance fails; see the contract."""
         async with client(proxy=self.opts.proxy) as session:
-            try:
-                for health in self._retarget():
-                    yield health
-                await self._recall_people()
-                self._crew.start(self._crew.follow(self.watch))
-                for number, place in enumerate(self._places):
-                    self._crew.start(self._read(session, place, self._hurry[number]))
-                while self.watch.targets:
-                    batch = await self._crew.heard()
+            for health in self._retarget():
+                yield health
+            await self._people.recall()
+            reading = [self._read(session, place, hurry) for place, hurry in zip(self._places, self._hurry, strict=True)]
+            async with aclosing(self._crew.at_work(self.watch, *reading)) as said:
+                async for batch in said:
                     if isinstance(batch, Call):
-                        batch = self._retarget()
+                        batch = self._retarget()  # noqa: PLW2901
                         for hurry in self._hurry:
                             hurry.set()
                         await self._subscribe()
                     for item in batch:
                         yield item
-            finally:
-                await self._crew.stop()
 
     async def try_login(self) -> list[Health]:
         """The token, the stream and the first page of each hashtag; a further instance that fails is told beside it."""
@@ -213,20 +179,20 @@ class Mastodon(Connector):
         found = {item.livestream: item for item in items if isinstance(item, Health)}
         return [health for health in found.values() if health.state != "connecting"]
 
-    async def _try(self, session: aiohttp.ClientSession, place: _Place) -> None:
-        reply = await self._send(session, place, timeline.instance_ask(place.base, self._token(place)), may_be_missing=True)
-        place.about = timeline.read_instance(reply.body, place.base)
-        if (token := self._token(place)) is not None:
-            await self._send(session, place, timeline.login_ask(place.base, token))
-            async with self._streaming(place, token):
+    async def _try(self, session: aiohttp.ClientSession, place: Place) -> None:
+        place.about = timeline.read_instance((await place.introduce(session)).body, place.base)
+        if place.token is not None:
+            await place.send(session, timeline.login_ask(place.base, place.token))
+            async with self._streaming(place, place.token):
                 pass
         for name in place.tags or ("mastodon",):
-            await self._page(session, place, name)
+            await place.page(session, name)
 
     # --- what is watched ----------------------------------------------------------------------------------------------
 
     def _retarget(self) -> list[Event | Mark | Health]:
         items: list[Event | Mark | Health] = []
+        people: list[str] = []
         hosts = {place.host for place in self._places}
         self._tags = {}
         self._cursors = {livestream: cursor for livestream, cursor in self._cursors.items() if livestream in self.watch.targets}
@@ -234,7 +200,7 @@ class Mastodon(Connector):
         for target in self.watch.targets.values():
             tag = timeline.tag_of(target.handle)
             if tag is None and timeline.person_of(target.handle):
-                self._people.setdefault(target.livestream, None)
+                people.append(target.livestream)
             elif tag is None:
                 why = "Mastodon is read by hashtag; write a person as name@instance, a hashtag as #tag or #tag@instance"
                 items += self._show(target.livestream, "refused", why)
@@ -244,11 +210,11 @@ class Mastodon(Connector):
                 self._tags[target.livestream] = tag
                 self._cursors.setdefault(target.livestream, timeline.decode_cursor(target.resume.cursor))
                 items += self._show(target.livestream, "connecting", "") if target.livestream not in self._shown else []
-        self._people = {livestream: at for livestream, at in self._people.items() if livestream in self.watch.targets}
+        self._people.watch(people)
         items += self._show_people()
         for place in self._places:
             wanted = dict.fromkeys(tag.name.casefold() for tag in self._tags.values() if tag.instance in ("", place.host))
-            place.tags = {name: place.tags.get(name) or _Reading(self._stored(name, place.host)) for name in wanted}
+            place.tags = {name: place.tags.get(name) or Reading(self._stored(name, place.host)) for name in wanted}
         return items
 
     def _stored(self, name: str, host: str) -> str | None:
@@ -262,34 +228,11 @@ class Mastodon(Connector):
                 yield livestream, tag
 
     def _show_people(self) -> list[Event | Mark | Health]:
-        """A person is not asked for: what they post with a hashtag that is read is theirs, and says that they are there."""
-        since = self.tools.now() - PRESENT
-        return [
-            item
-            for livestream, at in self._people.items()
-            for item in self._show(livestream, "live" if at is not None and at > since else "waiting", BY_HASHTAG)
-        ]
-
-    async def _recall_people(self) -> None:
-        """Who posted before this connection began is there still."""
-        for livestream in self._people:
-            kept = await self.tools.memory.get(f"mastodon:posted:{livestream}")
-            if kept is not None:
-                self._people[livestream] = self._kept[livestream] = datetime.fromisoformat(kept)
-
-    async def _keep_people(self) -> None:
-        for livestream, at in self._people.items():
-            before = self._kept.get(livestream)
-            if at is not None and (before is None or at - before > PRESENT / 10):
-                self._kept[livestream] = at
-                await self.tools.memory.put(f"mastodon:posted:{livestream}", at.isoformat())
+        return [item for livestream, state in self._people.states() for item in self._show(livestream, state, BY_HASHTAG)]
 
     def _hear(self, events: Iterable[Event]) -> list[Event | Mark | Health]:
-        """The events, and what they say of the people who wrote them."""
-        heard = [event for event in events if isinstance(event, Message) and event.livestream in self._people]
-        for event in heard:
-            self._people[str(event.livestream)] = self.tools.now()
-        return self._show_people() if heard else []
+        """What the events say of the people who wrote them."""
+        return self._show_people() if self._people.hear(events) else []
 
     def _show(self, livestream: str, state: str, reason: str) -> list[Event | Mark | Health]:
         health = Health(livestream=livestream, state=state, reason=reason)
@@ -300,7 +243,7 @@ class Mastodon(Connector):
 
     # --- the tasks ----------------------------------------------------------------------------------------------------
 
-    async def _read(self, session: aiohttp.ClientSession, place: _Place, hurry: asyncio.Event) -> None:
+    async def _read(self, session: aiohttp.ClientSession, place: Place, hurry: asyncio.Event) -> None:
         """One instance: who it is, its stream where we have a token, then its timelines for ever."""
         while True:
             hurry.clear()
@@ -331,24 +274,31 @@ class Mastodon(Connector):
             hurrying.cancel()
             await asyncio.gather(sleeping, hurrying, return_exceptions=True)
 
-    async def _round(self, session: aiohttp.ClientSession, place: _Place) -> None:
+    async def _round(self, session: aiohttp.ClientSession, place: Place) -> None:
         if not place.asked:
-            reply = await self._send(session, place, timeline.instance_ask(place.base, self._token(place)), may_be_missing=True)
+            reply = await place.introduce(session)
             if reply.status < 300 and reply.headers.get("content-type", "").startswith("application/json"):
                 decode(reply.body)  # of half an answer its people would be taken for those of another instance
             place.about, place.asked = timeline.read_instance(reply.body, place.base), True
-            if place.main and self.opts.token:
-                self._crew.start(self._listen(place, self.opts.token))
+            if place.token is not None:
+                self._crew.start(self._listen(place, place.token))
         found: list[Event] = []
         marks: list[Mark] = []
         try:
             for name in tuple(place.tags):
-                if name in place.tags:
-                    await self._catch_up(session, place, name, place.tags[name], found)
-                    marks += self._marks(place, name)
+                if name not in place.tags:
+                    continue
+                reading, begun, covered = place.tags[name], self.tools.now(), self._covered(name, place.host)
+                async with aclosing(place.catch_up(session, name, lambda: self._context(place), covered)) as pages:
+                    async for fresh in pages:
+                        found += fresh
+                        if len(found) >= MOST_HELD:
+                            await self._hand_on(found, [])
+                reading.complete_at = begun
+                marks += self._marks(place, name)
         finally:  # after a failure too: what is known as seen must have been handed on
             await self._hand_on(found, marks)
-            await self._keep_people()
+            await self._people.keep()
 
     async def _hand_on(self, found: list[Event], marks: list[Mark]) -> None:
         """Hashtags are read one after the other, but what was written first comes first."""
@@ -356,7 +306,7 @@ class Mastodon(Connector):
             await self._crew.say([*sorted(found, key=lambda event: event.at), *marks, *self._hear(found)])
         found.clear()
 
-    def _troubled(self, place: _Place, reason: str) -> list[Event | Mark | Health]:
+    def _troubled(self, place: Place, reason: str) -> list[Event | Mark | Health]:
         """The state of the hashtags that this instance is read for."""
         place.trouble = reason
         items: list[Event | Mark | Health] = []
@@ -369,7 +319,7 @@ class Mastodon(Connector):
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 
-    def _streaming(self, place: _Place, token: Secret) -> AbstractAsyncContextManager[socket.ClientConnection]:
+    def _streaming(self, place: Place, token: Secret) -> AbstractAsyncContextManager[socket.ClientConnection]:
         return socket.connect(
             f"{place.about.streaming.rstrip('/')}/api/v1/streaming",
             now=self.tools.now,
@@ -379,7 +329,7 @@ class Mastodon(Connector):
             proxy=address_of(self.opts.proxy),
         )
 
-    async def _listen(self, place: _Place, token: Secret) -> None:
+    async def _listen(self, place: Place, token: Secret) -> None:
         async with self._streaming(place, token) as stream:
             self._stream = stream
             await self._subscribe()
@@ -389,7 +339,7 @@ class Mastodon(Connector):
                 else:
                     await self._crew.say(self._said(frame, place))
 
-    async def _let_go(self, place: _Place) -> None:
+    async def _let_go(self, place: Place) -> None:
         """What the stream said during the first reading comes after it: older things first, and no deletion before its post."""
         while self._held:
             await self._crew.say(self._said(self._held.popleft(), place))
@@ -404,111 +354,39 @@ class Mastodon(Connector):
         self._subscribed = wanted
         await socket.send(self._stream, frames)
 
-    def _said(self, frame: bytes, place: _Place) -> list[Event | Mark | Health]:
+    def _said(self, frame: bytes, place: Place) -> list[Event | Mark | Health]:
         try:
-            events = list(self._new(parse_frame(frame, self._context(place))))
+            events = self._new(parse_frame(frame, self._context(place)))
             return [*events, *self._hear(events)]
         except Unreadable as error:
             return [unreadable_event(error.reason, frame, self.tools.now())]
 
-    # --- the timelines ------------------------------------------------------------------------------------------------
+    # --- what was read --------------------------------------------------------------------------------------------------
 
-    async def _catch_up(
-        self, session: aiohttp.ClientSession, place: _Place, name: str, reading: _Reading, found: list[Event]
-    ) -> None:
-        """Everything above where we stand, page by page."""
-        begun = self.tools.now()
-        if reading.position is None:
-            await self._begin(session, place, name, reading, found)
-        else:
-            page = timeline.look_back(reading.position, self.opts.overlap_seconds)
-            while True:
-                rows, reply = await self._page(session, place, name, min_id=page)
-                fresh = list(self._events(rows, place))
-                found += fresh
-                if len(found) >= MOST_HELD:
-                    await self._hand_on(found, [])
-                following = timeline.above(rows, reply.headers)
-                if following is None or timeline.order(following) <= timeline.order(page):
-                    break
-                page = following
-                reading.position = max(reading.position, page, key=timeline.order)
-                if len(rows) < LIMIT and not fresh:
-                    break  # a short page that brought something may have been cut by a filter: the next one tells
-        reading.complete_at = begun
+    def _covered(self, name: str, host: str) -> datetime:
+        """From when on the first reading of a hashtag is wanted."""
+        wanting = (self.watch.targets.get(livestream) for livestream, _ in self._wanting(name, host))
+        since = [target.resume.covered_until for target in wanting if target is not None]
+        return min((one for one in since if one is not None), default=self._began)
 
-    async def _begin(
-        self, session: aiohttp.ClientSession, place: _Place, name: str, reading: _Reading, found: list[Event]
-    ) -> None:
-        """The first reading: from where the livestream is covered, and of what is older only the ids, so that deletions are understood."""
-        since = [
-            self.watch.targets[one].resume.covered_until
-            for one, _ in self._wanting(name, place.host)
-            if one in self.watch.targets
-        ]
-        covered = min((one for one in since if one is not None), default=self._began)
-        context = self._context(place)
-        page: dict[str, str] = {}
-        position = "0"
-        for _ in range(MOST_BACK):
-            rows, reply = await self._page(session, place, name, **page)
-            position = max([position, *timeline.ids(rows)], key=timeline.order)
-            events = [event for row in rows for event in read_status(row, context)]
-            newer = [event for event in events if event.at >= covered and isinstance(event, Message)]
-            found += self._new(newer)
-            older = timeline.below(rows, reply.headers)
-            if not newer or len(newer) < len(events) or older is None or older == page.get("max_id"):
-                break
-            page = {"max_id": older}
-        reading.position = position
-
-    def _token(self, place: _Place) -> Secret | None:
-        """Only the first instance is told the token: it is that instance's."""
-        return self.opts.token if place.main else None
-
-    async def _page(self, session: aiohttp.ClientSession, place: _Place, name: str, **page: str) -> tuple[list[Any], Reply]:
-        ask = timeline.timeline_ask(place.base, name, self._token(place), **page)
-        reply = await self._send(session, place, ask)
-        return statuses(reply.body), reply
-
-    async def _send(self, session: aiohttp.ClientSession, place: _Place, ask: Ask, *, may_be_missing: bool = False) -> Reply:
-        loop = asyncio.get_running_loop()
-        while wait := place.bucket.take(loop.time()):
-            await self.tools.sleep(wait)
-        if place.closed_until is not None and (wait := (place.closed_until - self.tools.now()).total_seconds()) > 0:
-            await self.tools.sleep(wait)
-        place.closed_until = None
-        reply = await send(session, ask, within_seconds=self.opts.answer_seconds)
-        if reply.headers.get("x-ratelimit-remaining") == "0" and reply.status < 300:
-            place.closed_until = until(
-                {name: value for name, value in reply.headers.items() if name != "retry-after"}, self.tools.now()
-            )
-        if 200 <= reply.status < 300 or (may_be_missing and reply.status in {404, 405, 410}):
-            return reply
-        key = "the token" if place.main and self.opts.token else "requests without a token"
-        raise failure_of(reply, self.tools.now(), who=place.host, key=key)
-
-    def _events(self, rows: list[Any], place: _Place) -> Iterator[Event]:
-        context = self._context(place)
-        for row in reversed(rows):
-            yield from self._new(read_status(row, context))
-
-    def _new(self, events: Iterable[Event]) -> Iterator[Event]:
+    def _new(self, events: Iterable[Event]) -> list[Event]:
         """What was not handed on already, by another way or from another instance."""
+        fresh = []
         for event in events:
             if event.id not in self._seen:
                 self._seen[event.id] = None
                 if len(self._seen) > 50_000:
                     self._seen.popitem(last=False)
-                yield event
+                fresh.append(event)
+        return fresh
 
-    def _context(self, place: _Place) -> Context:
+    def _context(self, place: Place) -> Context:
         if self._indexed is not self.watch.directory:
             self._indexed = self.watch.directory
             self._authors = {name.lstrip("@").casefold(): livestream for name, livestream in self._indexed.items()}
         return Context(self.tools.now(), self.tools.pseudonym, self._authors, place.about.domain, place.local)
 
-    def _marks(self, place: _Place, name: str) -> Iterator[Mark]:
+    def _marks(self, place: Place, name: str) -> Iterator[Mark]:
         """How far each hashtag was read on its instances; a time only when all of them came to their end."""
         for livestream, tag in self._wanting(name, place.host):
             readings = {one.host: one.tags[name] for one in self._places if name in one.tags and tag.instance in ("", one.host)}
