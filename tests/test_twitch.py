@@ -211,7 +211,7 @@ def test_connection_lines_are_no_events_and_others_are_unknown():
         ("@id=1 PRIVMSG #ana :x", "missing_author"),
         ("@tmi-sent-ts=soon :a!a@a PRIVMSG #ana :x", "bad_time"),
         ("@tmi-sent-ts=999999999999999 :a!a@a PRIVMSG #ana :x", "bad_time"),
-        ("@tmi-sent-ts=-1 :a!a@a PRIVMSG #ana :x", "bad_time"),
+        ("@tmi-sent-ts=-soon :a!a@a PRIVMSG #ana :x", "bad_time"),
         ("@time=2026-13-01T00:00:00Z :a!a@a PRIVMSG #ana :x", "bad_time"),
         ("@time=2026-10-01T00:00:00 :a!a@a PRIVMSG #ana :x", "bad_time"),
         ("@time=0001-01-01T00:00:00+14:00 :a!a@a PRIVMSG #ana :x", "bad_time"),

@@ -117,6 +117,12 @@ def test_what_we_said_ourselves_and_what_keeps_the_connection_is_no_event(parse)
     assert parse(said + ":tmi.twitch.tv 353 justinfan1 = #ana :zoe bo") == ([], [])
 
 
+@pytest.mark.parametrize("mark", ["\x01", "\\x01", "\\u0001", "\\001"])
+def test_what_was_said_with_me_is_without_its_wrapping_however_a_log_writes_it(parse, mark):
+    [event], _ = parse(f":zoe!zoe@zoe.tmi.twitch.tv PRIVMSG #ana :{mark}ACTION waves{mark}")
+    assert event["text"] == "waves"
+
+
 def test_words_of_a_log_are_unreadable_and_no_kind_of_twitch(parse):
     events, complaints = parse("connected to the server\n12:00 joined\n<ana> hi")
     assert events == []
@@ -162,6 +168,13 @@ def test_without_tags_a_timeout_is_of_whoever_wrote_under_that_login(parse):
     (message, removed), _ = parse(":zoe!zoe@zoe.tmi.twitch.tv PRIVMSG #ana :hi\n:tmi.twitch.tv CLEARCHAT #ana :zoe")
     assert removed["target_author"] == message["author"]
     assert "zoe" not in removed["id"]
+
+
+def test_a_deletion_with_the_time_of_nothing_is_a_deletion_now(parse):
+    [event], complaints = parse(
+        "@login=zoe;room-id=;target-msg-id=aa11;tmi-sent-ts=-62135596800000 :tmi.twitch.tv CLEARMSG #ana :x"
+    )
+    assert (event["kind"], event["target"], event["at"], complaints) == ("removed", "twitch:aa11", event["received_at"], [])
 
 
 # --- EventSub -----------------------------------------------------------------------------------------------------------
@@ -303,7 +316,15 @@ def test_a_challenge_and_a_revocation_are_told_by_their_header(parse):
         "headers": {"twitch-eventsub-message-type": ["revocation"]},
         "body": {"subscription": {"type": "channel.follow", "status": "user_removed"}},
     }
-    assert parse(lines(challenge, revoked)) == ([], [])
+    without = {
+        "subscription": {"type": "channel.follow", "status": "authorization_revoked", "condition": {"broadcaster_user_id": "7"}}
+    }
+    assert parse(lines(challenge, revoked, without)) == ([], [])
+
+
+def test_a_broadcast_began_when_twitch_says_it_did(parse):
+    [event], _ = parse(lines(pushed("stream.online", {"id": "9001", "type": "live", "started_at": "2026-10-16T11:58:00Z"})))
+    assert (event["state"], event["at"]) == ("live", "2026-10-16T11:58:00Z")
 
 
 # --- Helix --------------------------------------------------------------------------------------------------------------

@@ -95,6 +95,9 @@ def _notice_in(document: dict[str, Any], now: datetime) -> Notice:
             raise Unreadable("missing_kind")
         if "challenge" in document:
             return notice("challenge", "", now, document)
+        status = text_in(dict_in(document, "subscription"), "status")
+        if document.keys().isdisjoint(("event", "events")) and status not in ("", "enabled"):
+            return notice("revocation", "", now, document)
         return notice("notification", "", now, document)
     payload = document.get("payload")
     stamp = metadata.get("message_timestamp")
@@ -137,10 +140,11 @@ def parse_document(document: dict[str, Any], context: Context) -> list[Event]:
     if livestream is None:
         return []
     state = "live" if hint.what == "began" else "offline"
-    native = hint.broadcast or f"{hint.native_id}@{found.at.isoformat()}"
+    at = min(moment(event_in(found).get("started_at")) or found.at, found.at)
+    native = hint.broadcast or f"{hint.native_id}@{at.isoformat()}"
     return [
         Status(
-            id=f"twitch:status:{native}:{state}", platform="twitch", livestream=livestream, broadcast=hint.broadcast, at=found.at,
+            id=f"twitch:status:{native}:{state}", platform="twitch", livestream=livestream, broadcast=hint.broadcast, at=at,
             received_at=context.received_at, state="live" if state == "live" else "offline",
         )
     ]  # fmt: skip

@@ -13,12 +13,14 @@ _BEGINS = re.compile(r"[@:]|[A-Z]{3,20}(?: |$)|[0-9]{3} ")
 _LITERAL = re.compile(r"""\[\s*["'{]|b?["'{]""")
 """Something else in quotes or brackets as a whole, which is looked into by whoever knows them."""
 _ESCAPE = re.compile(r"""\\(x[0-9a-fA-F]{2}|[\\nrt"'])""")
+_CONTROL = re.compile(r"\\(?:x01|u0001|001)(?=ACTION |$)")
+"""How logs write the character around ``/me``."""
 _QUOTES: Final = "\"'`"
 
 
 def line_in(text: str) -> str:
     """The line without what a log wrote around it; a line that is bare, or is none, as it is."""
-    text = text.lstrip(" \t").rstrip("\r")
+    text = _CONTROL.sub("\x01", text.lstrip(" \t").rstrip("\r"))
     if _BEGINS.match(text) or _LITERAL.match(text):
         return text
     found = _LINE.search(text) or _BARE.search(text)

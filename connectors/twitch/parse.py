@@ -374,6 +374,8 @@ def _made_id(line: Line, at: datetime) -> str:
 
 def _time(tags: dict[str, str], context: Context) -> datetime:
     if stamp := tags.get("tmi-sent-ts") or tags.get("rm-received-ts"):
+        if stamp[:1] == "-" and stamp[1:].isascii() and stamp[1:].isdigit():
+            return context.received_at  # deletions were seen with what their server makes of no time at all
         if not (stamp.isascii() and stamp.isdigit()) or len(stamp) > 14:
             raise Unreadable("bad_time")
         return from_milliseconds(int(stamp))
