@@ -6,6 +6,7 @@ something is not searched for pieces that happen to be readable.
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import re
@@ -37,6 +38,9 @@ _OF_RECORDS: Final = _ABOUT.union(_CARRIERS, ("type", "platform", "source", "n",
 _DEEPEST: Final = 4
 _TRIES: Final = 64
 _literal = re.compile(r"""b?(["'])(.*)\1""", re.DOTALL)
+_printed = re.compile(rb"(?:^|(?<=[ =:(]))(?:\[\s*)?\{'\w")
+"""Where a document begins that Python printed."""
+_LONGEST_PRINTED: Final = 1024 * 1024
 _feed = re.compile(rb"<(\?xml|feed)\b")
 _escaped = re.compile(r"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
@@ -201,7 +205,15 @@ def _end(text: bytes, begin: int) -> int | None:
 
 
 def _in_python(text: bytes) -> list[bytes]:
-    r"""The bytes that Python wrote as ``b'…\r\n'``, or a text that it wrote in quotes."""
+    r"""The bytes that Python wrote as ``b'…\r\n'``, a text that it wrote in quotes, or a document as ``{'id': None}``, also behind a log's words."""
+    printed = _printed.search(text)
+    if printed is not None and len(text) <= _LONGEST_PRINTED:
+        end = max(text.rfind(b"}"), text.rfind(b"]")) + 1
+        try:
+            written = _written(ast.literal_eval(text[printed.start() : end].decode()))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return []
+        return [written] if written is not None else []
     if text[:1] not in (b"b", b"'"):
         return []
     found = _literal.fullmatch(text.decode("utf-8", "replace"))

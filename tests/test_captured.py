@@ -126,6 +126,8 @@ UPDATE = {
         b"< " + json.dumps(UPDATE).encode(),
         repr(json.dumps(UPDATE, ensure_ascii=False).encode()).encode(),
         repr(json.dumps(UPDATE, ensure_ascii=False) + "\r\n").encode(),
+        repr({"ok": True, "none": None, "result": [UPDATE]}).encode(),
+        f"2026-11-20 12:00:00 DEBUG update={UPDATE!r}".encode(),
         json.dumps({"ts": 1795151369.5, "logger": "hooks", "msg": json.dumps(UPDATE)}).encode(),
         json.dumps({"received_at": "2026-11-20T12:00:00Z", "payload": UPDATE}).encode(),
         json.dumps({"headers": {"Host": "x"}, "body": json.dumps(UPDATE)}).encode(),
@@ -142,7 +144,7 @@ UPDATE = {
     ],
     ids=[
         "line", "pretty", "crlf", "bom", "utf-16", "list", "pretty list", "answer", "sse", "quoted", "bare message", "gzip", "gzip cut off",
-        "log", "log with brackets", "log over several lines", "arrow", "python bytes", "python text", "log as json", "record", "record of texts",
+        "log", "log with brackets", "log over several lines", "arrow", "python bytes", "python text", "python document", "log of it", "log as json", "record", "record of texts",
         "records", "record of a request", "request", "request in crlf", "header lines", "answer with its header", "har answer",
         "har in base64", "har request", "har websocket",
     ],
@@ -186,6 +188,11 @@ def test_a_feed_that_was_cut_off_does_not_take_what_follows_with_it():
 def test_what_was_cut_off_or_is_broken_is_not_searched_for_its_whole_pieces(prefix):
     for broken in ('{"text": "a", "parent": {"text": "b"}', '{"a": {"text": "b"}, "c": x}', '{"a": "x, "parent": {"text": "b"}}'):
         assert cut(prefix + broken)[0].parts() == []
+
+
+@pytest.mark.parametrize("text", ["{'a': open('x')}", "{'a': " + "[" * 5000, "{'a': {1, 2}}", "{'a'", "log {'a': b'x'}"])
+def test_what_python_printed_and_is_no_document_is_nothing(text):
+    assert cut(text)[0].parts() == []
 
 
 def test_a_document_that_lacks_something_is_not_searched_for_readable_pieces():
