@@ -36,8 +36,10 @@ from connectors.connector import (
 )
 from connectors.event import Gap, Gift, Join, Message, Reaction, Removed, Status, Unknown
 from connectors.rest import Reply
-from connectors.telegram import Options, Telegram, failure
-from connectors.telegram.parse import Context, Written, update_events
+from connectors.telegram import Options, Telegram
+from connectors.telegram.asking import failure
+from connectors.telegram.fields import Context, Written
+from connectors.telegram.parse import update_events
 from connectors.telegram.totals import MOST, Totals
 
 CAPTURES = Path(__file__).parent / "captures" / "telegram"

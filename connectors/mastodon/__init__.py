@@ -321,13 +321,10 @@ class Mastodon(Connector):
 
     def _streaming(self, place: Place, token: Secret) -> AbstractAsyncContextManager[socket.ClientConnection]:
         return socket.connect(
-            f"{place.about.streaming.rstrip('/')}/api/v1/streaming",
-            now=self.tools.now,
-            open_seconds=self.opts.answer_seconds,
-            ping_seconds=self.opts.ping_seconds,
-            headers={"Authorization": f"Bearer {token.reveal()}"},
+            f"{place.about.streaming.rstrip('/')}/api/v1/streaming", now=self.tools.now, open_seconds=self.opts.answer_seconds,
+            ping_seconds=self.opts.ping_seconds, headers={"Authorization": f"Bearer {token.reveal()}"},
             proxy=address_of(self.opts.proxy),
-        )
+        )  # fmt: skip
 
     async def _listen(self, place: Place, token: Secret) -> None:
         async with self._streaming(place, token) as stream:

@@ -23,39 +23,30 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import quote
 
-import orjson
-
-from connectors.connector import (
-    Connector,
-    ConnectorFailure,
-    Dropped,
-    Health,
-    Mark,
-    Refused,
-    Secret,
-    Throttled,
-    Unreadable,
-)
+from connectors.connector import Connector, Dropped, Health, Mark, Refused, Secret, Throttled, Unreadable
 from connectors.crew import Call, Crew
 from connectors.digests import content_of
 from connectors.event import Gap, Unknown
 from connectors.foreign import object_of
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
-from connectors.rest import Ask, Reply, client, failure_of, send
+from connectors.rest import client, send
+from connectors.telegram import asking
+from connectors.telegram.asking import WEBHOOK, health_of, is_id, names_of, result_object
+from connectors.telegram.fields import Context, Written
 from connectors.telegram.parse import (
     WANTED,
-    Context,
-    Written,
     chat_of,
     is_private,
     livestream_of,
+    parse_any,
+    read_update,
+    result_of,
     unreadable_event,
-    update_events,
 )
 from connectors.telegram.totals import Totals
 
@@ -74,12 +65,6 @@ SLACK: Final = timedelta(seconds=5)
 """What is dated so long before an answer that was not full has been told."""
 MOST: Final = 100
 """Updates in one answer."""
-PRIVATE: Final = (
-    "the bot's privacy mode is on: make it an administrator, or switch it off (@BotFather, /setprivacy) and add the bot anew"
-)
-WEBHOOK: Final = (
-    "this bot has a webhook, so it cannot be read here; delete the webhook (deleteWebhook), or make a bot for this monitor alone"
-)
 _update_id = re.compile(rb'"update_id"\s*:\s*(\d{1,18})')
 
 
@@ -141,28 +126,25 @@ class Telegram(Connector):
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """One update, or an answer of getUpdates; of several updates an unreadable one becomes Unknown."""
-        return _parse(raw, Context(tools.now(), tools.pseudonym, livestreams, {}, Written(), is_capture=True))
+        return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, {}, Written(), is_capture=True))
 
     @classmethod
     def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
         """Totals rise from one update to the next, and a ban takes back what came before it."""
         totals: dict[str, Totals] = {}
         written = Written()
-        return lambda raw: _parse(raw, Context(tools.now(), tools.pseudonym, None, totals, written, is_capture=True))
+        return lambda raw: parse_any(raw, Context(tools.now(), tools.pseudonym, None, totals, written, is_capture=True))
 
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         """Until the poll fails; see the contract."""
         if self.opts.token is None:
             raise Refused("Telegram needs a bot's token; @BotFather gives one")
         async with client(proxy=self.opts.proxy) as session:
-            try:
-                self._retarget()
-                for gap in self._gaps():
-                    yield gap
-                for work in (self._poll(session), self._check(session), self._crew.follow(self.watch)):
-                    self._crew.start(work)
-                while self.watch.targets:
-                    batch = await self._crew.heard()
+            self._retarget()
+            for gap in self._gaps():
+                yield gap
+            async with aclosing(self._crew.at_work(self.watch, self._poll(session), self._check(session))) as said:
+                async for batch in said:
                     if isinstance(batch, Call):
                         self._retarget()
                         self._new_targets.set()
@@ -170,16 +152,14 @@ class Telegram(Connector):
                     for item in batch.items:
                         yield item
                     batch.taken.set()
-            finally:
-                await self._crew.stop()
 
     async def try_login(self) -> list[Health]:
         """Without asking for updates: whoever reads this bot now would be thrown out."""
         if self.opts.token is None:
             raise Refused("Telegram needs a bot's token; @BotFather gives one")
         async with client(proxy=self.opts.proxy) as session:
-            me = _result_object(await self._ask(session, "getMe", {}))
-            if _result_object(await self._ask(session, "getWebhookInfo", {})).get("url"):
+            me = result_object(await self._ask(session, "getMe", {}))
+            if result_object(await self._ask(session, "getWebhookInfo", {})).get("url"):
                 raise Refused(WEBHOOK)
             found = []
             for target in self.watch.targets.values():
@@ -191,7 +171,7 @@ class Telegram(Connector):
 
     def _retarget(self) -> None:
         """Only targets are read, never the rest of the roster: who did not consent is in the directory too."""
-        found = [(name, target.livestream) for target in self.watch.targets.values() for name in _names(target)]
+        found = [(name, target.livestream) for target in self.watch.targets.values() for name in names_of(target)]
         ours = {livestream for _, livestream in found}
         self._livestreams = {new: old for new, old in self._moved.items() if old in ours} | dict(found)
         self._strangers -= self._livestreams.keys()
@@ -245,7 +225,7 @@ class Telegram(Connector):
 
     async def _check(self, session: aiohttp.ClientSession) -> None:
         """Whether the bot exists and is in the chats that it is to read."""
-        me = _result_object(await self._ask(session, "getMe", {}))
+        me = result_object(await self._ask(session, "getMe", {}))
         checked: set[str] = set()
         while True:
             self._new_targets.clear()
@@ -259,14 +239,14 @@ class Telegram(Connector):
 
     async def _state(self, session: aiohttp.ClientSession, target: Target, me: Mapping[str, Any]) -> Health:
         chat = target.native_id or target.handle
-        wanted = {"chat_id": chat if _is_id(chat) else "@" + chat.removeprefix("@"), "user_id": me.get("id")}
+        wanted = {"chat_id": chat if is_id(chat) else "@" + chat.removeprefix("@"), "user_id": me.get("id")}
         while True:
             try:
-                found = _result_object(await self._ask(session, "getChatMember", wanted, may_be_missing=True))
+                found = result_object(await self._ask(session, "getChatMember", wanted, may_be_missing=True))
             except Throttled as throttled:
                 await self.tools.sleep(max(1.0, (throttled.until - self.tools.now()).total_seconds()))
             else:
-                return _health(target.livestream, found.get("status"), private=me.get("can_read_all_group_messages") is False)
+                return health_of(target.livestream, found.get("status"), private=me.get("can_read_all_group_messages") is False)
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -280,19 +260,18 @@ class Telegram(Connector):
         may_be_missing: bool = False,
     ) -> bytes:
         assert self.opts.token is not None
-        url = f"{self.opts.url.rstrip('/')}/bot{quote(self.opts.token.reveal(), safe=':')}/{method}"
-        ask = Ask(method="POST", url=url, headers={"content-type": "application/json"}, body=orjson.dumps(wanted))
+        ask = asking.ask(self.opts.url, self.opts.token, method, wanted)
         reply = await send(session, ask, within_seconds=held_seconds + self.opts.answer_seconds)
         if 200 <= reply.status < 300:
             return reply.body
         if may_be_missing and reply.status in {400, 403}:
             return b'{"ok":false}'
-        raise failure(reply, self.tools.now())
+        raise asking.failure(reply, self.tools.now())
 
     def _updates(self, raw: bytes) -> list[Any] | None:
         """The updates of an answer. One that makes the whole answer unreadable is asked for alone, and then passed over."""
         try:
-            return _result(object_of(raw))
+            return result_of(object_of(raw))
         except Unreadable:
             if self._limit > 1:
                 self._limit = 1
@@ -317,7 +296,7 @@ class Telegram(Connector):
         if chat is not None and livestream_of(chat, self._livestreams) is None:
             return list(self._stranger(update, chat[0]))
         context = Context(now, self.tools.pseudonym, self._livestreams, self._totals, self._written)
-        return [*self._about_us(update, chat), *_read(update, context)]
+        return [*self._about_us(update, chat), *read_update(update, context)]
 
     def _stranger(self, update: Mapping[str, Any], chat: str) -> Iterator[Unknown]:
         """A chat that is not in the roster is named once, without its id; a private one not at all."""
@@ -360,83 +339,3 @@ class Telegram(Connector):
         for chat, totals in self._totals.items():
             if totals.changed:
                 await self.tools.memory.put(f"telegram:reactions:{chat}", totals.stored())
-
-
-def failure(reply: Reply, now: datetime) -> ConnectorFailure:
-    """What Telegram's refusal means; its own words are not shown, because they may repeat what was sent."""
-    description = b""
-    seconds: Any = None
-    try:
-        document = object_of(reply.body)
-    except Unreadable:
-        document = {}
-    if isinstance(document.get("description"), str):
-        description = document["description"].casefold().encode()
-    if isinstance(document.get("parameters"), dict):
-        seconds = document["parameters"].get("retry_after")
-    if reply.status == 409 and b"webhook" in description:
-        return Refused(WEBHOOK)
-    if reply.status == 409:
-        return Refused("another program reads this bot; stop it, or make a bot for this monitor alone (@BotFather, /newbot)")
-    if reply.status == 429 and isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 1e6:
-        return Throttled("Telegram asks us to slow down (429)", now + timedelta(seconds=seconds))
-    if reply.status in {401, 404}:  # 404: what stands there is not even shaped like a token
-        return Refused("Telegram does not accept the token; copy it anew from @BotFather")
-    return failure_of(reply, now, who="Telegram", key="the token")
-
-
-def _health(livestream: str, status: Any, *, private: bool) -> Health:
-    """What the bot is in a chat."""
-    if status in {"administrator", "creator"}:
-        return Health(livestream=livestream, state="live")
-    if status in {"member", "restricted"}:
-        return Health(livestream=livestream, state="live", reason=PRIVATE if private else "")
-    reason = "the bot is not in this chat, or there is none: add the bot to the group, and the group's id to the roster"
-    return Health(livestream=livestream, state="refused", reason=reason)
-
-
-def _read(update: Any, context: Context) -> list[Event]:
-    try:
-        if not isinstance(update, dict):
-            raise Unreadable("not_an_object")  # noqa: TRY301
-        return update_events(update, context)
-    except Unreadable as error:
-        return [unreadable_event(error.reason, content_of(update), context.received_at)]
-
-
-def _parse(raw: bytes, context: Context) -> list[Event]:
-    document = object_of(raw)
-    if "result" not in document:
-        return update_events(document, context)
-    events: dict[str, Event] = {}
-    for update in _result(document):
-        for event in _read(update, context):
-            events.setdefault(event.id, event)
-    return list(events.values())
-
-
-def _result(document: Mapping[str, Any]) -> list[Any]:
-    result = document.get("result")
-    if isinstance(result, dict) and "message_id" in result:  # what sending a message answers
-        return [result]
-    if not isinstance(result, list):
-        raise Unreadable("missing_update")
-    return result
-
-
-def _result_object(raw: bytes) -> dict[str, Any]:
-    try:
-        result = object_of(raw).get("result")
-    except Unreadable:
-        return {}
-    return result if isinstance(result, dict) else {}
-
-
-def _names(target: Target) -> Iterator[str]:
-    for name in (target.native_id, target.handle):
-        if name:
-            yield name if _is_id(name) else name.removeprefix("@").casefold()
-
-
-def _is_id(name: str) -> bool:
-    return name.removeprefix("-").isascii() and name.removeprefix("-").isdigit()
