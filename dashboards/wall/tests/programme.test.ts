@@ -48,10 +48,10 @@ describe("sessions side by side", () => {
   });
 
   test("a time of another day than today's has its day before it, and the day begins at day_start", () => {
-    const { date, minute } = zone("Asia/Shanghai");
+    const shanghai = zone("Asia/Shanghai");
     const first = Date.parse("2026-11-18T11:00:00Z");
-    const day = (at: number): number => dayNumber(at, first, "04:00", date);
-    const when = (at: string, now: string): string => dayAndTime(Date.parse(at), Date.parse(now), day, minute, (n) => `Day ${n}`);
+    const day = (at: number): number => dayNumber(at, first, "04:00", shanghai);
+    const when = (at: string, now: string): string => dayAndTime(Date.parse(at), Date.parse(now), day, shanghai.minute, (n) => `Day ${n}`);
     expect(when("2026-11-20T11:00:00Z", "2026-11-20T10:00:00Z")).toBe("19:00");
     expect(when("2026-11-22T11:00:00Z", "2026-11-20T10:00:00Z")).toBe("Day 5 19:00");
     expect(when("2026-11-20T19:30:00Z", "2026-11-20T10:00:00Z")).toBe("03:30"); // still the same night
@@ -92,11 +92,19 @@ describe("sessions side by side", () => {
 });
 
 test("a day of the event begins at day_start on its own clock", () => {
-  const { date } = zone("Asia/Shanghai");
+  const shanghai = zone("Asia/Shanghai");
   const first = Date.parse("2026-11-18T11:30:00Z");
-  const number = (iso: string): number => dayNumber(Date.parse(iso), first, "04:00", date);
+  const number = (iso: string): number => dayNumber(Date.parse(iso), first, "04:00", shanghai);
   expect(number("2026-11-18T19:59:00Z")).toBe(1); // 03:59 of the 19th in Shanghai
   expect(number("2026-11-18T20:00:00Z")).toBe(2);
   expect(number("2026-11-17T12:00:00Z")).toBe(0);
-  expect(dayNumber(first, first, undefined, date)).toBe(1);
+  expect(dayNumber(first, first, undefined, shanghai)).toBe(1);
+});
+
+test("when the clocks change, a day of the event still begins at what they show", () => {
+  const berlin = zone("Europe/Berlin");
+  const first = Date.parse("2026-03-28T12:00:00Z");
+  const number = (iso: string): number => dayNumber(Date.parse(iso), first, "04:00", berlin);
+  expect([number("2026-03-29T01:59:00Z"), number("2026-03-29T02:00:00Z")]).toEqual([1, 2]); // 03:59 and 04:00, three hours after midnight
+  expect([number("2026-10-25T02:59:00Z"), number("2026-10-25T03:00:00Z")]).toEqual([211, 212]); // five hours after midnight
 });

@@ -1,7 +1,7 @@
 // The sessions side by side: which ones, where each stands, and its curve from its own start on a scale that all share.
 
 import type { Session, State } from "./state";
-import { instant } from "./time";
+import { instant, type Zone } from "./time";
 import type { Point } from "./trend";
 
 /** Four by two. */
@@ -113,9 +113,8 @@ export function firstStart(sessions: State["sessions"]): number {
 }
 
 /** The event's day of a moment, counted from that of the first session: 1, 2, …; `dayStart` is "04:00". */
-export function dayNumber(ms: number, firstMs: number, dayStart: string | undefined, date: (ms: number) => string): number {
-  const [hours = 0, minutes = 0] = (dayStart ?? "00:00").split(":").map(Number);
-  const shift = (hours * 60 + minutes) * 60_000;
-  const day = (at: number): number => Date.parse(`${date(at - shift)}T00:00:00Z`) / 86_400_000;
+export function dayNumber(ms: number, firstMs: number, dayStart: string | undefined, { date, minute }: Pick<Zone, "date" | "minute">): number {
+  // What the zone's clocks show counts, not the hours since its midnight: on two days of a year these differ.
+  const day = (at: number): number => Date.parse(`${date(at)}T00:00:00Z`) / 86_400_000 - (minute(at) < (dayStart ?? "00:00") ? 1 : 0);
   return day(ms) - day(firstMs) + 1;
 }
