@@ -406,8 +406,8 @@ def full_state(now: datetime, *, seed: int = 7, viewers: bool = True, tick: int 
     }
 
 
-def livestreams(now: datetime, *, seed: int = 7) -> dict[str, Any]:
-    """What `/api/livestreams` would answer beside `full_state`: 1,200 cells, with problems in some countries."""
+def livestreams(now: datetime, *, seed: int = 7, times: int = 1) -> dict[str, Any]:
+    """What `/api/livestreams` would answer beside `full_state`: 1,200 cells (or times as many), with problems in some countries."""
     dice = random.Random(seed)
     sizes = {code: 52 - i * 3 // 2 for i, code in enumerate(BIG.split())} | {
         code: 3 + i % 4 for i, code in enumerate(MIDDLE.split())
@@ -416,7 +416,7 @@ def livestreams(now: datetime, *, seed: int = 7) -> dict[str, Any]:
     sizes["BR"] += 1200 - sum(sizes.values())
     found: dict[str, Any] = {}
     for code, size in sizes.items():
-        for number in range(size):
+        for number in range(size * times):
             roll = dice.random()
             state = (
                 "live"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakefeed import empty_state, full_state, iso, rate
+from fakefeed import empty_state, full_state, iso, livestreams, rate
 from playwright.async_api import expect
 from test_wall import WALL, browser, dist, open_wall, opened, steady, text
 
@@ -303,6 +303,25 @@ async def test_livestreams_are_counted_by_state_and_the_counts_add_up(opened: An
             await expect(wall.part(f"count-{state}").locator(".count")).to_have_text(f"{wanted[state]:,}")
         assert sum(wanted.values()) == 1200
         await expect(wall.part("count-broken")).to_contain_text("most in China: 7")
+
+
+async def test_thousands_of_livestreams_are_counted_whole_and_those_without_room_are_said_also_while_one_is_chosen(
+    opened: Any,
+) -> None:
+    many = livestreams(datetime.now(UTC), times=9)
+    crowd = livestreams(datetime.now(UTC), times=20)
+    async with opened(steady, "#/livestreams?lang=en") as wall:
+        wall.feed.cells = lambda _: many
+        await expect(wall.part("count-broken")).to_contain_text("most in China: 7", timeout=30_000)
+        live = sum(cell["state"] == "live" for cell in many["livestreams"].values())
+        await expect(wall.part("count-live").locator(".count")).to_have_text(f"{live:,}", timeout=30_000)
+        await expect(wall.part("left")).to_have_count(0)
+        wall.feed.cells = lambda _: crowd
+        await expect(wall.part("left")).to_contain_text("have no room here", timeout=30_000)
+        await wall.page.keyboard.press("ArrowDown")
+        await expect(wall.part("chosen")).to_contain_text("sample_br_")
+        await expect(wall.part("left")).to_be_visible()
+        await wall.walk()
 
 
 async def test_arrows_choose_a_livestream_and_enter_opens_it_without_an_opener(opened: Any) -> None:

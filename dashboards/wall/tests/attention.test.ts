@@ -33,7 +33,7 @@ describe("the attention list", () => {
       ["1 live broadcast to decide about", "control room", "amber"],
     ]);
     expect(more).toBe(3);
-    expect(attention(told, around("zh")).lines[0]!.text).toBe("YouTube：41 路直播未采集，配额 92\u202f%");
+    expect(attention(told, around("zh")).lines[0]!.text).toBe("YouTube：41 路直播未采集，配\u2060额\u00a092\u202f%");
   });
 
   test("knows every kind in every language, and shows the feed's text for one that it does not know", () => {

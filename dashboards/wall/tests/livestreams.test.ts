@@ -93,6 +93,13 @@ describe("the sheet", () => {
     expect(sheet.cells[3]!.x).toBeGreaterThan(sheet.cells[2]!.x + sheet.pitch);
   });
 
+  test("ten thousand in a hundred countries are all there, inside the sheet", () => {
+    const codes = Array.from({ length: 100 }, (_, i) => String.fromCharCode(65 + (i % 26), 65 + Math.floor(i / 26)));
+    const sheet = layOut(grouped(many(...codes.map((code, i) => some(code, i < 28 ? 270 : i < 60 ? 60 : 13)))), width, height);
+    expect([sheet.left, sheet.cells.length]).toEqual([0, 28 * 270 + 32 * 60 + 40 * 13]);
+    for (const { x, y } of sheet.cells) expect(x >= 0 && x + sheet.size <= width && y + sheet.size <= height).toBe(true);
+  });
+
   test("more cells are smaller, labels never closer than they are high, and what has no room is said", () => {
     const codes = Array.from({ length: 80 }, (_, i) => String.fromCharCode(65 + (i % 26), 65 + Math.floor(i / 26)));
     const sheet = layOut(grouped(many(...codes.map((code) => some(code, 30)))), width, height);

@@ -141,6 +141,7 @@ const PITCHES: readonly [pitch: number, inRow: number][] = [
   [16, 10],
   [12, 14],
   [9, 20],
+  [7, 26],
 ];
 
 /** The largest cells that fit into the box. Column after column; a group that goes on in the next one repeats its label. */
