@@ -150,24 +150,22 @@ class Kick(Connector):
         try:
             for health in self._unreadable_targets():
                 yield health
-            self._crew.start(self._crew.follow(self.watch))
-            if self.opts.pusher:
-                self._crew.start(self._read_socket())
-            if self._official:
-                self._crew.start(self._read_api())
-            while self.watch.targets:
-                received = await self._crew.heard(until=self._session.wake if self._session else math.inf)
-                for item in self._take(received):
-                    yield item
-                for item in self._due():
-                    yield item
-                await self._settle()
+            works = [self._read_socket()] if self.opts.pusher else []
+            works += [self._read_api()] if self._official else []
+            async with aclosing(self._crew.at_work(self.watch, *works, until=self._wake)) as heard:
+                async for received in heard:
+                    for item in self._take(received):
+                        yield item
+                    for item in self._due():
+                        yield item
+                    await self._settle()
         except ConnectorFailure:
             for mark in self._session.marks() if self._session else ():
                 yield mark
             raise
-        finally:
-            await self._crew.stop()
+
+    def _wake(self) -> float:
+        return self._session.wake if self._session else math.inf
 
     # --- the tasks ----------------------------------------------------------------------------------------------------
 
