@@ -135,3 +135,14 @@ def heads(fields: Mapping[str, int], kinds: frozenset[str]) -> dict[str, int]:
         if kind in kinds:
             found[head] = found.get(head, 0) + count
     return found
+
+
+def by_country(slot: Mapping[str, int], series: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Topic → country → engagement of a slot, all three as heads, of the topics among the series; empty when these pairs are not counted."""
+    found: dict[str, dict[str, int]] = {head: {} for head in series if head.startswith("topic:")}
+    for head, count in slot.items():
+        if head.startswith("country+topic:"):
+            country, _, topic = head.removeprefix("country+topic:").partition("+")
+            if f"topic:{topic}" in found:
+                found[f"topic:{topic}"][f"country:{country}"] = max(0, count)
+    return found if any(found.values()) else {}

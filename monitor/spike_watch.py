@@ -2,8 +2,8 @@
 
 A slot is closed twenty seconds after its end, and only when everything received until then is counted. It is read from its containers in
 Redis, which know countries, topics, pairs and livestreams and stay for two hours: a new keeper learns the last hour from there, takes its
-predecessor's spikes over from the part that it wrote, and judges on from the slot that was judged last. Arithmetic is in ``spikes`` and
-``expected``; what a card says beside the numbers in ``spike_story``.
+predecessor's spikes over from the part that it wrote, and judges on from the slot that was judged last. Arithmetic is in ``spikes``,
+``evidence`` and ``expected``; what a card says in ``spike_card`` and ``spike_story``, what is read of the journal for it in ``spike_journal``.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ from collections import deque
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from monitor.enrich.topics import Matcher
 from monitor.exposure import Exposure
-from monitor.journal import key, partition_of
-from monitor.moderation.rules import Flag, decode_record
+from monitor.journal import key
 from monitor.schedule import Schedule
-from monitor.snapshot import event_day, from_ms, iso, moment
-from monitor.spike_story import Said, heads, where, who, why
+from monitor.snapshot import event_day, from_ms, iso
+from monitor.spike_card import as_card, from_card, story_of
+from monitor.spike_journal import CLOSED_SECONDS, Acts
+from monitor.spike_story import Said, by_country, heads, where, who, why
 from monitor.spikes import SHOWN_SLOTS, Slot, Spike, Watch
 from monitor.windows import ENGAGEMENT, MINUTE_SECONDS, SLOT_SECONDS
 from monitor.yesterday import Yesterday, against, counterpart, engagement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from monitor.config import Config
     from monitor.expected import Range
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from monitor.roster import Roster
     from monitor.wall_store import WallStore
 
-CLOSED_SECONDS: Final = 20
 LEARN_SLOTS: Final = 360
 """What a new keeper reads of the past."""
 SLOTS_AT_ONCE: Final = 6
@@ -45,28 +43,10 @@ BEFORE_SLOTS: Final = 12
 KEEP_CLOSED_SECONDS: Final = 2 * 3600
 MOST_SHOWN_CLOSED: Final = 50
 LOOK_SECONDS: Final = 60
-MOST_ENTRIES: Final = 2000
-"""Journal entries that are read of a spike when it opens, and as many of the time before."""
-MOST_FLAGS: Final = 500
 AGAIN_SECONDS: Final = 60
 """After so long people are counted again in a spike that had too few."""
 
 _KINDS = frozenset(ENGAGEMENT)
-
-
-class _Entry(msgspec.Struct, gc=False):
-    """A journal entry, as far as it is looked at here."""
-
-    kind: str
-    id: str
-    at: str
-    livestream: str | None = None
-    author: str | None = None
-    text: str = ""
-
-
-_decode = msgspec.json.Decoder(_Entry).decode
-_ACTS = frozenset({"message", "reaction", "share", "follow", "gift"})
 
 
 class Spikes:
@@ -165,8 +145,12 @@ class Spikes:
     def _resume(self) -> None:
         """What was judged before is as the earlier keeper said, however this one would have judged it."""
         if self._left is not None:
-            found = [spike for name, one in self._left.items() if (spike := self._restored(name, one)) is not None]
-            self.watch.resume(found)
+            found = {name: spike for name, one in self._left.items() if (spike := from_card(name, one)) is not None}
+            for name in found:
+                self._stories[name] = story_of(self._left[name])
+                if "curve" in self._left[name]:
+                    self._charts[name] = self._left[name]["curve"]
+            self.watch.resume(found.values())
             self._left = None
 
     async def _read(self, store: WallStore, starts: Sequence[int]) -> list[dict[str, int]]:
@@ -207,7 +191,16 @@ class Spikes:
             begin, end = self._sessions[session]
             if begin <= start < end:
                 counts[f"session:{session}"] = sum(by_livestream.get(name, 0) for name in members)
-        opened = self.watch.take(Slot(start=start, counts=counts, exposed=exposed, live=belongs, livestreams=by_livestream))
+        opened = self.watch.take(
+            Slot(
+                start=start,
+                counts=counts,
+                exposed=exposed,
+                live=belongs,
+                livestreams=by_livestream,
+                pairs=by_country(slot, counts),
+            )
+        )
         if past:
             return
         for spike in opened:
@@ -249,8 +242,9 @@ class Spikes:
         self._asked[spike.id] = self.watch.newest
         end = self.watch.newest + SLOT_SECONDS
         begin = max(spike.since, end - LOOK_SECONDS)
-        entries, complete = await self._entries(store, spike.head, begin, end)
-        before, _ = await self._entries(store, spike.head, spike.since - 3 * LOOK_SECONDS, spike.since - LOOK_SECONDS // 2)
+        acts, own = Acts(store.journal, self._matcher), frozenset(self._own(spike.head))
+        entries, complete = await acts.of(spike.head, own, begin, end)
+        before, _ = await acts.of(spike.head, own, spike.since - 3 * LOOK_SECONDS, spike.since - LOOK_SECONDS // 2)
         authors = [entry.author for _, entry in entries if entry.author]
         story = self._stories.setdefault(spike.id, {})
         if complete and len(authors) * 2 >= self.watch.series[spike.head].sum(2).actual:
@@ -258,55 +252,11 @@ class Spikes:
         # Counts without authors (likes as a total) say nothing about people: then nobody is doubted for being few.
         if complete and authors and len(authors) * 2 >= len(entries):
             self.watch.doubt(spike.head, doubted=len(set(authors)) < self._config.spikes.minimum_authors)
-        clean = await self._clean(store, [*entries, *before])
+        clean = await acts.clean([*entries, *before])
         said = [Said(entry.author or "", entry.text) for _, entry in entries if entry.id in clean and entry.text]
         then = [Said(entry.author or "", entry.text) for _, entry in before if entry.id in clean and entry.text]
         if words := why(said, then, self._config.spikes.minimum_authors):
             story["why"] = words
-
-    async def _entries(self, store: WallStore, head: str, begin: int, end: int) -> tuple[list[tuple[str, _Entry]], bool]:
-        """Acts of a series by event time, with their journal ids, and whether that is all of them."""
-        journal = store.journal
-        own = set(self._own(head))
-        everywhere = not own or head == "total"
-        wanted = range(journal.partitions) if everywhere else sorted({partition_of(name, journal.partitions) for name in own})
-        each = max(1, MOST_ENTRIES // max(1, len(wanted)))
-        found: list[tuple[str, _Entry]] = []
-        complete = True
-        for partition in wanted:
-            rows = await journal.scan(partition, str(begin * 1000), str((end + CLOSED_SECONDS) * 1000), each)
-            complete = complete and len(rows) < each
-            for position, payload in rows:
-                entry = _decode(payload)
-                if entry.kind in _ACTS and begin <= (moment(entry.at) or 0.0) < end and self._belongs(head, entry, own):
-                    found.append((f"{partition}|{position}", entry))
-        return found, complete
-
-    def _belongs(self, head: str, entry: _Entry, own: set[str]) -> bool:
-        dimension, _, value = head.partition(":")
-        if dimension == "topic":
-            return bool(entry.text) and value in self._matcher.match(entry.text).topics
-        return dimension == "total" or (entry.livestream is not None and entry.livestream in own)
-
-    async def _clean(self, store: WallStore, entries: Iterable[tuple[str, _Entry]]) -> set[str]:
-        """Ids of messages that moderation has read and nobody flagged or took back."""
-        by_partition: dict[int, list[tuple[str, str]]] = {}
-        for place, entry in entries:
-            number, _, position = place.partition("|")
-            by_partition.setdefault(int(number), []).append((position, entry.id))
-        clean: set[str] = set()
-        for partition, rows in by_partition.items():
-            # The cursor first: flags are published together with it.
-            read = (await store.journal.checkpoint(partition, "moderate")).position[0]
-            if not read:
-                continue
-            flags = await store.journal.redis.xrevrange(key(partition, "flags"), count=MOST_FLAGS)
-            flagged = {record.event for _, fields in flags if isinstance(record := decode_record(fields[b"d"]), Flag)}
-            oldest = _place(flags[-1][0].decode()) if len(flags) >= MOST_FLAGS else (0, 0)
-            ids = [name for position, name in rows if oldest < _place(position) <= _place(read) and name not in flagged]
-            scores = await store.journal.redis.zmscore(key(partition, "removed"), ids) if ids else []
-            clean.update(name for name, score in zip(ids, scores, strict=True) if score is None)
-        return clean
 
     # yesterday
 
@@ -385,25 +335,8 @@ class Spikes:
         return any(spike.id == name for spike in self.watch.spikes.values())
 
     def _card(self, spike: Spike) -> dict[str, Any]:
-        dimension, _, value = spike.head.partition(":")
-        card: dict[str, Any] = {
-            "dimension": dimension,
-            "value": value or dimension,
-            "state": spike.state,
-            "since": iso(spike.since * 1000),
-            "severity": spike.severity,
-            "factor": spike.factor,
-            "peak": spike.peak,
-            "actual": spike.actual,
-            "expected": {"low": spike.low, "mid": spike.mid, "high": spike.high},
-            "owner": self._owner(spike.head),
-        }
-        for name, at in (("opened_at", spike.opened), ("closed_at", spike.closed)):
-            if at is not None:
-                card[name] = iso(at * 1000)
         running = [name for name, (begin, end) in self._sessions.items() if begin <= spike.since < end]
-        if running:
-            card["session"] = running[0]
+        card = as_card(spike, owner=self._owner(spike.head), session=running[0] if running else None)
         if chart := self._charts.get(spike.id):
             card["curve"] = chart
         return card | self._stories.get(spike.id, {})
@@ -426,42 +359,7 @@ class Spikes:
         found = next((owners[name] for name in (head, value, group, dimension) if name in owners), None)
         return found or self._config.spikes.owner
 
-    def _restored(self, name: str, card: Mapping[str, Any]) -> Spike | None:
-        """A spike as an earlier keeper wrote it; None when it cannot be read."""
-        try:
-            dimension, value = str(card["dimension"]), str(card["value"])
-            times = {key: int(moment(card[key]) or 0) for key in ("since", "opened_at", "closed_at") if key in card}
-            expected = card["expected"]
-            spike = Spike(
-                head=dimension if dimension == "total" else f"{dimension}:{value}",
-                state=card["state"],
-                since=times["since"],
-                opened=times.get("opened_at"),
-                closed=times.get("closed_at"),
-                severity=int(card["severity"]),
-                factor=float(card["factor"]),
-                peak=float(card.get("peak", card["factor"])),
-                actual=int(card["actual"]),
-                low=int(expected["low"]),
-                mid=float(expected["mid"]),
-                high=int(expected["high"]),
-            )
-        except (KeyError, TypeError, ValueError):
-            return None
-        if spike.id != name or spike.state not in ("open", "closed"):
-            return None
-        self._stories[name] = {part: card[part] for part in ("authors", "top_share", "where", "why") if part in card}
-        if "curve" in card:
-            self._charts[name] = card["curve"]
-        return spike
-
 
 def whole(expected: Range) -> tuple[int, int]:
     """Low and high in whole counts."""
     return floor(expected.low), ceil(expected.high)
-
-
-def _place(entry: str) -> tuple[int, int]:
-    """A journal id as numbers, which can be compared."""
-    milliseconds, _, number = entry.partition("-")
-    return int(milliseconds or 0), int(number or 0)

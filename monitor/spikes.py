@@ -1,9 +1,9 @@
 """What is unexpected: spikes over many series, judged slot by slot. Pure: the same slots give the same spikes.
 
-A candidate is what is above the expected in two slots in a row, and its evidence is the smallest of the probabilities of its last twenty, forty
-and sixty seconds (``evidence``), each only where it is so many times the expected as is worth telling (``LEAST_FACTORS``): twenty seconds must
-show more than sixty. Livestreams are weighed, so a country is not a spike because its busiest chat reacts for half a minute; that lasts, and only
-then is it one, of the country in which it is. A livestream alone is no series: whose country is named, and the card names the livestream.
+A candidate is what is above the expected in two slots in a row, and its evidence is the smallest of the probabilities of its last twenty, forty and
+sixty seconds, two and four minutes (``evidence``), each only where it is so many times the expected as is worth telling (``LEAST_FACTORS``): twenty
+seconds must show more than sixty. Livestreams are weighed, so a country is not a spike because its busiest chat reacts for half a minute; that lasts, and
+only then is it one, of the country in which it is. A livestream alone is no series: whose country is named, and the card names the livestream.
 
 All series of a slot are tested together by Benjamini and Hochberg (1995), whose bound also holds for series that rise together (Benjamini and
 Yekutieli 2001: positive dependence), as countries, topics and the total do. But a slot comes every ten seconds for ever, and while nothing
@@ -18,12 +18,13 @@ middle between the expected mean and the upper limit, which is lower than what o
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil, floor, log2
+from math import ceil, floor, log2, log10
 from typing import TYPE_CHECKING, Literal
 
 from monitor.evidence import Evidence
 from monitor.expected import COMMON, LAG, MEMORY, Pool, Series
 from monitor.exposure import Exposed
+from monitor.shares import Shares
 from monitor.windows import SLOT_SECONDS
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ LONGEST_SLOTS = 180
 AGAIN_SECONDS = 60
 """What rises again so soon is the same spike."""
 BEFORE_SECONDS, AFTER_SECONDS, SETTLE_SECONDS = 30, 150, 60
-"""Around a session's start and end nothing opens: that the total and sessions change is expected, and the others need a minute to agree."""
+"""Around a session's start and end neither the total nor a session opens: that they change is expected. Countries and topics need a minute to agree,"""
+IN_GRACE = 10.0
+"""and then must be so many times less probable."""
 JOINED_SLOTS = 15
 """What a level counts for when livestreams have joined it or left it."""
-LEAST_FACTORS = {2: 2.6, 4: 2.1, 6: 1.9}
+LEAST_FACTORS = {2: 2.6, 4: 2.3, 6: 2.1, 12: 2.0, 24: 2.0}
 """Slots of a window → less than so many times the expected is not worth anybody's time, however certain. The lifts that one looks for begin
 at three; a moment of the programme that half of the livestreams cheer lasts twenty seconds and is about two."""
 LEAST_NOW = 1.7
@@ -78,6 +81,8 @@ class Slot:
     """Livestream → its country, its sessions and ``total``."""
     livestreams: Mapping[str, int] = field(default_factory=dict)
     """Livestream → its engagement."""
+    pairs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Topic → country → engagement, both as heads; empty where pairs are not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +119,14 @@ class Spike:
         return not self.doubted
 
 
-def severity(factor: float, seconds: int) -> int:
-    """1 to 10, from how far above the expected (two thirds; sixteen-fold is all of it) and for how long (one third; ten minutes are)."""
-    height = min(1.0, max(0.0, log2(max(factor, 1.0)) / 4))
+def severity(factor: float, seconds: int, more: float) -> int:
+    """1 to 10: half of it how many times the expected (sixteen-fold is all), a quarter how long (ten minutes), a quarter how many ``more`` actions a
+    minute than expected (a hundred a second; one a second is none).
+    """
+    height = min(1.0, log2(max(factor, 1.0)) / 4)
     length = min(1.0, max(0, seconds) / 600)
-    return 1 + round(9 * (2 * height + length) / 3)
+    size = min(1.0, log10(max(more, 60.0) / 60) / 2)
+    return 1 + round(9 * (2 * height + length + size) / 4)
 
 
 def discoveries(evidence: Mapping[str, float], series: int, level: float) -> set[str]:
@@ -152,6 +160,7 @@ class Watch:
         self.series: dict[str, Series] = {}
         self.pool = Pool()
         self.evidence = Evidence()
+        self.shares = Shares()
         self.spikes: dict[str, Spike] = {}
         """Head → its spike that is not closed."""
         self.closed: list[Spike] = []
@@ -166,16 +175,16 @@ class Watch:
             return []
         if self.newest is not None and slot.start - self.newest > MEMORY * SLOT_SECONDS:
             self.series.clear()  # nobody looked for so long that nothing is known
-            self.evidence = Evidence()
+            self.evidence, self.shares = Evidence(), Shares()
         self.newest = slot.start
         # When the first slot after a start or an end is learnt from, what was before is forgotten; the others go with the total.
         if "total" in self.series and any(0 <= slot.start - LAG * SLOT_SECONDS - bound < SLOT_SECONDS for bound in self.bounds):
             self.series["total"].restart(0)
-        self._predict(slot)
+        shares = self.shares.take(slot.start, slot.counts, slot.pairs)
+        self._predict(slot, shares)
         newest = {head: self.series[head].points[-1] for head in slot.counts}
-        self.evidence.take(
-            slot.start, {head: (point.actual, point.ceiling) for head, point in newest.items()}, slot.live, slot.livestreams
-        )
+        expected = {head: (point.actual, shares.get(head, point.ceiling)) for head, point in newest.items()}
+        self.evidence.take(slot.start, expected, slot.live, slot.livestreams, slot.exposed.unheard)
         candidates = {head: chance for head in slot.counts if (chance := self._chance(head, slot.start)) is not None}
         found = discoveries(candidates, len(slot.counts), self.level)
         end = slot.start + SLOT_SECONDS
@@ -188,7 +197,9 @@ class Watch:
         for head in slot.counts:
             series = self.series[head]
             series.learn(self.pool, changing=head == "total" and self._in_grace(head, slot.start))
-        self.evidence.learn(slot.start, {head: self.series[head].held for head in slot.counts if self.series[head].held})
+        held = {head: self.series[head].held for head in slot.counts if self.series[head].held}
+        self.evidence.learn(slot.start, held)
+        self.shares.learn(held)
         return opened
 
     def doubt(self, head: str, *, doubted: bool) -> None:
@@ -230,7 +241,7 @@ class Watch:
 
     # --- inside ---
 
-    def _predict(self, slot: Slot) -> None:
+    def _predict(self, slot: Slot, shares: Mapping[str, float]) -> None:
         excluded = {head for head in self.spikes if head.startswith("country:")}
         fresh, joined = slot.exposed.fresh, slot.exposed.joined
         for head in slot.counts:
@@ -254,6 +265,8 @@ class Watch:
             # Of a country, what all the others did; a topic or a session is a part of everything.
             if head == "total":
                 common = 1.0
+            elif head in shares and series.level > 0:
+                common = shares[head] / series.level
             elif head.startswith("session:"):
                 total = self.series["total"]
                 others = slot.counts["total"] - count - fresh.get("total", 0) + fresh.get(head, 0)
@@ -271,7 +284,9 @@ class Watch:
         series = self.series[head]
         if head in self.spikes and self.spikes[head].state == "open":
             return None
-        if self.learning_until(head) is not None or self._in_grace(head, start) or len(series.points) < SHOWN_SLOTS:
+        in_grace = self._in_grace(head, start)
+        whole = head == "total" or head.startswith("session:")
+        if self.learning_until(head) is not None or (in_grace and whole) or len(series.points) < SHOWN_SLOTS:
             return None
         # What one livestream does is as that of several only when it lasts.
         alone = self.evidence.livestreams(head) < SEVERAL
@@ -280,8 +295,14 @@ class Watch:
         found = self.evidence.found(head)
         if not found or found[0].factor < LEAST_NOW:
             return None
-        chances = [window.chance for window in found if window.factor >= LEAST_FACTORS[window.width]]
-        return min(chances) if chances else None
+        # What a spike that is over leaves behind is no other one.
+        since = max(series.held, default=0)
+        chances = [
+            window.chance
+            for window in found
+            if window.factor >= LEAST_FACTORS[window.width] and start - (window.width - 1) * SLOT_SECONDS > since
+        ]
+        return min(chances) * (IN_GRACE if in_grace else 1.0) if chances else None
 
     def _missing(self, series: Series | None, total: Series | None) -> int:
         first = LEARN_SLOTS - (total.age if total is not None else 0)
@@ -297,7 +318,7 @@ class Watch:
         return found
 
     def _in_grace(self, head: str, start: int) -> bool:
-        """Around a start or an end of a session nothing new opens: not everybody reacts in the same slot."""
+        """Around a start or an end of a session: not everybody reacts in the same slot."""
         after = AFTER_SECONDS if head == "total" or head.startswith("session:") else SETTLE_SECONDS
         return any(-BEFORE_SECONDS <= start + SLOT_SECONDS - bound < after for bound in self.bounds)
 
@@ -371,5 +392,5 @@ class Watch:
             low=floor(shown.low * minute),
             mid=round(found.mid * minute, 1),
             high=ceil(shown.high * minute),
-            severity=severity(peak, end - spike.since),
+            severity=max(spike.severity, severity(peak, end - spike.since, minute * (found.actual - found.mid))),
         )

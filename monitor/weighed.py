@@ -1,0 +1,223 @@
+"""Livestreams weighed: what a country or a session does, of which no single chat can say much. Pure.
+
+A sum of counts says of a country what its busiest chat does, and a chat reacts several times a minute. So livestreams are *weighed*: each
+counts 1 / (1 + d·m), with ``m`` its usual count of a slot and ``d`` its burstiness (its variance is m + d·m²). That is the score of the common
+factor of negative binomials (McCullagh and Nelder 1989, ch. 9: quasi-likelihood), the best that is linear in the counts; no livestream then
+counts for more than 1/d, however busy it is. And what one does in a slot counts as CAP times its usual at most (winsorised: Tukey 1962).
+
+What is usual of each is learnt LAG slots later, from what belongs to no spike and was heard (``exposure``); so is its burstiness. A livestream is
+expected to do what those of other countries do that are of the same sessions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+LAG = 9
+"""Slots after which a slot is learnt from."""
+KNOWN_SLOTS = 12
+"""A livestream is known after so many slots; before, what it brings is expected as it comes (``exposure``)."""
+AWAY_SECONDS = 60
+CAP = 8.0
+MEMORY = 45
+"""Slots that the usual count of a livestream remembers."""
+FIRST_SLOTS = 6
+BURST_MEMORY = 200
+BURST_SLOTS = 20
+"""What the usual burstiness counts for."""
+LARGE_CHAT = 30.0
+BURSTY, CALM = 0.35, 0.15
+"""Burstiness of chats with fewer than three messages a second, and of larger ones, before it was measured."""
+LEAST_BURST = 0.02
+SILENT = 0.02
+COMMON = 20.0
+CLIP = 3.0
+UNHEARD = -1
+"""In place of a count that says nothing."""
+
+
+class Weighed(NamedTuple):
+    """One slot of a series, weighed."""
+
+    actual: float
+    mean: float
+    poisson: float
+    """Variance by chance."""
+    bursts: float
+    """Variance by bursts."""
+    squares: float
+    """Sum of the squares of the livestreams' means."""
+
+
+NOTHING = Weighed(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(slots=True)
+class _Livestream:
+    heads: tuple[str, ...]
+    country: str
+    sessions: tuple[str, ...]
+    age: int = 0
+    usual: float = 0.0
+    burst: float = BURSTY
+    slots: int = 0
+    errors: float = 0.0
+    squares: float = 0.0
+    seen: int = 0
+    newest: deque[int] = field(default_factory=lambda: deque(maxlen=LAG + 1))
+
+
+class Livestreams:
+    """Takes slots in order, and weighs each."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Livestream] = {}
+        self._begun = False
+        self._commons: deque[float] = deque(maxlen=LAG + 1)
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def weigh(
+        self,
+        start: int,
+        heads: Iterable[str],
+        live: Mapping[str, tuple[str, ...]],
+        counts: Mapping[str, int],
+        unheard: Mapping[str, int],
+    ) -> dict[str, Weighed]:
+        """Series → its weighed slot."""
+        cells: dict[tuple[str, tuple[str, ...]], list[float]] = {}
+        known, begun = self._known, self._begun
+        self._begun = self._begun or bool(live)
+        for name, belongs in live.items():
+            one = known.get(name)
+            count = counts.get(name, 0)
+            if one is None:
+                one = known[name] = _new(belongs, 0 if begun else KNOWN_SLOTS, count)
+            elif one.heads is not belongs and one.heads != belongs:
+                one.heads, one.country, one.sessions = _parted(belongs)
+            one.age += 1
+            one.seen = start
+            if name in unheard:
+                if unheard[name] and one.newest and one.newest[-1] != UNHEARD:
+                    _forget(one.newest, unheard[name])
+                one.newest.append(UNHEARD)
+                continue
+            one.newest.append(count)
+            usual = one.usual
+            if one.age <= KNOWN_SLOTS or (usual <= SILENT and not count):
+                continue
+            bursts = one.burst * usual
+            weight = 1 / (1 + bursts)
+            key = (one.country, one.sessions)
+            cell = cells.get(key)
+            if cell is None:
+                cell = cells[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
+            mean = weight * usual
+            cell[0] += weight * min(count, CAP * usual + CAP)
+            cell[1] += mean
+            cell[2] += weight * mean
+            square = mean * mean
+            cell[3] += square * one.burst
+            cell[4] += square
+        return self._series({head for head in heads if head.startswith("session:")}, cells)
+
+    def learn(self, start: int, held: set[str]) -> None:
+        """Take in what is LAG slots old; ``held``: series of which that slot belongs to a spike."""
+        for name, one in list(self._known.items()):
+            if one.seen < start - AWAY_SECONDS:
+                del self._known[name]
+            elif one.seen == start:
+                self._learn(one, held)
+
+    def _series(self, sessions: set[str], cells: Mapping[tuple[str, tuple[str, ...]], list[float]]) -> dict[str, Weighed]:
+        groups: dict[tuple[str, ...], list[float]] = {}
+        for (_, group), cell in cells.items():
+            both = groups.setdefault(group, [0.0, 0.0])
+            both[0] += cell[0]
+            both[1] += cell[1]
+        everything = sum(both[0] for both in groups.values()), sum(both[1] for both in groups.values())
+        common = _ratio(*everything, 1.0)
+        self._commons.append(common)
+        sums: dict[str, list[float]] = {}
+        for (country, group), cell in cells.items():
+            actual, mean = groups[group]
+            _add(sums, country, cell, _ratio(actual - cell[0], mean - cell[1], common))
+            for head in group:
+                if head in sessions:
+                    _add(sums, head, cell, 1.0)
+        for head in sessions & set(sums):
+            mine = [both for group, both in groups.items() if head in group]
+            others = _ratio(everything[0] - sum(both[0] for both in mine), everything[1] - sum(both[1] for both in mine), 1.0)
+            factor = max(others, sqrt(others))
+            actual, mean, chance, bursts, squares = sums[head]
+            sums[head] = [actual, mean * factor, chance * factor, bursts * factor * factor, squares * factor * factor]
+        return {head: Weighed(*found) for head, found in sums.items()}
+
+    def _learn(self, one: _Livestream, held: set[str]) -> None:
+        if one.age <= KNOWN_SLOTS:
+            if one.newest[-1] != UNHEARD:
+                one.usual += (one.newest[-1] - one.usual) / one.age
+                one.burst = _bursty(one.usual)
+            return
+        if len(one.newest) <= LAG or (held and not held.isdisjoint(one.heads)):
+            return
+        count, common, usual = one.newest[0], self._commons[0], max(one.usual, SILENT)
+        if count == UNHEARD or (not count and one.usual <= SILENT):
+            return
+        mean = usual * common
+        deviation = sqrt(mean + one.burst * mean * mean)
+        off = min(abs(count - mean), CLIP * deviation + 1)
+        keep = 1 - 1 / BURST_MEMORY
+        one.errors = one.errors * keep + off * off - mean
+        one.squares = one.squares * keep + mean * mean
+        prior = BURST_SLOTS * usual * usual
+        one.burst = max(LEAST_BURST, (one.errors + prior * _bursty(usual)) / (one.squares + prior))
+        one.slots = min(one.slots + 1, MEMORY)
+        # When everybody does more, half of it (by its logarithm) is taken for this livestream's own.
+        taken = min(count, mean + 4 * deviation + 1) / sqrt(max(0.3, common))
+        one.usual = max(0.0, usual + (taken - usual) / (one.slots + FIRST_SLOTS))
+
+
+def _forget(newest: deque[int], slots: int) -> None:
+    """The silence before it was known for one."""
+    for number in range(1, min(slots, len(newest) + 1)):
+        if newest[-number]:
+            break
+        newest[-number] = UNHEARD
+
+
+def _new(heads: tuple[str, ...], age: int, count: int) -> _Livestream:
+    usual = float(count) if age else 0.0
+    return _Livestream(*_parted(heads), age, usual, _bursty(usual))
+
+
+def _parted(heads: tuple[str, ...]) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    country = next((head for head in heads if head.startswith("country:")), "")
+    return heads, country, tuple(head for head in heads if head.startswith("session:"))
+
+
+def _bursty(usual: float) -> float:
+    return BURSTY if usual < LARGE_CHAT else CALM
+
+
+def _ratio(actual: float, usual: float, otherwise: float) -> float:
+    return (max(0.0, actual) + COMMON * otherwise) / (max(0.0, usual) + COMMON)
+
+
+def _add(sums: dict[str, list[float]], head: str, cell: list[float], common: float) -> None:
+    """Of what everybody does the larger explanation holds, as in ``expected``."""
+    factor = max(common, sqrt(common))
+    found = sums.setdefault(head, [0.0, 0.0, 0.0, 0.0, 0.0])
+    found[0] += cell[0]
+    found[1] += cell[1] * factor
+    found[2] += cell[2] * factor
+    found[3] += cell[3] * factor * factor
+    found[4] += cell[4] * factor * factor
