@@ -108,7 +108,8 @@ def failure(error: Exception, now: datetime) -> ConnectorFailure:
         case InvalidStatus(response=response) if response.status_code == 503 and "Retry-After" in response.headers:
             return Throttled("the platform is overloaded (503)", retry_after(response.headers["Retry-After"], now))
         case InvalidStatus(response=response) if response.status_code in {400, 401, 403, 404, 410}:
-            return Refused(f"the platform refuses the connection (HTTP {response.status_code}); check address and key")
+            why = f"the platform refuses the connection (HTTP {response.status_code})"
+            return Refused(f"{why}; check the address and the key in its section of the configuration")
         case InvalidStatus(response=response):
             return Dropped(f"the platform answered HTTP {response.status_code}")
         case InvalidProxyStatus(response=response):

@@ -17,7 +17,7 @@ import zlib
 from collections import deque
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,7 @@ STATES_SECONDS = 10.0
 """All states are written again so often, so that a state whose collector died can be seen to be old."""
 HEALTHY_SECONDS = 30.0
 """A connection that lasted so long starts its back-off anew."""
+AGAIN = "tried again by itself"
 REFUSED_SECONDS = 300.0
 """A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
 
@@ -476,20 +477,20 @@ class Collector:
             except Throttled as failure:
                 self.count(platform, "throttled")
                 wait, reason = max(1.0, (failure.until - self.tools.now()).total_seconds()), failure.reason
-                self._note_all(watch, "throttled", reason)
+                self._note_all(watch, "throttled", f"{reason}; again by itself at {failure.until.astimezone(UTC):%H:%M} UTC")
             except Refused as failure:
                 self.count(platform, "refused")
                 wait, reason = REFUSED_SECONDS, failure.reason
-                self._note_all(watch, "refused", reason)
+                self._note_all(watch, "refused", f"{reason}; tried again every {REFUSED_SECONDS / 60:.0f} minutes")
             except Dropped as failure:
                 self.count(platform, "dropped")
                 wait, reason = -1.0, failure.reason
-                self._note_all(watch, "broken", reason)
+                self._note_all(watch, "broken", f"{reason}; {AGAIN}")
             except Exception:  # a fault of the connector must not stop the others
                 self.count(platform, "crashed")
                 wait, reason = -1.0, "a fault in our own code; the log has the details"
                 log.exception("%s connection %d failed in a way that it should not", platform, number)
-                self._note_all(watch, "broken", reason)
+                self._note_all(watch, "broken", f"{reason}; {AGAIN}")
             if wait < 0:
                 failures = 1 if time.monotonic() - started > HEALTHY_SECONDS else failures + 1
                 wait = backoff(failures - 1, self.tools.dice, cap=60.0)

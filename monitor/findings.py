@@ -46,6 +46,8 @@ WHERE: Final = {
 """Where a person gets a platform's key; docs/connectors.md says it at length, and of all."""
 MUST_CALL: Final = frozenset({"kick"})
 """Platforms whose chats come by being called at an address that they reach from outside."""
+BY_ID: Final = frozenset({"bluesky"})
+"""Platforms on which somebody is recognised by the account's id and not by a name."""
 NEVER_LIVE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """A plan does not depend on the time."""
 
@@ -129,6 +131,7 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
     hashtags = config.by_hashtag
     for platform, number in sorted(watched.items()):
         yield _of_one_platform(config, platform, number)
+        yield from _of_the_ids(config, roster, platform)
         yield from _of_the_key(config, platform)
     for platform in hashtags:
         yield Finding("works", f"{platform}: {counted(len(config.event.hashtags), 'hashtags')} of the event.")
@@ -143,6 +146,22 @@ def _of_the_platforms(config: Config, roster: Roster) -> Iterator[Finding]:
         yield from _of_the_way_back(config, platform)
         yield from _of_being_told(config, platform)
     yield from _of_the_others(config, {*watched, *hashtags})
+
+
+def _of_the_ids(config: Config, roster: Roster, platform: str) -> Iterator[Finding]:
+    """Accounts that are found in what the platform sends by their id alone."""
+    if platform not in BY_ID or not config.platform(platform).enabled or config.simulator.enabled:
+        return
+    nameless = sum(
+        one.platform == platform and not one.native_id and not one.handle.startswith("#")
+        for one in roster.watchable(config.require_consent)
+    )
+    if nameless:
+        yield Finding(
+            "wrong",
+            f"{platform}: {channels_of(nameless)} without the account's id, by which what is said there is recognised; monitor roster "
+            "check finds it and writes it into the roster.",
+        )
 
 
 def _of_the_way_back(config: Config, name: str) -> Iterator[Finding]:
@@ -260,7 +279,7 @@ def _of_the_quota(config: Config, name: str, number: int) -> Iterator[Finding]:
 def _of_a_plan(config: Config, name: str, number: int, plan: QuotaPlan) -> Iterator[Finding]:
     wrong = plan.left_out > 0 and not config.simulator.enabled
     yield Finding(
-        "wrong" if wrong else "works" if not plan.dropped else "note",
+        "wrong" if wrong else "works" if not plan.dropped and plan.fits >= number else "note",
         f"{name}: {plan.per} with {counted(number, plan.of)} needs {plan.wanted:,} {plan.unit}, {plan.available:,} are available; they "
         f"suffice for {counted(plan.fits, plan.of)}.",
     )

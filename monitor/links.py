@@ -302,6 +302,8 @@ def _checked(platform: str, pasted: str, native_id: str | None) -> Found:
         native_id = pasted.strip()
     if platform == "bilibili" and bare.isdecimal():
         native_id = bare
+    if platform == "bluesky" and bare.startswith("did:"):
+        native_id = bare
     try:
         handle = normalise(platform, pasted)
     except BadHandle as bad:

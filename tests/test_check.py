@@ -102,6 +102,18 @@ def test_a_key_that_only_adds_is_a_note_and_half_a_key_is_wrong():
     assert WHERE["twitch"] in wrong
 
 
+def test_people_on_bluesky_without_their_id_are_not_read_and_what_finds_it_is_said():
+    people = [channel(1, "bluesky"), channel(2, "bluesky", native_id="did:plc:" + "a" * 24), channel(3, "bluesky")]
+    wrong = (
+        "wrong",
+        "bluesky: 2 channels without the account's id, by which what is said there is recognised; monitor roster check finds it and "
+        + "writes it into the roster.",
+    )
+    assert wrong in said(config(), roster(*people))
+    assert wrong not in said(config(), roster(people[1]))
+    assert wrong not in said(config(simulated=True), roster(*people))
+
+
 def test_what_the_simulator_plays_needs_no_key():
     found = said(config(simulated=True, youtube={}), roster(channel(1, "youtube")))
     assert "wrong" not in {mark for mark, _ in found}

@@ -514,7 +514,10 @@ async def test_a_connector_that_fails_unexpectedly_is_shown_as_broken_and_stops_
         await collector.own()
         assert await waits.asked.get() <= 60
         state = collector._states["odd:x"]
-        assert (state["state"], state["reason"]) == ("broken", "a fault in our own code; the log has the details")
+        assert (state["state"], state["reason"]) == (
+            "broken",
+            "a fault in our own code; the log has the details; tried again by itself",
+        )
         assert collector.counters["odd", "crashed"] == 1
         await fake.heard("ana")
         said = await fake.say("ana", "hello")
@@ -542,7 +545,7 @@ async def test_throttled_waits_until_the_time_that_the_platform_named(fake, jour
         waited = await waits.asked.get()
         assert now + timedelta(seconds=waited) >= now + timedelta(seconds=590)
         assert collector._states["odd:x"]["state"] == "throttled"
-        assert collector._states["odd:x"]["reason"] == "slow down"
+        assert collector._states["odd:x"]["reason"] == f"slow down; again by itself at {now + timedelta(seconds=600):%H:%M} UTC"
         assert odd.started == 1
         waits.over()
         await until_state(collector, "odd:x", "live")
@@ -567,7 +570,7 @@ async def test_refused_is_tried_again_after_minutes_and_dropped_with_growing_pau
         await collector.own()
         assert await waits.asked.get() == 300
         assert collector._states["odd:x"]["state"] == "refused"
-        assert collector._states["odd:x"]["reason"] == "the key is wrong"
+        assert collector._states["odd:x"]["reason"] == "the key is wrong; tried again every 5 minutes"
         pauses = []
         for _ in range(6):
             waits.over()

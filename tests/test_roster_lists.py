@@ -337,6 +337,11 @@ def test_what_is_no_channel_is_called_what_it_is(cell, platform, reason, suggest
     assert (found, reason in problem.reason, suggestion in problem.suggestion) == ([], True, True)
 
 
+def test_an_id_of_bluesky_is_the_id_of_the_account():
+    did = "did:plc:abcdefghijklmnopqrstuvwx"
+    assert find_channels(f"https://bsky.app/profile/{did}")[0][0].native_id == did
+
+
 def test_a_room_number_is_no_phone_number():
     assert find_channels("21452505", "bilibili")[0][0].handle == "21452505"
 
