@@ -104,11 +104,11 @@ def test_a_key_that_only_adds_is_a_note_and_half_a_key_is_wrong():
 
 def test_people_on_bluesky_without_their_id_are_not_read_and_what_finds_it_is_said():
     people = [channel(1, "bluesky"), channel(2, "bluesky", native_id="did:plc:" + "a" * 24), channel(3, "bluesky")]
-    wrong = (
-        "wrong",
+    sentence = (
         "bluesky: 2 channels without the account's id, by which what is said there is recognised; monitor roster check finds it and "
-        + "writes it into the roster.",
+        "writes it into the roster."
     )
+    wrong = ("wrong", sentence)
     assert wrong in said(config(), roster(*people))
     assert wrong not in said(config(), roster(people[1]))
     assert wrong not in said(config(simulated=True), roster(*people))
