@@ -83,6 +83,8 @@ MAP: Mapping[str, Any] = MappingProxyType(
         "type_map": {
             "": [*SAID, DELETED],
             "false": [*SAID, DELETED],
+            "message": SAID,
+            "chat": SAID,
             "action": SAID,  # what a person says of himself, /me
             "reward": [*SAID, "skip"],  # words that came with a redemption of channel points
             "channel_points": [*SAID, "skip"],
@@ -95,6 +97,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
             "joined": "join",
             "join": "join",
             "raid": "share",
+            "host": "share",
             "redirect": "share",
             "share": "share",
             "shared": "share",
@@ -104,7 +107,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
             **dict.fromkeys(("membermilestone", "membership_milestone", "member_milestone"), ("message", "skip")),
             **dict.fromkeys(
                 (
-                    "sponsorship", "sponsor", "new_subscriber", "subscriber", "subscription", "membership", "new_member", "newmember",
+                    "sponsorship", "sponsor", "new_subscriber", "subscriber", "subscribe", "subscribed", "subscription", "membership", "new_member", "newmember",
                     "new_membership", "new-membership",
                 ),
                 MEMBERSHIP,
@@ -114,7 +117,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
             ),
             **dict.fromkeys(
                 (
-                    "giftpurchase", "subscription_gift", "subgift", "gift_membership", "membership_gift", "giftmemberships",
+                    "giftpurchase", "subscription_gift", "subgift", "gifted", "gift_membership", "membership_gift", "giftmemberships",
                     "gifted_memberships", "community_gift",
                 ),
                 MEMBERSHIPS,
@@ -137,7 +140,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
             "user_banned": BANNED,
             "true": [GIFT, "skip"],  # a notice of the site
             **dict.fromkeys(ABOUT_THE_SITE, "skip"),
-            "*": GIFT,
+            "*": [{"as": "message", "needs": "/hasDonation"}, GIFT],
         },
     }
 )  # fmt: skip

@@ -101,6 +101,13 @@ def test_telegram_what_was_written_beside_an_update_is_not_the_update():
     assert read("telegram", {"ok": True, "result": SENT}) == told(), "what sending a message answers"
 
 
+@pytest.mark.parametrize("key", ["body", "payload", "update", "data"])
+def test_telegram_an_update_is_found_in_what_a_webhook_had_around_it(key):
+    update = {"update_id": 7, "message": SENT}
+    for inner in (update, json.dumps(update)):
+        assert read("telegram", {"method": "POST", "headers": {}, key: inner}) == told()
+
+
 @pytest.mark.parametrize("date", ["2026-11-20T05:09:29Z", "1795151369", "2026-11-20T05:09:29+00:00", 1795151369.0])
 def test_telegram_dates_come_in_several_ways(date):
     assert told(date=date) == told()
@@ -198,6 +205,17 @@ def test_mastodon_what_other_servers_do_not_show_to_all_is_not_read(visibility):
     assert read("mastodon", {**STATUS, "visibility": visibility}) == []
 
 
+def test_mastodon_conversations_notifications_and_frames_are_read_as_lists_too():
+    later = {**STATUS, "id": "116", "uri": "https://social.example/users/ana/statuses/116"}
+    both = {"ancestors": [STATUS], "descendants": [later]}
+    assert {one.id for one in read("mastodon", both)} == {one.id for one in read("mastodon", [later, STATUS])}
+    told = {"id": "9", "type": "favourite", "created_at": "2026-10-17T12:01:00.000Z", "account": AWAY, "status": STATUS}
+    assert types(read("mastodon", [told, {**told, "type": "poll"}])) == [Reaction]
+    frames = [{"event": "update", "payload": json.dumps(STATUS)}, {"event": "delete", "payload": "115"}]
+    message, removed = read("mastodon", frames)
+    assert removed.target == message.id
+
+
 # --- Social Stream Ninja ------------------------------------------------------------------------------------------------
 
 ROW = {
@@ -246,6 +264,11 @@ def test_ssn_a_picture_without_words_is_a_message_unless_it_is_a_gifts():
 def test_ssn_what_is_given_has_its_number_and_its_value(changes, value):
     [gift] = [one for one in row(**changes) if isinstance(one, Gift)]
     assert (gift.count, gift.amount_minor, gift.currency) == value
+
+
+def test_ssn_who_pays_under_a_name_that_nobody_knows_is_heard():
+    assert types(row(event="brand_new", hasDonation="€3")) == [Message, Gift]
+    assert [one.name for one in row(event="brand_new")] == ["brand_new"]
 
 
 @pytest.mark.parametrize("nothing", [0, "0", None, False, "", []])

@@ -37,6 +37,9 @@ REASONS = frozenset(
 )  # fmt: skip
 """Every reason that Unreadable may give."""
 
+LISTS = ("statuses", "ancestors", "descendants")
+"""Where a search and a conversation have theirs."""
+
 QUIET = frozenset(
     {
         "status.update", "notifications_merged", "filters_changed", "conversation", "announcement", "announcement.reaction",
@@ -90,9 +93,8 @@ def parse_any(raw: bytes, context: Context) -> list[Event]:
         return timeline_events(raw, context)
     if first == b"{":
         document = decode(raw)
-        if isinstance(document.get("statuses"), list):  # what a search answers
-            return _all_of(document["statuses"], context)
-        return frame_events(document, context) if "event" in document else status_events(document, context)
+        rows = [row for key in LISTS if isinstance(document.get(key), list) for row in document[key]]
+        return _all_of(rows, context) if rows else _one_of(document, context)
     events: dict[str, Event] = {}
     for name, data in server_sent(raw):
         for event in named_events(name, data, context):
@@ -105,10 +107,24 @@ def timeline_events(raw: bytes, context: Context) -> list[Event]:
     return _all_of(statuses(raw), context)
 
 
+def _one_of(document: Any, context: Context) -> list[Event]:
+    """A frame, a notification or a status, as its shape tells."""
+    if isinstance(document, dict) and "event" in document:
+        return frame_events(document, context)
+    if isinstance(document, dict) and "uri" not in document and "type" in document and "account" in document:
+        return _notified(document, context)
+    return status_events(document, context)
+
+
 def _all_of(rows: list[Any], context: Context) -> list[Event]:
     events: dict[str, Event] = {}
-    for status in reversed(rows):
-        for event in read_status(status, context):
+    are_frames = any(isinstance(row, dict) and "event" in row for row in rows)
+    for row in rows if are_frames else reversed(rows):  # a timeline begins with the newest
+        try:
+            found = _one_of(row, context)
+        except Unreadable as error:
+            found = [unreadable_event(error.reason, content_of(row), context.received_at)]
+        for event in found:
             events.setdefault(event.id, event)
     return list(events.values())
 

@@ -139,7 +139,7 @@ def _digest(raw: bytes) -> str:
 
 
 def parse_any(raw: bytes, context: Context) -> list[Event]:
-    document = object_of(raw)
+    document = _unwrapped(object_of(raw))
     if "result" not in document:
         return update_events(document, context)
     events: dict[str, Event] = {}
@@ -147,6 +147,17 @@ def parse_any(raw: bytes, context: Context) -> list[Event]:
         for event in read_update(update, context):
             events.setdefault(event.id, event)
     return list(events.values())
+
+
+def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """Who keeps what a webhook brought often keeps what was around it."""
+    for key in ("update", "body", "payload", "data") if "update_id" not in document else ():
+        inner = document.get(key)
+        if isinstance(inner, str) and '"update_id"' in inner:
+            inner = object_of(inner)
+        if isinstance(inner, dict) and "update_id" in inner:
+            return inner
+    return document
 
 
 def read_update(update: Any, context: Context) -> list[Event]:
