@@ -107,8 +107,8 @@ MAP: Mapping[str, Any] = MappingProxyType(
             **dict.fromkeys(("membermilestone", "membership_milestone", "member_milestone"), ("message", "skip")),
             **dict.fromkeys(
                 (
-                    "sponsorship", "sponsor", "new_subscriber", "subscriber", "subscribe", "subscribed", "subscription", "membership", "new_member", "newmember",
-                    "new_membership", "new-membership",
+                    "sponsorship", "sponsor", "new_subscriber", "subscriber", "subscribe", "subscribed", "subscription",
+                    "membership", "new_member", "newmember", "new_membership", "new-membership",
                 ),
                 MEMBERSHIP,
             ),
