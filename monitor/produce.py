@@ -163,7 +163,7 @@ class Producer:
         with suppress(*RETRIABLE, TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
                 if not self.waiting:
-                    await self._journal.forget_spool(self._member)
+                    await self._journal.forget_spool(member_of(self.name))
         await self._journal.close()
 
     @property
@@ -411,11 +411,7 @@ class Producer:
         """
         now = time.time()
         since = min((at for lane in self._lanes.values() if (at := lane.waits_since()) is not None), default=now)
-        await self._journal.tell_spool(self._member, int(min(since, now) * 1000), int(now * 1000))
-
-    @property
-    def _member(self) -> str:
-        return f"{socket.gethostname()}:{self.name}"
+        await self._journal.tell_spool(member_of(self.name), int(min(since, now) * 1000), int(now * 1000))
 
     async def _adopt(self) -> None:
         """Take over what dead producers of this machine left behind, through our own spool, and remove their files."""
@@ -438,6 +434,12 @@ class Producer:
                         ours=True,
                     )
             await self._in_writer(orphan.remove)
+            await self._journal.forget_spool(member_of(orphan.path.stem))  # what it left waits with us now
+
+
+def member_of(name: str) -> str:
+    """As others know the spool of this name."""
+    return f"{socket.gethostname()}:{name}"
 
 
 def _chunk(queue: deque[Row]) -> list[Row]:

@@ -15,7 +15,7 @@ from faulty import FaultProxy, kill_and_cut
 from connectors.event import Message, Removed, as_json, from_json
 from monitor.engine import Engine
 from monitor.journal import SAID_MS, SPOOLS, WAITING_MS, Journal, digest, key, make_client
-from monitor.produce import RETRIABLE, Producer, place
+from monitor.produce import RETRIABLE, Producer, member_of, place
 from monitor.spool import Spool, encode_pairs
 
 if TYPE_CHECKING:
@@ -401,9 +401,12 @@ async def test_what_a_dead_producer_left_goes_through_our_own_spool(valkey, jour
     proxy.hold()
     async with producing(proxy.url, folder, timeout=0.1, name="dead") as dead:
         await dead.put(messages(100))
+        await journal.tell_spool(member_of(dead.name), now_ms() - 20_000, now_ms())
     async with producing(valkey, folder) as producer:
         await producer.keep_house()
         await producer.flushed()
+        await producer.tell_waiting()
+        assert await journal.held_back(now_ms()) is None  # what the dead one said stands no more
         assert await stored(journal) == expected(messages(100))
         assert not list((folder / "spool").glob("dead-*.spool"))
         await forget_everything(journal)  # right after: the adopter answers for it
