@@ -1,0 +1,116 @@
+"""What all browser tests share: one Chromium a file, pages that are watched, and one patience.
+
+``PATIENCE_SECONDS`` is for whatever must become true in a page: a passing test never waits it out, and a machine under load has it.
+Nothing may be asked of a page that holds for a moment only, and no test waits for a time to pass that could wait for a state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from playwright.async_api import async_playwright, expect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from playwright.async_api import Browser, BrowserContext, Page
+
+HERE = Path(__file__).parent
+WALL = HERE.parents[1] / "dashboards" / "wall"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PATIENCE_SECONDS = 60.0
+PATIENCE_MS = 1000 * PATIENCE_SECONDS
+PHONE = {"width": 390, "height": 844}
+WALL_SCREEN = {"width": 1920, "height": 1080}
+
+_WALK = (HERE / "walk.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
+_WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+"""
+_DRAWN = (
+    "document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0)))))"
+)
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+async def launched(*more: str) -> AsyncIterator[Browser]:
+    """The Chromium of Debian, without a window; for a fixture's ``yield``."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *more])
+        yield browser
+        await browser.close()
+
+
+class Pages:
+    """The pages of one test, closed with it; no script of theirs may fail, and nothing break the content security policy."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self._pages: list[Page] = []
+        self.errors: list[str] = []
+
+    async def open(self, address: str = "", *, size: dict[str, int] = PHONE, **context: Any) -> Page:
+        """A page in a context of its own, so that cookies and storage are nobody else's."""
+        made = await self._browser.new_context(viewport=size, reduced_motion="reduce", **context)  # type: ignore[arg-type]
+        self._contexts.append(made)
+        made.set_default_timeout(PATIENCE_MS)
+        page = await made.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        if context.get("java_script_enabled", True):
+            await page.add_init_script(_WATCH)
+            self._pages.append(page)
+        if address:
+            await page.goto(address)
+        return page
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                for page in self._pages:
+                    if not page.is_closed():
+                        assert await broken_policies(page) == []
+                assert self.errors == []
+        finally:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                for context in self._contexts:
+                    await context.close()
+
+
+async def evaluated(page: Page, script: str) -> Any:
+    """What the script gives; unlike Playwright's own it has an end where the page has hung."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await page.evaluate(script)
+
+
+async def broken_policies(page: Page) -> list[str]:
+    """What the content security policy stopped since the page was loaded."""
+    return list(await evaluated(page, "window.violations"))
+
+
+async def drawn(page: Page) -> None:
+    """Returns when the fonts are there and what was decided is on the screen."""
+    await evaluated(page, _DRAWN)
+
+
+async def walked(page: Page, floor: float = 20, *, lenient: bool = False) -> int:
+    """Every text can be read; returns how many texts there were. ``lenient``: a name may end in "…"."""
+    found = await evaluated(page, f"{_WALK}({floor}, {str(lenient).lower()})")
+    assert found["problems"] == []
+    return int(found["texts"])
+
+
+async def accessibility(page: Page) -> list[Any]:
+    """What axe has against the page as it is now."""
+    if not await evaluated(page, "'axe' in window"):
+        await evaluated(page, (WALL / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    script = "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
+    return list(await evaluated(page, script))
