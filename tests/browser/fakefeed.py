@@ -13,6 +13,7 @@ import random
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -490,13 +491,22 @@ class FakeFeed(Served):
     """Serves the built wall and the feed, with the product's own security headers; `make(now, tick)` gives the state of each frame."""
 
     def __init__(
-        self, dist: Path, make: Callable[[datetime, int], dict[str, Any]], *, port: int = 0, tick_seconds: float = 0.25
+        self,
+        dist: Path,
+        make: Callable[[datetime, int], dict[str, Any]],
+        *,
+        port: int = 0,
+        tick_seconds: float = 0.25,
+        at: datetime | None = None,
     ) -> None:
         self.dist = dist
         self.make = make
         super().__init__(port)
         self.tick_seconds = tick_seconds
         self.tick = 0
+        self._next = datetime.min.replace(tzinfo=UTC)
+        self.ahead = timedelta() if at is None else at - datetime.now(UTC)
+        """By how much the clock of this feed and of its pages is ahead of the machine's."""
         self.skip_next = False
         """Loses one frame, as a broken proxy might; the wall must notice by the number."""
         self.cells: Callable[[datetime], dict[str, Any]] = livestreams
@@ -513,6 +523,9 @@ class FakeFeed(Served):
         self.last: dict[str, Any] = {}
         """The state of the newest frame."""
 
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
     def application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/feed", self._feed)
@@ -527,6 +540,7 @@ class FakeFeed(Served):
 
     async def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(HEADERS)
+        response.headers["Date"] = format_datetime(self.now(), usegmt=True)  # a wall sets its clock by this one
 
     async def _page(self, request: web.Request) -> web.FileResponse:
         return web.FileResponse(self.dist / "index.html")
@@ -544,28 +558,46 @@ class FakeFeed(Served):
         if look["id"] not in self.last.get("spikes", {}):
             return web.Response(status=404)
         if look["seen"]:
-            self.seen.setdefault(look["id"], {"by": "Ana", "at": iso(datetime.now(UTC))})
+            self.seen.setdefault(look["id"], {"by": "Ana", "at": iso(self.now())})
         else:
             self.seen.pop(look["id"], None)
         return web.json_response({"seen": look["seen"]})
 
     async def _livestreams(self, request: web.Request) -> web.Response:
-        return web.json_response(self.cells(datetime.now(UTC)))
+        return web.json_response(self.cells(self.now()))
+
+    def _state(self) -> dict[str, Any]:
+        """The newest; made once a tick, for however many look."""
+        now = self.now()
+        if now >= self._next:
+            self._next = now + timedelta(seconds=0.9 * self.tick_seconds)
+            self.tick += 1
+            self.last = self.make(now, self.tick)
+            for name, look in self.seen.items():
+                if name in self.last.get("spikes", {}):
+                    self.last["spikes"][name] = {**self.last["spikes"][name], "seen": look}
+        return self.last
 
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.connections += 1
+        telling = asyncio.create_task(self._tell(socket))
+        try:
+            async for _ in socket:  # ends with the page's connection, and then nothing is made for it any more
+                pass
+        finally:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
+        return socket
+
+    async def _tell(self, socket: web.WebSocketResponse) -> None:
         old: dict[str, Any] | None = None
         seq = 41
-        with suppress(ConnectionError, asyncio.CancelledError):
+        with suppress(ConnectionError):
             while not socket.closed:
-                now = datetime.now(UTC)
-                self.tick += 1
-                new = self.make(now, self.tick)
-                for name, look in self.seen.items():
-                    if name in new.get("spikes", {}):
-                        new["spikes"][name] = {**new["spikes"][name], "seen": look}
+                new = self._state()
                 frame: dict[str, Any] = {"seq": seq, "as_of": new["health"]["as_of"]}
                 if old is None:
                     frame |= {"type": "snapshot", "version": 1, "epoch": "e1", "state": new}
@@ -575,7 +607,6 @@ class FakeFeed(Served):
                     self.skip_next = False
                 elif not self.mute:
                     await socket.send_str(json.dumps(frame, ensure_ascii=False))
-                old = self.last = new
+                old = new
                 seq += 1
                 await asyncio.sleep(self.tick_seconds)
-        return socket

@@ -6,18 +6,20 @@ import asyncio
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from feed_source import Shelf
-from playwright.async_api import async_playwright
+from harness import Pages
 from test_feed import NOW, comments
-from test_wall import ARGUMENTS
 from test_web import serving
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 HERE = Path(__file__).parent
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 FEED_PAGE = (HERE.parents[1] / "docs" / "feed.md").read_text("utf-8")
 
@@ -28,16 +30,14 @@ def code(language: str) -> str:
     return found[1]
 
 
-async def test_the_printed_clients_see_the_states_of_the_feed(wall: Path) -> None:
+async def test_the_printed_clients_see_the_states_of_the_feed(browser: Browser, wall: Path) -> None:
     names: dict[str, Any] = {}
     exec(compile(code("python"), "docs/feed.md", "exec"), names)
     source = Shelf(partitions=2)
-    async with serving(source, wall=wall) as (client, feed, clock), async_playwright() as playwright:
+    async with serving(source, wall=wall) as (client, feed, clock), Pages(browser) as pages:
         states = names["states"](f"ws://{client.host}:{client.port}/feed", f"http://{client.host}:{client.port}")
         ours = dict([await asyncio.to_thread(next, states)])
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        page = await browser.new_page()
-        await page.goto(f"http://{client.host}:{client.port}/healthz")
+        page = await pages.open(f"http://{client.host}:{client.port}/healthz")
         await page.evaluate(
             f"(url) => {{ window.seen = {{}}; {code('javascript')}; follow((seq, state) => {{ window.seen[seq] = state; }}, url); }}",
             f"ws://{client.host}:{client.port}/feed",
@@ -53,7 +53,6 @@ async def test_the_printed_clients_see_the_states_of_the_feed(wall: Path) -> Non
             ours |= [await asyncio.to_thread(next, states)]
         await page.wait_for_function("(seq) => window.seen[seq] !== undefined", arg=feed.ticker.seq)
         seen = {int(seq): state for seq, state in (await page.evaluate("window.seen")).items()}
-        await browser.close()
         await asyncio.to_thread(states.close)
     assert len(theirs) == 4
     assert ours == theirs

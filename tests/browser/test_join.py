@@ -13,7 +13,8 @@ import pytest_asyncio
 import redis.asyncio
 from aiohttp import web
 from feed_source import Shelf
-from playwright.async_api import Browser, Page, async_playwright, expect
+from harness import Pages, broken_policies, drawn
+from playwright.async_api import Browser, Page, expect
 from ports import free_port
 from test_feed import make_feed
 
@@ -23,9 +24,8 @@ from monitor.config import Config, Event, Privacy, Public
 from monitor.pages import words
 from monitor.roster import parse_roster
 from monitor.signup import Liaison, new_token, token_hash
-from monitor.signup_desk import Surroundings
 from monitor.signup_store import SignupStore
-from monitor.signup_web import SignupPages
+from monitor.signup_web import SignupPages, Surroundings
 from monitor.web import make_app
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-PHONE = {"width": 390, "height": 844}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 ROSTER = parse_roster(
     "attendee,name,country,platform,handle,liaison,consent,verified\n"
     "A1,João Silva,BR,twitch,joao_1,leo,,\n"
@@ -44,10 +42,6 @@ ROSTER = parse_roster(
     "A4,Edu,BR,tiktok,edu_1,leo,yes,yes\n"
 )
 CELL = {"state": "live", "engagement": {"total": 4711, "per_minute": 12}, "last_event": "2026-10-10T08:59:58.000Z"}
-WATCH = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
-"""
 LAYOUT = """() => {
   const wide = [...document.querySelectorAll("body *")].filter((e) => {
     const box = e.getBoundingClientRect();
@@ -58,14 +52,6 @@ LAYOUT = """() => {
   const unnamed = [...document.querySelectorAll("input:not([type=hidden]), select, textarea")].filter((e) => !e.labels.length).map((e) => e.name);
   return { wide, small, unnamed, scroll: document.documentElement.scrollWidth - innerWidth };
 }"""
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -108,28 +94,24 @@ def replace_config(feed: Any, config: Config) -> Any:
 
 @asynccontextmanager
 async def phone(browser: Browser, language: str, *, script: bool) -> AsyncIterator[Page]:
-    context = await browser.new_context(
-        viewport=PHONE, device_scale_factor=2, is_mobile=True, has_touch=True, locale=language, java_script_enabled=script
-    )
-    page = await context.new_page()
-    if script:
-        await page.add_init_script(WATCH)
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    try:
+    async with Pages(browser) as pages:
+        page = await pages.open(
+            device_scale_factor=2, is_mobile=True, has_touch=True, locale=language, java_script_enabled=script
+        )
+        page.on("request", lambda request: asked.append(request.url))
         yield page
-        assert [address for address in asked if not address.startswith("http://127.0.0.1")] == []
-    finally:
-        await context.close()
+    assert [address for address in asked if not address.startswith("http://127.0.0.1")] == []
 
 
 async def looked_at(page: Page, name: str, *, script: bool) -> None:
     """A picture for the eye, and what a machine can see of the same."""
     SHOTS.mkdir(parents=True, exist_ok=True)
+    await drawn(page) if script else None
     await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
     if script:
         assert await page.evaluate(LAYOUT) == {"wide": [], "small": [], "unnamed": [], "scroll": 0}
-        assert await page.evaluate("window.violations") == []
+        assert await broken_policies(page) == []
 
 
 @pytest.mark.parametrize(("language", "short", "script"), [("pt-BR", "pt", True), ("ar-EG", "ar", True), ("zh-CN", "zh", False)])
@@ -224,9 +206,6 @@ async def test_a_liaison_confirms_a_row_on_a_phone(browser, site):
 
 async def test_at_night_the_pages_are_dark_and_can_be_read(browser, site):
     url, _ = site
-    context = await browser.new_context(viewport=PHONE, color_scheme="dark", locale="es-ES")
-    page = await context.new_page()
-    await page.goto(f"{url}/join")
     contrast = """() => {
       const channel = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
       const light = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number); return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };
@@ -234,8 +213,8 @@ async def test_at_night_the_pages_are_dark_and_can_be_read(browser, site):
       const ratio = (c) => { const l = light(c); return (Math.max(l, ground) + 0.05) / (Math.min(l, ground) + 0.05); };
       return [...document.querySelectorAll("p, label, small, h1, a, legend")].map((e) => ratio(getComputedStyle(e).color));
     }"""
-    ratios = await page.evaluate(contrast)
-    assert min(ratios) >= 4.5
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SHOTS / "join-dark-es.png", full_page=True)
-    await context.close()
+    async with Pages(browser) as pages:
+        page = await pages.open(f"{url}/join", color_scheme="dark", locale="es-ES")
+        assert min(await page.evaluate(contrast)) >= 4.5
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=SHOTS / "join-dark-es.png", full_page=True)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis.asyncio
-from aiohttp import web
+from fakefeed import Served
+from harness import PATIENCE_SECONDS, accessibility
+from house import emptied, visited
 from playwright.async_api import Page, expect
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from test_phone import AXE, VIOLATIONS, WATCH, browser  # noqa: F401 - a fixture
 from test_voices import CONFIG, LINES, PARTITIONS, River, message
 
 from monitor.access import new_token
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from aiohttp import web
+    from harness import Pages
     from playwright.async_api import Browser
 
     from monitor.access import Token
@@ -59,36 +59,21 @@ class Quotes(River):
             await asyncio.sleep(0.1)
 
 
-class Opened:
-    def __init__(self, river: Quotes, wall: Path, browser: Browser, stack: AsyncExitStack) -> None:  # noqa: F811
-        self.river, self.wall, self.browser, self._stack = river, wall, browser, stack
+class Desk(Served):
+    """The product's server before that river, and whoever looks."""
+
+    def __init__(self, river: Quotes, wall: Path) -> None:
+        self.river, self.wall = river, wall
         self.tokens: list[Token] = [token for _, token in TOKENS.values()]
-        self.pages: list[Page] = []
-        self.errors: list[str] = []
-        self.port = 0
-        self._runner: web.AppRunner | None = None
+        self.pages: Pages
+        super().__init__()
 
-    async def start(self) -> None:
-        self._runner = web.AppRunner(make_app(self.river.feed, wall=self.wall, tokens=lambda: self.tokens), shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+    def application(self) -> web.Application:
+        return make_app(self.river.feed, wall=self.wall, tokens=lambda: self.tokens)
 
     async def page(self, role: str, query: str = "&lang=en") -> Page:
-        context = await self.browser.new_context(viewport={"width": 390, "height": 844}, reduced_motion="reduce", locale="en")
-        self._stack.push_async_callback(context.close)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        await page.add_init_script(WATCH)
-        await page.goto(f"http://127.0.0.1:{self.port}/remote?token={TOKENS[role][0]}{query}")
+        page = await self.pages.open(f"{self.url}remote?token={TOKENS[role][0]}{query}", locale="en")
         await page.wait_for_url(f"**/remote?{query[1:]}")
-        self.pages.append(page)
         return page
 
     async def moderator(self, query: str = "&lang=en") -> Page:
@@ -102,7 +87,7 @@ class Opened:
         return None if one is None else str(one["state"])
 
     async def stands(self, voice: str, state: str | None) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self.state(voice) != state:
                 await asyncio.sleep(0.05)
 
@@ -112,14 +97,10 @@ async def shown(page: Page) -> str:
 
 
 @pytest.fixture
-def opened(browser: Browser, wall: Path, valkey: str) -> Any:  # noqa: F811
+def opened(browser: Browser, wall: Path, valkey: str) -> Any:
     @asynccontextmanager
-    async def made(*more: tuple[str, str]) -> AsyncIterator[Opened]:
-        async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(redis.asyncio.Redis.from_url(valkey, retry=Retry(NoBackoff(), 0)))
-            await client.flushall()
-            await client.function_flush()
-            journal = await stack.enter_async_context(Journal(valkey, partitions=PARTITIONS).opened())
+    async def made(*more: tuple[str, str]) -> AsyncIterator[Desk]:
+        async with emptied(valkey), Journal(valkey, partitions=PARTITIONS).opened() as journal:
             await journal.prepare()
             river = Quotes(journal, replace(CONFIG))
             for name, text in more or LINES.items():
@@ -128,22 +109,9 @@ def opened(browser: Browser, wall: Path, valkey: str) -> Any:  # noqa: F811
             await river.moderate()
             for _ in range(4):
                 await river.keep(2)
-            found = Opened(river, wall, browser, stack)
-            await found.start()
-            stack.push_async_callback(found.stop)
-            running = asyncio.create_task(river.run())
-
-            async def end() -> None:
-                running.cancel()
-                with suppress(asyncio.CancelledError):
-                    await running
-
-            stack.push_async_callback(end)
-            yield found
-            assert not running.done()
-            for page in found.pages:
-                assert await page.evaluate("window.violations") == []
-            assert found.errors == []
+            desk = Desk(river, wall)
+            async with visited(desk, browser, river.run()) as desk.pages:
+                yield desk
 
     return made
 
@@ -174,8 +142,7 @@ async def test_the_sheet_can_be_used_with_a_thumb_and_read(opened: Any, query: s
                 "(() => { const e = document.querySelector('.card .text'); return [parseFloat(getComputedStyle(e).fontSize), e.dir]; })()"
             )
             assert (size >= 24, direction) == (True, "auto")
-            await page.evaluate(AXE.read_text(encoding="utf-8"))
-            assert await page.evaluate(VIOLATIONS) == []
+            assert await accessibility(page) == []
             if role == "lead":
                 assert await page.locator("dialog[open] [data-key=safe-here]").is_visible()
 

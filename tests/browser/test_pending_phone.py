@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis.asyncio
+from harness import PATIENCE_SECONDS, WALL_SCREEN, accessibility
+from house import CONFIG, PERSON, House, Visited, emptied, tonight, visited
 from playwright.async_api import Page, expect
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from test_phone import AXE, CONFIG, PERSON, VIOLATIONS, House, Opened, browser  # noqa: F401 - a fixture
 
 from monitor.channel_store import ChannelStore, Desk
 from monitor.channels import Live, Row, as_json, judged
@@ -39,7 +37,7 @@ class Undecided(House):
     """A house whose discovery knows three live broadcasts of which nothing says that they are of the event."""
 
     def __init__(self, wall: Path, client: Any, titles: dict[str, str]) -> None:
-        super().__init__(wall, client, replace(CONFIG, scope=Scope(phrases=("summit",))))
+        super().__init__(wall, client, tonight(replace(CONFIG, scope=Scope(phrases=("summit",)))))
         names = [name for name in titles if name != "a"]
         self.channels = {
             one.id: one for one in (PERSON, *(replace(PERSON, id=f"twitch:{n}", attendee=n, handle=n) for n in names))
@@ -89,43 +87,26 @@ class Undecided(House):
         return str(self.rows[f"twitch:{name}"].broadcasts[0].scope)
 
     async def stands(self, name: str, scope: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self.scope(name) != scope:
                 await asyncio.sleep(0.05)
 
 
 @pytest.fixture
-def opened(browser: Browser, wall: Path, valkey: str) -> Any:  # noqa: F811
+def opened(browser: Browser, wall: Path, valkey: str) -> Any:
     @asynccontextmanager
-    async def made(titles: dict[str, str] = TITLES) -> AsyncIterator[Opened]:
-        async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(redis.asyncio.Redis.from_url(valkey, retry=Retry(NoBackoff(), 0)))
-            await client.flushall()
+    async def made(titles: dict[str, str] = TITLES) -> AsyncIterator[Visited]:
+        async with emptied(valkey) as client:
             house = Undecided(wall, client, titles)
             house.count(100)
             await house.judge()
-            await house.start()
-            stack.push_async_callback(house.stop)
-            running = [asyncio.create_task(house.run()), asyncio.create_task(house.discover())]
-
-            async def end() -> None:
-                for task in running:
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await task
-
-            stack.push_async_callback(end)
-            found = Opened(house, browser, stack)
-            yield found
-            assert not any(task.done() for task in running)
-            for page in found.pages:
-                assert await page.evaluate("window.violations") == []
-            assert found.errors == []
+            async with visited(house, browser, house.run(), house.discover()) as pages:
+                yield Visited(house, pages)
 
     return made
 
 
-async def sheet(all_: Opened, query: str = "?lang=en") -> Page:
+async def sheet(all_: Visited, query: str = "?lang=en") -> Page:
     """Opened by the link of the attention list."""
     page = await all_.page(f"remote{query}#pending")
     await page.wait_for_selector("dialog[open] [data-broadcast] .text")
@@ -139,7 +120,7 @@ async def shown(page: Page) -> str:
 
 async def test_the_line_of_the_attention_list_opens_the_sheet_with_all_that_is_known_of_the_first(opened: Any) -> None:
     async with opened() as all_:
-        wall = await all_.page("?lang=en", 1920, 1080)
+        wall = await all_.page("?lang=en", WALL_SCREEN)
         line = wall.locator("[data-part=attention] a", has_text="3 live broadcasts to decide about")
         assert await line.get_attribute("href") == "/remote#pending"
         page = await sheet(all_)
@@ -244,6 +225,5 @@ async def test_it_can_be_used_with_a_thumb_and_titles_stay_words(opened: Any, qu
         assert await page.locator("[data-broadcast] .text").inner_text() == HOSTILE.removeprefix("\u202e")
         assert await page.locator("[data-broadcast] .text").get_attribute("dir") == "auto"
         assert await page.locator("img, [data-broadcast] b").count() == 0
-        await page.evaluate(AXE.read_text(encoding="utf-8"))
-        assert await page.evaluate(VIOLATIONS) == []
+        assert await accessibility(page) == []
         assert await page.locator("dialog[open] [data-key=safe-here]").is_visible()

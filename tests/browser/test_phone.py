@@ -4,162 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import pytest
-import pytest_asyncio
-import redis.asyncio
-from fakefeed import Served
-from feed_source import Shelf
-from playwright.async_api import Browser, Page, async_playwright, expect
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from harness import WALL_SCREEN, accessibility, drawn, walked
+from house import CONFIG, House, Visited, emptied, tonight, visited
+from playwright.async_api import Page, expect
 
 from monitor.access import new_token
-from monitor.config import Config, Event, Session, Topic, Wall
-from monitor.feed import Feed, unix_ms
-from monitor.roster import Channel, Roster
-from monitor.stage_store import StageStore, Staging
-from monitor.web import GUARD, make_app
-from monitor.windows import Group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-    from aiohttp import web
+    from playwright.async_api import Browser
 
     from monitor.access import Token
+    from monitor.config import Config
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "dashboards" / "wall" / "node_modules" / "axe-core" / "axe.min.js"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-WALK = (Path(__file__).parent / "walk.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
-WATCH = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
-"""
-VIOLATIONS = "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
-NOW = datetime.now(UTC).replace(second=0, microsecond=0)
-CONFIG = Config(
-    event=Event(name="Summit", timezone=ZoneInfo("Asia/Shanghai"), languages=("en", "zh")),
-    sessions=(
-        Session(
-            id="night",
-            name={"en": "Robot night", "zh": "机器人之夜"},
-            start=NOW - timedelta(minutes=9),
-            end=NOW + timedelta(minutes=50),
-        ),
-    ),
-    topics=(
-        Topic(id="robots", name={"en": "Robots", "zh": "机器人"}, phrases={"en": ("robot",)}),
-        Topic(id="hybrid", name={"en": "Hybrid", "zh": "混动"}),
-    ),
-    wall=Wall(seconds=3600),
-    partitions=1,
-)
-PERSON = Channel(id="twitch:a", attendee="a", name="a", country="BR", language=None, platform="twitch", handle="a", consent="yes")
 LEAD, LEAD_TOKEN = new_token("lead", "Ana", raw=b"l" * 32, id_="1" * 8, made="")
-
-
-class House(Served):
-    """The product's server."""
-
-    def __init__(self, wall: Path, client: Any, config: Config) -> None:
-        self.shelf = Shelf(partitions=1)
-        self.staging = Staging(StageStore(client), config)
-        self.feed = Feed(config, Roster(channels=(PERSON,)), self.shelf, staging=self.staging)
-        self.tokens: list[Token] = []
-        self.wall = wall
-        super().__init__()
-
-    def application(self) -> web.Application:
-        app = make_app(self.feed, wall=self.wall, tokens=lambda: self.tokens)
-        self.guard = app[GUARD]
-        return app
-
-    async def run(self) -> None:
-        """What the feed does, ten times a second."""
-        while True:
-            self.shelf.caught_up_ms = {0: unix_ms()}
-            await self.feed.follow()
-            await self.staging.look()
-            self.feed.tick()
-            await asyncio.sleep(0.1)
-
-    def count(self, actions: int) -> None:
-        """In the slot that is over: the one that runs is in no rate yet, and a scene would stand empty until it ends."""
-        at = int(datetime.now(UTC).timestamp()) - 10
-        heads = ("total", "country:BR", "platform:twitch", "topic:robots", "topic:hybrid")
-        sums = {f"{head}|engagement": actions for head in heads}
-        self.shelf.commit(0, Group([f"slot:{at // 10 * 10}", f"minute:{at // 60 * 60}", "total"], sums))
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
-class Opened:
-    """A house, and pages that are closed with it; no script may fail, and nothing break the content security policy."""
-
-    def __init__(self, house: House, browser: Browser, stack: AsyncExitStack) -> None:
-        self.house, self.browser, self._stack = house, browser, stack
-        self.pages: list[Page] = []
-        self.errors: list[str] = []
-
-    async def page(self, path: str, width: int = 390, height: int = 844) -> Page:
-        context = await self.browser.new_context(
-            viewport={"width": width, "height": height}, reduced_motion="reduce", locale="en"
-        )
-        self._stack.push_async_callback(context.close)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        await page.add_init_script(WATCH)
-        await page.goto(self.house.url + path)
-        self.pages.append(page)
-        return page
-
-    async def phone(self, query: str = "?lang=en", width: int = 390, height: int = 844) -> Page:
-        page = await self.page(f"remote{query}", width, height)
-        await page.wait_for_selector("[data-key='scene:overview'][aria-pressed=true]")
-        return page
-
-    async def stage(self, query: str = "?profile=stage&lang=en") -> Page:
-        page = await self.page(query, 1920, 1080)
-        await page.wait_for_selector(".wall[data-truth=live]")
-        return page
 
 
 @pytest.fixture
 def opened(browser: Browser, wall: Path, valkey: str) -> Any:
     @asynccontextmanager
-    async def made(config: Config = CONFIG) -> AsyncIterator[Opened]:
-        async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(redis.asyncio.Redis.from_url(valkey, retry=Retry(NoBackoff(), 0)))
-            await client.flushall()
-            house = House(wall, client, config)
+    async def made(config: Config = CONFIG) -> AsyncIterator[Visited]:
+        async with emptied(valkey) as client:
+            house = House(wall, client, tonight(config))
             house.count(100)
-            await house.start()
-            stack.push_async_callback(house.stop)
-            running = asyncio.create_task(house.run())
-            stack.callback(running.cancel)
-            found = Opened(house, browser, stack)
-            yield found
-            assert not running.done()
-            for page in found.pages:
-                if not page.is_closed():
-                    assert await page.evaluate("window.violations") == []
-            assert found.errors == []
+            async with visited(house, browser, house.run()) as pages:
+                yield Visited(house, pages)
 
     return made
 
@@ -250,7 +128,8 @@ async def test_a_topic_under_embargo_leaves_the_stage_and_says_on_the_phone_unti
         assert "obots" not in (await stage.inner_text("body")).replace("Robot night", "")
         await expect(room.locator("main")).to_contain_text("hidden until")
         await expect(room.locator("[data-part=place]")).to_contain_text("1 hidden until")
-        assert (await room.evaluate(f"{WALK}(20)"))["problems"] == []
+        await drawn(room)
+        await walked(room)
         await expect(phone.locator("dialog[open]")).to_contain_text("hidden until")
         await expect(phone.locator("[data-key=embargoes]")).to_contain_text("1 topic until")
 
@@ -299,7 +178,8 @@ async def test_with_a_producer_every_text_of_the_wall_can_still_be_read(opened: 
         for command in ("freeze", "scene:topics"):
             await phone.click(f"[data-key='{command}']")
         await expect(stage.locator("[data-part=truth]")).to_contain_text("冻结" if "zh" in query else "rozen")
-        assert (await stage.evaluate(f"{WALK}(20)"))["problems"] == []
+        await drawn(stage)
+        await walked(stage)
         words = "演练" if "zh" in query else "Rehearsal: none of this is real"
         await expect(stage.locator(".picture .rehearsal")).to_contain_text(words)
 
@@ -308,7 +188,7 @@ async def test_with_a_producer_every_text_of_the_wall_can_still_be_read(opened: 
 @pytest.mark.parametrize("language", ["en", "zh"])
 async def test_every_target_is_large_enough_for_a_thumb(opened: Any, width: int, height: int, language: str) -> None:
     async with opened() as all_:
-        phone = await all_.phone(f"?lang={language}", width, height)
+        phone = await all_.phone(f"?lang={language}", {"width": width, "height": height})
         assert await phone.evaluate("document.documentElement.scrollWidth") == width
         small = """() => [...document.querySelectorAll("main button, dialog[open] button, dialog[open] select, dialog[open] label.choice")]
             .map((e) => [e.innerText, e.getBoundingClientRect()]).filter(([, r]) => r.height < 56 || r.width < 56).map(([t]) => t)"""
@@ -334,34 +214,32 @@ async def test_every_target_is_large_enough_for_a_thumb(opened: Any, width: int,
 async def test_the_phone_has_no_accessibility_violations_and_needs_no_mouse(opened: Any, query: str) -> None:
     async with opened() as all_:
         phone = await all_.phone(query)
-        await phone.evaluate(AXE.read_text(encoding="utf-8"))
         for sheet in (None, "pins", "embargoes", "waiting", "log"):
             if sheet is not None:
                 await phone.locator(f"[data-key={sheet}]").focus()
                 await phone.keyboard.press("Enter")
                 await phone.wait_for_selector("dialog[open]")
-            assert await phone.evaluate(VIOLATIONS) == []
+            assert await accessibility(phone) == []
             if sheet is not None:
                 await phone.keyboard.press("Escape")
         await phone.locator("[data-key=log]").focus()
         await phone.keyboard.press("Tab")
         await phone.keyboard.press("Enter")
         await phone.wait_for_selector("[data-key=leave]")
-        assert await phone.evaluate(VIOLATIONS) == []
+        assert await accessibility(phone) == []
 
 
 async def test_a_token_lets_a_phone_in_and_its_end_shows_the_form_again(opened: Any) -> None:
     async with opened() as all_:
         all_.house.tokens.append(LEAD_TOKEN)
         phone = await all_.page("remote?lang=zh")
-        await phone.evaluate(AXE.read_text(encoding="utf-8"))
-        assert await phone.evaluate(VIOLATIONS) == []
+        assert await accessibility(phone) == []
         await phone.fill("#token", LEAD)
         await phone.keyboard.press("Enter")
         await phone.wait_for_selector("[data-key='scene:overview'][aria-pressed=true]")
         assert LEAD not in phone.url
         assert await phone.evaluate("document.cookie") == ""
-        other = await all_.page(f"?token={LEAD}&lang=en", 1920, 1080)
+        other = await all_.page(f"?token={LEAD}&lang=en", WALL_SCREEN)
         await other.wait_for_selector(".wall[data-truth=live]")
         assert other.url == f"{all_.house.url}?lang=en"
         assert LEAD not in json.dumps(await other.evaluate("[document.referrer, history.length, location.href]"))

@@ -8,18 +8,17 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakefeed import empty_state, full_state, iso, livestreams, rate
+from harness import WALL, accessibility, drawn
 from playwright.async_api import expect
-from test_wall import WALL, browser, dist, open_wall, opened, steady, text
+from walls import SHOW, open_wall, steady, text
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
-
-__all__ = ["browser", "dist", "opened"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -89,7 +88,7 @@ async def go(wall: Any, scene: str, query: str = "") -> None:
     """To another scene of the same page, as a link would."""
     await wall.page.evaluate("(hash) => void (location.hash = hash)", f"#/{scene}?{query}")
     await shown(wall, scene)
-    await wall.page.wait_for_timeout(120)  # frames of the feed and of the screen
+    await drawn(wall.page)
 
 
 @pytest.mark.parametrize(
@@ -114,17 +113,12 @@ async def test_every_text_of_every_scene_can_be_read(opened: Any, query: str, si
 
 
 async def test_no_scene_has_an_accessibility_violation(opened: Any) -> None:
-    axe = (WALL / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     async with opened(steady, "#/overview") as wall:
-        await wall.page.evaluate(axe)
         for scene in [*SCENES, "safe"]:
             await go(wall, scene)
             for theme in ("dark", "light"):
                 await wall.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-                found = await wall.page.evaluate(
-                    "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
-                )
-                assert found == [], (scene, theme)
+                assert await accessibility(wall.page) == [], (scene, theme)
 
 
 async def test_hostile_names_stay_text_on_every_scene(opened: Any) -> None:
@@ -194,7 +188,7 @@ async def test_rotation_turns_by_itself_and_space_holds_it(opened: Any) -> None:
     async with opened(steady, "?rotate=5") as wall:
         await shown(wall, "overview")
         await expect(wall.part("place")).to_contain_text("every 5")
-        await wall.page.wait_for_selector(".wall[data-scene=countries]", timeout=15_000)
+        await wall.page.wait_for_selector(".wall[data-scene=countries]")
         await wall.page.keyboard.press("Space")
         await expect(wall.part("place")).to_contain_text("paused")
 
@@ -297,7 +291,7 @@ async def test_livestreams_are_counted_by_state_and_the_counts_add_up(opened: An
     async with opened(steady, "#/livestreams") as wall:
         await shown(wall, "livestreams")
         await wall.page.wait_for_selector("canvas")
-        cells = wall.feed.cells(datetime.now(UTC))["livestreams"].values()
+        cells = wall.feed.cells(wall.feed.now())["livestreams"].values()
         wanted = Counter(cell["state"] for cell in cells)
         for state in ("live", "quiet", "throttled", "refused", "broken", "ended"):
             await expect(wall.part(f"count-{state}").locator(".count")).to_have_text(f"{wanted[state]:,}")
@@ -308,8 +302,8 @@ async def test_livestreams_are_counted_by_state_and_the_counts_add_up(opened: An
 async def test_thousands_of_livestreams_are_counted_whole_and_those_without_room_are_said_also_while_one_is_chosen(
     opened: Any,
 ) -> None:
-    many = livestreams(datetime.now(UTC), times=9)
-    crowd = livestreams(datetime.now(UTC), times=20)
+    many = livestreams(SHOW, times=9)
+    crowd = livestreams(SHOW, times=20)
     async with opened(steady, "#/livestreams?lang=en") as wall:
         wall.feed.cells = lambda _: many
         await expect(wall.part("count-broken")).to_contain_text("most in China: 7", timeout=30_000)
@@ -366,7 +360,7 @@ async def test_cells_that_are_not_renewed_are_hatched_and_the_counts_are_those_o
             raise RuntimeError
 
         wall.feed.cells = broken
-        await expect(wall.part("livestreams").locator(".chip")).to_contain_text("Cells stale since", timeout=20_000)
+        await expect(wall.part("livestreams").locator(".chip")).to_contain_text("Cells stale since")
         await expect(wall.part("count-live").locator(".count")).to_have_text("1,043")
         await wall.truth("live")
 
@@ -387,7 +381,7 @@ async def test_hostile_livestreams_stay_text(opened: Any) -> None:
         wall.feed.cells = cells
         await shown(wall, "livestreams")
         await wall.page.wait_for_selector("canvas")
-        await expect(wall.part("count-broken").locator(".count")).not_to_have_text("7", timeout=10_000)
+        await expect(wall.part("count-broken").locator(".count")).not_to_have_text("7")
         await wall.page.keyboard.press("ArrowDown")
         await expect(wall.part("chosen")).to_contain_text("no address known")
         assert await wall.page.locator("img, script:not([src]), a[href^=javascript]").count() == 0
@@ -523,7 +517,7 @@ async def test_a_voice_that_is_taken_back_is_gone_and_the_others_stay(opened: An
         before = await articles.evaluate_all(where)
         taken = list(before)[2]
         gone.add(taken)
-        await expect(articles).to_have_count(6, timeout=2000)
+        await expect(articles).to_have_count(6)
         after = await articles.evaluate_all(where)
         assert set(after) == set(before) - {taken}
 
@@ -628,8 +622,7 @@ async def test_a_lead_says_on_the_phone_that_a_spike_was_seen_and_takes_it_back(
             "(all) => all.map((b) => b.getBoundingClientRect().height)"
         )
         assert min(sizes) >= 56
-        await phone.evaluate((WALL / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
-        assert await phone.evaluate("axe.run().then((r) => r.violations.map((v) => v.id))") == []
+        assert await accessibility(phone) == []
         await key.click()
         await expect(phone.locator("[data-spike=s1]")).to_contain_text("not yet seen")
         assert wall.feed.seen == {}

@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from pathlib import Path
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakefeed import highlights, iso, spikes, timedelta
+from fakefeed import highlights, iso, spikes
+from harness import accessibility
 from playwright.async_api import expect
-from test_wall import browser, dist, full, opened, text  # noqa: F401 - fixtures
+from walls import full, text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-AXE = Path(__file__).parents[2] / "dashboards" / "wall" / "node_modules" / "axe-core" / "axe.min.js"
-VIOLATIONS = "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 5)]))"
 PANELS = ("watching", "engagement", "trend", "topics", "countries", "hashtags", "voices", "spikes", "session")
 NUMBERS = re.compile(r"\d")
 HOSTILE = "<img src=x onerror=alert(1)> \u202eevil\u202c " + "Z" + "\u0301" * 40
@@ -60,7 +59,7 @@ def corners(png: bytes) -> list[int]:
 
 @pytest.mark.parametrize("panel", PANELS)
 @pytest.mark.parametrize("query", ["", "&lang=zh&theme=light&scale=1.3"])
-async def test_a_panel_shows_itself_and_nothing_of_a_ground(opened: Any, panel: str, query: str) -> None:  # noqa: F811
+async def test_a_panel_shows_itself_and_nothing_of_a_ground(opened: Any, panel: str, query: str) -> None:
     async with opened(stage, of(panel, query).replace("lang=en&lang", "lang"), width=640, height=360) as source:
         page = source.page
         await page.wait_for_selector(f"[data-panel={panel}][data-trust=believed]")
@@ -73,12 +72,11 @@ async def test_a_panel_shows_itself_and_nothing_of_a_ground(opened: Any, panel: 
         assert "2px 0px" in outline
         assert await page.evaluate("document.documentElement.scrollWidth") <= 640
         assert await page.locator("header, [data-part=truth], [data-part=attention]").count() == 0
-        await page.evaluate(AXE.read_text(encoding="utf-8"))
         # Whether a text can be read over the picture below it no program can say; the outline is there for that.
-        assert [one for one in await page.evaluate(VIOLATIONS) if one[0] != "color-contrast"] == []
+        assert [one for one in await accessibility(page) if one[0] != "color-contrast"] == []
 
 
-async def test_the_numbers_are_those_of_the_feed(opened: Any) -> None:  # noqa: F811
+async def test_the_numbers_are_those_of_the_feed(opened: Any) -> None:
     async with opened(stage, of("watching"), width=640, height=360) as source:
         await expect(source.part("number")).to_have_text(re.compile(r"184,\d{3}"))
         for panel, name in (("engagement", "per_minute"), ("trend", "per_minute")):
@@ -88,7 +86,7 @@ async def test_the_numbers_are_those_of_the_feed(opened: Any) -> None:  # noqa: 
             assert abs(shown - source.feed.last["totals"]["engagement"][name]) < 0.1 * shown
 
 
-async def test_lists_have_the_rows_that_fit_and_no_cut_one(opened: Any) -> None:  # noqa: F811
+async def test_lists_have_the_rows_that_fit_and_no_cut_one(opened: Any) -> None:
     async with opened(stage, of("topics"), width=640, height=330) as source:
         await source.page.wait_for_selector("[data-row]")
         found = await source.page.evaluate(
@@ -107,7 +105,7 @@ async def test_lists_have_the_rows_that_fit_and_no_cut_one(opened: Any) -> None:
         await expect(source.page.locator("[data-row='#AiMOGA'] .figure")).to_have_text("31×")
 
 
-async def test_one_message_stands_whole_and_is_gone_at_once_when_it_is_taken_back(opened: Any) -> None:  # noqa: F811
+async def test_one_message_stands_whole_and_is_gone_at_once_when_it_is_taken_back(opened: Any) -> None:
     gone: set[str] = set()
 
     def make(now: datetime, tick: int) -> dict[str, Any]:
@@ -123,7 +121,7 @@ async def test_one_message_stands_whole_and_is_gone_at_once_when_it_is_taken_bac
         await expect(article).to_have_count(0)
 
 
-async def test_without_its_source_a_panel_is_hatched_and_has_no_number(opened: Any) -> None:  # noqa: F811
+async def test_without_its_source_a_panel_is_hatched_and_has_no_number(opened: Any) -> None:
     silent: dict[str, Any] = {}
 
     def make(now: datetime, tick: int) -> dict[str, Any]:
@@ -151,21 +149,21 @@ async def test_without_its_source_a_panel_is_hatched_and_has_no_number(opened: A
 
 
 @pytest.mark.parametrize("panel", PANELS)
-async def test_a_source_that_is_lost_has_no_number_of_before_and_comes_back(opened: Any, panel: str) -> None:  # noqa: F811
+async def test_a_source_that_is_lost_has_no_number_of_before_and_comes_back(opened: Any, panel: str) -> None:
     async with opened(stage, of(panel), width=640, height=360) as source:
         await source.page.wait_for_selector("[data-trust=believed]")
         await source.feed.stop()
-        await source.page.wait_for_selector("[data-trust=stale]", timeout=15_000)
+        await source.page.wait_for_selector("[data-trust=stale]")
         figures = source.page.locator("[data-part=number], .figure")
         for shown in await figures.all_inner_texts():
             assert not NUMBERS.search(shown), shown
         assert await source.page.locator("article, .chart").count() == 0
         await expect(source.part("stale")).to_contain_text("stale since")
         await source.feed.start()
-        await source.page.wait_for_selector("[data-trust=believed]", timeout=15_000)
+        await source.page.wait_for_selector("[data-trust=believed]")
 
 
-async def test_under_the_safe_scene_it_is_empty_also_after_a_reload_and_while_lost(opened: Any) -> None:  # noqa: F811
+async def test_under_the_safe_scene_it_is_empty_also_after_a_reload_and_while_lost(opened: Any) -> None:
     safe = {"on": False}
 
     def make(now: datetime, tick: int) -> dict[str, Any]:
@@ -187,10 +185,10 @@ async def test_under_the_safe_scene_it_is_empty_also_after_a_reload_and_while_lo
         await page.wait_for_timeout(1000)
         assert await page.inner_text("body") == ""
         safe["on"] = False
-        await page.wait_for_selector("[data-trust=believed]", timeout=15_000)
+        await page.wait_for_selector("[data-trust=believed]")
 
 
-async def test_it_asks_for_what_a_stage_may_see_and_loads_again_with_another_build(opened: Any) -> None:  # noqa: F811
+async def test_it_asks_for_what_a_stage_may_see_and_loads_again_with_another_build(opened: Any) -> None:
     build = ["a"]
 
     def make(now: datetime, tick: int) -> dict[str, Any]:
@@ -210,7 +208,7 @@ async def test_it_asks_for_what_a_stage_may_see_and_loads_again_with_another_bui
         await source.page.wait_for_selector("[data-trust=believed]")
 
 
-async def test_words_of_strangers_stay_words(opened: Any) -> None:  # noqa: F811
+async def test_words_of_strangers_stay_words(opened: Any) -> None:
     def make(now: datetime, tick: int) -> dict[str, Any]:
         state = stage(now, tick)
         state["highlights"] = {"v1": highlights(now)["v1"] | {"text": HOSTILE, "name": HOSTILE}}
@@ -235,14 +233,14 @@ async def test_words_of_strangers_stay_words(opened: Any) -> None:  # noqa: F811
 @pytest.mark.parametrize(
     ("query", "sentence"), [("?lang=en", "names no panel"), ("?panel=clock&lang=zh", "没有名为“clock”的面板")]
 )
-async def test_an_unknown_panel_is_answered_with_those_that_there_are(opened: Any, query: str, sentence: str) -> None:  # noqa: F811
+async def test_an_unknown_panel_is_answered_with_those_that_there_are(opened: Any, query: str, sentence: str) -> None:
     async with opened(stage, f"source.html{query}", width=640, height=360) as source:
         await expect(source.page.locator("main")).to_contain_text(sentence)
         for panel in PANELS:
             await expect(source.page.locator("main")).to_contain_text(panel)
 
 
-async def test_a_rehearsal_is_marked_here_too(opened: Any) -> None:  # noqa: F811
+async def test_a_rehearsal_is_marked_here_too(opened: Any) -> None:
     def make(now: datetime, tick: int) -> dict[str, Any]:
         state = stage(now, tick)
         state["event"]["rehearsal"] = True
