@@ -137,7 +137,8 @@ class River:
     async def all_read(self, livestreams: int, seconds: float = 240) -> None:
         """Wait until so many are joined, besides those that nobody reads because their webhooks tell of them.
 
-        Who never posted with a hashtag of the event waits on Mastodon, and is read as soon as they do.
+        Who never posted with a hashtag of the event waits on Mastodon, and is read as soon as they do. A bot on Telegram reads all its
+        chats from its first answer on; whether it is in each of them is asked one by one meanwhile.
         """
         end = time.monotonic() + seconds
         while True:
@@ -145,8 +146,10 @@ class River:
             rows = [
                 row for row in (await self.states()).values() if row["platform"] != "webhook.simulated" and not row.get("hashtag")
             ]
+            found = Tally((row["platform"], row["state"]) for row in rows)
+            beside = {("mastodon", "waiting"): True, ("telegram", "connecting"): found["telegram", "live"] > 0}
             if (
-                sum((row["platform"], row["state"]) == ("mastodon", "waiting") or row["state"] == "live" for row in rows)
+                sum(number for (name, state), number in found.items() if state == "live" or beside.get((name, state)))
                 >= livestreams
             ):
                 return
