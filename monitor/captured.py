@@ -30,7 +30,9 @@ _first = re.compile(rb"(?:[<>] )?(?:[A-Z]{3,8} \S+ )?HTTP/\d(?:\.\d)?(?: \d{3}\b
 _header = re.compile(rb"(?:[<>*-] )?([A-Za-z][A-Za-z0-9_-]{0,60}):[ \t]*(.*?)\s*$")
 _plain: Final = frozenset((b"host", b"accept", b"connection", b"date", b"server", b"via", b"signature"))
 """Headers without a hyphen with which a block of headers may begin; other words before a colon are a log's."""
-_stamped = re.compile(rb"[ \t]*(?:[\[(]?\d[\d:/.,TZ+ -]{4,40}[\])]?|[<>]{1,3} )[^{}\[\"@]{0,80}(?=[{\[][ \t]*$)")
+_stamped = re.compile(
+    rb"[ \t]*(?:[\[(]?\d[\d:/.,TZ+ -]{4,40}[\])]?|[<>]{1,3} |[A-Za-z][\w .-]{0,40}[:=])[^{}\[\"@]{0,80}(?=[{\[][ \t]*$)"
+)
 """What a log writes before JSON that goes on over the next lines."""
 _root = re.compile(
     rb"<(feed|entry|rss|xml|html|[A-Za-z][\w.-]*(?=[^<>]*\bxmlns\b)|[A-Za-z][\w.-]*:deleted-entry)(?=[\s/>])", re.IGNORECASE

@@ -124,6 +124,7 @@ UPDATE = {
         b"[12:00:01] [INFO] received: " + json.dumps([UPDATE]).encode() + b" (212 bytes)",
         b"2026-11-20 12:00:00,123 DEBUG body = " + json.dumps(UPDATE, indent=2).encode(),
         b"< " + json.dumps(UPDATE).encode(),
+        b"Body: " + json.dumps(UPDATE, indent=2).encode(),
         repr(json.dumps(UPDATE, ensure_ascii=False).encode()).encode(),
         repr(json.dumps(UPDATE, ensure_ascii=False) + "\r\n").encode(),
         repr({"ok": True, "none": None, "result": [UPDATE]}).encode(),
@@ -144,7 +145,7 @@ UPDATE = {
     ],
     ids=[
         "line", "pretty", "crlf", "bom", "utf-16", "list", "pretty list", "answer", "sse", "quoted", "bare message", "gzip", "gzip cut off",
-        "log", "log with brackets", "log over several lines", "arrow", "python bytes", "python text", "python document", "log of it", "log as json", "record", "record of texts",
+        "log", "log with brackets", "log over several lines", "arrow", "label", "python bytes", "python text", "python document", "log of it", "log as json", "record", "record of texts",
         "records", "record of a request", "request", "request in crlf", "header lines", "answer with its header", "har answer",
         "har in base64", "har request", "har websocket",
     ],

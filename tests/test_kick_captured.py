@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 
@@ -79,9 +80,12 @@ FOLLOWED = json.dumps(FOLLOW)
         json.dumps({"headers": HEADERS, "body": FOLLOWED}),
         json.dumps([{"method": "POST", "headers": {n.lower(): [v] for n, v in HEADERS.items()}, "body": FOLLOW}], indent=2),
         json.dumps({"headers": {"HTTP_" + n.upper().replace("-", "_"): v for n, v in HEADERS.items()}, "payload": FOLLOWED}),
+        json.dumps({"uuid": "u", "type": "web", "method": "POST", "headers": {n.lower(): [v] for n, v in HEADERS.items()}, "content": FOLLOWED}),
+        json.dumps({"event": {"method": "POST", "path": "/", "headers": {n.lower(): v for n, v in HEADERS.items()}, "body": FOLLOW}}),
+        json.dumps({"httpMethod": "POST", "headers": HEADERS, "body": base64.b64encode(FOLLOWED.encode()).decode(), "isBase64Encoded": True}),
         json.dumps({"log": {"entries": [{"request": {"headers": [{"name": n, "value": v} for n, v in HEADERS.items()], "postData": {"text": FOLLOWED}}}]}}),
     ],
-    ids=["request", "header lines", "as in the documents", "no empty line", "record", "records", "variables", "har"],
+    ids=["request", "header lines", "as in the documents", "no empty line", "record", "records", "variables", "bin", "bin with its event", "function", "har"],
 )  # fmt: skip
 def test_a_signed_webhook_keeps_the_id_and_the_time_of_its_delivery(parse, written):
     [event], complaints = parse(written)

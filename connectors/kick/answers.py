@@ -14,7 +14,7 @@ from connectors.foreign import decode, object_of
 from connectors.kick.api import channel_of
 from connectors.kick.frames import frame_events
 from connectors.kick.parse import NEEDED, digest_of, guess_type, livestream_of, object_in, status, text_of, webhook_events
-from connectors.recorded import headers_of
+from connectors.recorded import record_of
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from connectors.event import Event
     from connectors.kick.parse import Context
+    from connectors.recorded import Record
 
 _QUIET: Final = (
     "thumbnail",
@@ -45,6 +46,9 @@ def parse_any(raw: bytes, context: Context) -> list[Event]:
 
 def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: int) -> list[Event]:
     name = next((name for key in ("event", "type", "eventType", "event_type") if (name := text_of(document.get(key)))), "")
+    record = record_of(document)
+    if record is not None:
+        return _recorded(record, raw, context, levels)
     if "broadcaster" in document:
         return webhook_events(_kind(document), digest_of(raw), document, context)
     if text_of(document.get("event")) and name not in NEEDED:
@@ -57,12 +61,19 @@ def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: i
             raise Unreadable("missing_type")
         return webhook_events(guess_type(document), digest_of(raw), document, context)
     inner = object_in(decode(wrapped.encode("utf-8", "surrogatepass")) if isinstance(wrapped, str) else wrapped)
-    headers = headers_of(document.get("headers"))
-    kind = headers.get("kick-event-type") or (name if name in NEEDED else "")
+    if name not in NEEDED and "broadcaster" not in inner and levels:
+        return _events_of(inner, raw, context, levels - 1)
+    return webhook_events(name if name in NEEDED else _kind(inner), digest_of(raw), inner, context)
+
+
+def _recorded(record: Record, raw: bytes, context: Context, levels: int) -> list[Event]:
+    """A request with its headers: a webhook has its type, its id and its time there."""
+    headers, inner = record.headers, object_of(record.body)
+    kind = headers.get("kick-event-type", "")
     if not kind and "broadcaster" not in inner and levels:
         return _events_of(inner, raw, context, levels - 1)
-    sent = moment(headers.get("kick-event-message-timestamp"))
-    return webhook_events(kind or _kind(inner), headers.get("kick-event-message-id") or digest_of(raw), inner, context, sent)
+    native = headers.get("kick-event-message-id") or digest_of(raw)
+    return webhook_events(kind or _kind(inner), native, inner, context, moment(headers.get("kick-event-message-timestamp")))
 
 
 def _kind(body: Mapping[str, Any]) -> str:
@@ -78,7 +89,7 @@ def _kind(body: Mapping[str, Any]) -> str:
 
 def _is_answer(document: Mapping[str, Any]) -> bool:
     data = document.get("data")
-    if "headers" in document or "event" in document:
+    if "event" in document:
         return False
     if "livestream" in document and "slug" in document:  # a channel as kick.com's own page asks for it
         return True

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from connectors.connector import Hint, Unreadable
 from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unknown
 from connectors.foreign import object_of
-from connectors.recorded import headers_of
+from connectors.recorded import record_of
 from connectors.times import moment
 from connectors.twitch.alone import TOLD_TWICE, told_alone, value_of
 from connectors.twitch.fields import dict_in, digest_of, number_in, text_in
@@ -152,11 +152,10 @@ def parse_document(document: dict[str, Any], context: Context) -> list[Event]:
 
 def _captured(document: dict[str, Any], now: datetime) -> Notice:
     """A webhook that was kept with its headers, as ``{"headers": {…}, "body": {…} or "…"}``, has there what a frame says in its metadata."""
-    if "headers" not in document or "body" not in document:
+    record = record_of(document)
+    if record is None:
         return _notice_in(document, now)
-    body = document["body"]
-    inner = object_of(body.encode("utf-8", "replace")) if isinstance(body, str) else dict_in(document, "body")
-    headers = headers_of(document["headers"])
+    headers, inner = record.headers, object_of(record.body)
     found = _notice_in(inner, now)
     what = headers.get("twitch-eventsub-message-type", "")
     if isinstance(inner.get("metadata"), dict) or not what:
