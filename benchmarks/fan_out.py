@@ -25,7 +25,8 @@ from aiohttp import web
 
 from benchmarks.chat import shipped
 from benchmarks.measure import Row, percentile, row
-from monitor.feed import Feed, text_frame
+from monitor.feed import Feed
+from monitor.frames import text_frame
 from monitor.web import make_app
 from monitor.windows import Loaded
 

@@ -22,9 +22,10 @@ from monitor.config import Topic
 from monitor.derivation import derivation
 from monitor.derive import Deriver, Memory
 from monitor.entry import Entry, decode_entry
-from monitor.feed import Ticker
+from monitor.frames import Ticker
 from monitor.journal import partition_of
-from monitor.snapshot import Around, Livestream, Picture
+from monitor.livestreams import Livestream
+from monitor.snapshot import Around, Picture
 from monitor.windows import Change, Loaded
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from monitor.snapshot import Livestream
+    from monitor.livestreams import Livestream
 
 Level = Literal["red", "amber", "blue"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from monitor.channel_store import Desk
     from monitor.channels import Row
-    from monitor.snapshot import Livestream
+    from monitor.livestreams import Livestream
 
 SETTLED = ("live", "connecting", "ended", "waiting")
 """States of a collector that say nothing against a channel."""

@@ -2,7 +2,7 @@
 
 Promises: only committed numbers are shown; ``as_of`` is never newer than what is in the numbers, so when Redis is away the frames go on
 with the old one; a tick is encoded once for all clients; a slow client gets the newest state, never a queue, and a stuck one is
-dropped. Deciding what to send is ``Ticker`` and ``verdict``, which know no socket; the rest is the shell around them.
+dropped. What is sent is made in ``frames``, and who is sent it is decided in ``audience``; this is the shell around them.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import struct
 import time
-from bisect import bisect_left
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-import orjson
 
 from monitor.attention import Asked
+from monitor.audience import MOST_BACKLOG, Client, Transport, verdict
 from monitor.book import Behind, Book
 from monitor.coverage import age_seconds, pending_list, with_discovery
 from monitor.curves import Curves
+from monitor.frames import Latency, Ticker, text_frame
 from monitor.journal import LostTail, is_doubt
-from monitor.patch import merge_patch
+from monitor.livestreams import Livestream, Seen, hashtags, watched
+from monitor.moments import from_ms
 from monitor.profiles import stage_state
-from monitor.snapshot import Around, Livestream, Picture, Seen, event_day, from_ms, hashtags, watched
+from monitor.snapshot import Around, Picture, event_day
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("monitor.feed")
 
-VERSION = 1
-MOST_BACKLOG = 512 * 1024
-STUCK_SECONDS = 4.0
-"""A client that for so long has neither answered a ping nor read of its backlog has stopped reading."""
 PING_MS = 1000
 PING = b"\x89\x00"
 """A WebSocket ping without content: whoever reads answers it, and it stands behind the frames that must be read before it."""
@@ -61,7 +57,6 @@ MOST_GONE = 20_000
 """Retracted ids that a server keeps off its wall, whatever the parts say."""
 MINUTES_AT_ONCE = 20
 """Most minutes of sessions that are read in one turn: after a restart five days are there within minutes, and no tick waits for them."""
-LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 
 _livestream = msgspec.json.Decoder(Livestream)
 
@@ -82,142 +77,9 @@ class Source(Protocol):
     async def peak(self, values: Mapping[str, int]) -> dict[str, int]: ...
 
 
-# --- what is sent -----------------------------------------------------------------------------------------------------
-
-
-class Latency:
-    """How old events were when they first stood in a frame: percentiles of the last minute, buckets since the start. Pure."""
-
-    def __init__(self) -> None:
-        self._recent: deque[tuple[int, int]] = deque(maxlen=4096)
-        self._shown: tuple[int, dict[str, int]] = (0, {})
-        self.buckets = [0] * (len(LATENCY_BUCKETS) + 1)
-        self.seconds = 0.0
-
-    def add(self, samples: Iterable[int], now_ms: int) -> None:
-        for at_ms in samples:
-            age = max(0, now_ms - at_ms)
-            self._recent.append((now_ms, age))
-            self.buckets[bisect_left(LATENCY_BUCKETS, age / 1000)] += 1
-            self.seconds += age / 1000
-
-    def percentiles(self, now_ms: int) -> dict[str, int]:
-        """p50, p95, p99 in milliseconds, made anew once a second; empty when nothing was shown for a minute."""
-        made, shown = self._shown
-        if 0 <= now_ms - made < 1000:
-            return shown
-        while self._recent and self._recent[0][0] < now_ms - 60_000:
-            self._recent.popleft()
-        ages = sorted(age for _, age in self._recent)
-        shown = {f"p{p}": ages[(len(ages) * p - 1) // 100] for p in (50, 95, 99)} if ages else {}
-        self._shown = (now_ms, shown)
-        return shown
-
-
-class Ticker:
-    """Turns (book, now) into frames: a snapshot whenever one is asked for, a delta each tick. Pure."""
-
-    def __init__(self, picture: Picture, epoch: str, *, heartbeat_ms: int = 1000) -> None:
-        self.picture = picture
-        self.epoch = epoch
-        self.seq = 0
-        self.state: dict[str, Any] = {}
-        self.last: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
-        """Before, after, and the patch between them, of the newest call."""
-        self._heartbeat_ms = heartbeat_ms
-        self._sent_ms = 0
-        self._snapshot: bytes | None = None
-
-    def tick(self, book: Book, now_ms: int, around: Around) -> bytes | None:
-        """The delta to the state of now; None when nothing changed and the last frame is young."""
-        book.advance(now_ms)
-        return self.show(self.picture.state(book, now_ms, around), now_ms)
-
-    def show(self, state: dict[str, Any], now_ms: int, beside: Ticker | None = None) -> bytes | None:
-        """The delta to this state, made elsewhere. ``beside``: another ticker that was shown its own state a moment ago."""
-        patch = merge_patch(self.state, state) if beside is None else self._patch_beside(state, beside)
-        self.last = (self.state, state, patch or {})
-        if patch is None and now_ms - self._sent_ms < self._heartbeat_ms:
-            return None
-        self.seq += 1
-        self.state, self._sent_ms, self._snapshot = state, now_ms, None
-        return self._frame({"type": "delta", "seq": self.seq}, {"patch": patch or {}})
-
-    def _patch_beside(self, state: dict[str, Any], other: Ticker) -> dict[str, Any] | None:
-        """Parts that both have whole have changed as the other's did: most of the work is done once for both."""
-        before, after, patch = other.last
-        whole = {
-            name
-            for name, part in state.items()
-            if after.get(name) is part and name in before and self.state.get(name) is before[name]
-        }
-        old = {name: part for name, part in self.state.items() if name not in whole}
-        rest = merge_patch(old, {name: part for name, part in state.items() if name not in whole})
-        return {**(rest or {}), **{name: patch[name] for name in whole if name in patch}} or None
-
-    def snapshot(self) -> bytes:
-        """The state of the last tick, encoded at most once."""
-        if self._snapshot is None:
-            head = {"type": "snapshot", "version": VERSION, "epoch": self.epoch, "seq": self.seq}
-            self._snapshot = self._frame(head, {"state": self.state})
-        return self._snapshot
-
-    def _frame(self, head: dict[str, Any], body: dict[str, Any]) -> bytes:
-        as_of = self.state.get("health", {}).get("as_of")
-        return orjson.dumps(head | ({} if as_of is None else {"as_of": as_of}) | body)
-
-
-def text_frame(payload: bytes) -> bytes:
-    """A whole WebSocket text frame (RFC 6455): a server's frames are not masked, so all clients can be given the same bytes."""
-    size = len(payload)
-    if size < 126:
-        return struct.pack("!BB", 0x81, size) + payload
-    if size < 65536:
-        return struct.pack("!BBH", 0x81, 126, size) + payload
-    return struct.pack("!BBQ", 0x81, 127, size) + payload
-
-
-class Transport(Protocol):
-    """The part of asyncio.WriteTransport that the feed uses."""
-
-    def write(self, data: bytes, /) -> None: ...
-    def get_write_buffer_size(self) -> int: ...
-    def abort(self) -> None: ...
-
-
-@dataclass(eq=False, slots=True)
-class Client:
-    """One wall."""
-
-    transport: Transport
-    is_open: Callable[[], bool]
-    profile: Profile = "room"
-    behind: bool = False
-    """It missed a delta or asked again: it gets a snapshot next."""
-    backlog: int = 0
-    read_at: float = 0.0
-    """When it last proved that it reads (monotonic seconds): it came, answered a ping, or its backlog shrank."""
-
-
-def verdict(client: Client, backlog: int, now: float, most: int = MOST_BACKLOG) -> Literal["send", "skip", "drop"]:
-    """What to do with a client this tick; remembers its backlog.
-
-    The kernel takes in much before a backlog shows, so silence alone must end a connection too.
-    """
-    if backlog < client.backlog:
-        client.read_at = now
-    client.backlog = backlog
-    if backlog > most or now - client.read_at > STUCK_SECONDS:
-        return "drop"
-    return "skip" if backlog else "send"
-
-
 def unix_ms() -> int:
     """The real clock."""
     return time.time_ns() // 1_000_000
-
-
-# --- the shell --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

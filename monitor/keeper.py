@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from monitor.feed import unix_ms
 from monitor.journal import is_doubt
-from monitor.snapshot import KEPT, iso
+from monitor.moments import iso
+from monitor.snapshot import KEPT
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:

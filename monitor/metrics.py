@@ -19,8 +19,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from monitor.channel_store import DELAY_BUCKETS
-from monitor.feed import LATENCY_BUCKETS
-from monitor.snapshot import STATES
+from monitor.frames import LATENCY_BUCKETS
+from monitor.livestreams import STATES
 from monitor.windows import ENGAGEMENT, KINDS
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from connectors import rest
 from connectors.connector import Tools, make_pseudonym
 from monitor import signup_views
 from monitor.config import ConfigError
+from monitor.livestreams import cells
 from monitor.memory import RedisMemory
 from monitor.pages import word
 from monitor.roster import Roster, read_roster
@@ -29,7 +30,6 @@ from monitor.signup_join import JoinPages
 from monitor.signup_liaison import LiaisonPages
 from monitor.signup_me import PersonalPages
 from monitor.signup_store import AWAY, TooManyError
-from monitor.snapshot import cells
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping

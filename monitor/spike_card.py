@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from monitor.snapshot import iso, moment
+from monitor.moments import iso, moment
 from monitor.spikes import Spike
 
 if TYPE_CHECKING:

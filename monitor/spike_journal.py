@@ -8,7 +8,7 @@ import msgspec
 
 from monitor.journal import key, partition_of
 from monitor.moderation.rules import Flag, decode_record
-from monitor.snapshot import moment
+from monitor.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

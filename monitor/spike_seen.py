@@ -16,7 +16,7 @@ from aiohttp import web
 
 from monitor.guard import VISITOR
 from monitor.journal import is_doubt
-from monitor.snapshot import iso
+from monitor.moments import iso
 from monitor.stage_store import decided, write_down
 from monitor.wall_store import SEEN_SPIKES, VERSION
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.enrich.topics import Matcher
 from monitor.exposure import Exposure
 from monitor.journal import key
+from monitor.moments import from_ms, iso
 from monitor.schedule import Schedule
-from monitor.snapshot import event_day, from_ms, iso
+from monitor.snapshot import event_day
 from monitor.spike_card import as_card, from_card, story_of
 from monitor.spike_journal import CLOSED_SECONDS, Acts
 from monitor.spike_story import Said, by_country, heads, where, who, why

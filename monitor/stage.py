@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from monitor.snapshot import iso, moment
+from monitor.moments import iso, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,8 +21,8 @@ from redis.exceptions import WatchError
 
 from monitor import stage as stages
 from monitor.journal import Doubt
+from monitor.moments import iso
 from monitor.profiles import frozen, kept, phrases_of, stage_state
-from monitor.snapshot import iso
 from monitor.stage import Freeze, Safe, SafeScene, Seen, Stage, Unfreeze
 
 if TYPE_CHECKING:

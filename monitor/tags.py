@@ -30,7 +30,7 @@ from monitor.emerging import (
 from monitor.enrich.hashtags import hashtags, tag_key
 from monitor.journal import author_key, key
 from monitor.moderation.rules import Flag, decode_record
-from monitor.snapshot import iso, moment
+from monitor.moments import iso, moment
 from monitor.windows import split_field
 
 if TYPE_CHECKING:

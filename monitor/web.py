@@ -34,9 +34,9 @@ from monitor.hooks import HookCollector, Hooks
 from monitor.hooks import opened as receiving
 from monitor.journal import Journal, ready
 from monitor.keeper import Keeper
+from monitor.livestreams import cells
 from monitor.metrics import make_registry
 from monitor.remote import Remote
-from monitor.snapshot import cells
 from monitor.spike_seen import add_seen
 from monitor.stage_store import StageStore, Staging, decided, write_down
 from monitor.token_file import TokenFile

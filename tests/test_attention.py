@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.attention import LEVELS, MOST, MOVE_MS, OWNERS, SILENT, Asked, Facts, Memory, attention, settled, troubles
-from monitor.snapshot import Livestream, iso
+from monitor.livestreams import Livestream
+from monitor.moments import iso
 
 NOW = 1_763_640_000_000
 COLOURS = ("red", "amber", "blue")

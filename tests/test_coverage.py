@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from monitor.channel_store import Desk
 from monitor.channels import Live, Row
 from monitor.coverage import age_seconds, pending_list, with_discovery
-from monitor.snapshot import Livestream
+from monitor.livestreams import Livestream
 
 NOW = datetime(2026, 10, 17, 12, 0, tzinfo=UTC)
 LIVE = Live(id="b1", title="the summit", started_at=NOW, found_at=NOW, scope="in")

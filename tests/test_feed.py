@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
+from monitor.audience import MOST_BACKLOG, Client, verdict
 from monitor.book import Book
 from monitor.config import Config, Event, Platform, Session, Topic
-from monitor.feed import CHANGES_AT_ONCE, MOST_BACKLOG, PING, Client, Feed, Latency, Ticker, text_frame, verdict
+from monitor.feed import CHANGES_AT_ONCE, PING, Feed
+from monitor.frames import Latency, Ticker, text_frame
 from monitor.journal import START, Checkpoint, Journal, pack
 from monitor.patch import apply_patch
 from monitor.roster import Channel, Roster

@@ -17,8 +17,8 @@ from monitor.channels import Live, Row, as_json
 from monitor.feed import Feed
 from monitor.journal import make_client
 from monitor.metrics import make_registry
+from monitor.moments import iso
 from monitor.scope import Said
-from monitor.snapshot import iso
 from monitor.stage_store import StageStore
 from monitor.web import make_app, read_decision
 

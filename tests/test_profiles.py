@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config import Config, Event, Topic
-from monitor.feed import Ticker
+from monitor.frames import Ticker
 from monitor.patch import apply_patch, share
 from monitor.profiles import frozen, kept, phrases_of, plain, stage_state
 from monitor.snapshot import Picture

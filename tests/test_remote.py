@@ -22,7 +22,7 @@ from monitor.config import Topic
 from monitor.feed import Feed
 from monitor.guard import REVOKED, WRONG
 from monitor.hooks import Hooks
-from monitor.snapshot import iso
+from monitor.moments import iso
 from monitor.stage_store import FROZEN, StageStore, Staging
 from monitor.web import GUARD, make_app
 

@@ -21,12 +21,12 @@ from monitor.channels import Live, Row, counting, pass_of
 from monitor.config import Session
 from monitor.coverage import with_discovery
 from monitor.journal import Journal
+from monitor.livestreams import Livestream
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster
 from monitor.selfreport import AGAIN, BELIEVED, EARLY, SWEPT
 from monitor.signup import SelfReport
 from monitor.signup_store import SignupStore
-from monitor.snapshot import Livestream
 
 NOON = datetime(2026, 10, 17, 12, tzinfo=UTC)
 VIDEO = "dQw4w9WgXcQ"

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from monitor.book import Behind, Book, Window
 from monitor.config import Config, Event, Platform, Session, Simulator, Topic
+from monitor.livestreams import Livestream, cells, hashtags, watched
 from monitor.patch import apply_patch, merge_patch, share
 from monitor.roster import Channel, Roster
-from monitor.snapshot import Around, Livestream, Picture, cells, event_day, gift_value, hashtags, watched
+from monitor.snapshot import Around, Picture, event_day, gift_value
 from monitor.windows import ENGAGEMENT, KINDS, Change, Group, Loaded, ViewerSample
 
 START = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)

@@ -18,7 +18,7 @@ from monitor.feed import Feed
 from monitor.journal import Doubt, Journal, partition_of
 from monitor.metrics import make_registry
 from monitor.moderation.rules import Flag, encode_record
-from monitor.snapshot import iso, moment
+from monitor.moments import iso, moment
 from monitor.spike_seen import Look, note, read_look
 from monitor.spike_watch import CLOSED_SECONDS, Spikes
 from monitor.stage_store import StageStore

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor import stage as stages
 from monitor.config import Config, Event, Session, Topic, Turn, Wall
-from monitor.snapshot import iso
+from monitor.moments import iso
 from monitor.stage import (
     SCENES,
     SEVERITY,

@@ -24,9 +24,9 @@ from monitor.keeper import Keeper
 from monitor.metrics import make_registry
 from monitor.moderation.moderate import Moderator
 from monitor.moderation.rules import Rulebook
+from monitor.moments import iso
 from monitor.reader import Reader
 from monitor.roster import Channel, Roster
-from monitor.snapshot import iso
 from monitor.stage_store import StageStore
 from monitor.voices import SAID, VOICES, Voices, as_shown, forget_author, read_decision
 from monitor.wall_store import WallStore
