@@ -213,7 +213,7 @@ OWN_PAGES: Final = {
 def _after(platform: str, *pages: str) -> Callable[[str, list[str], dict[str, str]], Pointed]:
     """Platforms whose addresses are just the name, or the name after one of these words."""
 
-    def read_path(_: str, words: list[str], __: dict[str, str]) -> Pointed:
+    def read(_: str, words: list[str], __: dict[str, str]) -> Pointed:
         while words and words[0].casefold() in pages:
             words = words[1:]
         first = words[0].casefold() if words else ""
