@@ -21,11 +21,12 @@ from monitor import signup
 from monitor.config import ConfigError
 from monitor.countries import find_country, nearest_country
 from monitor.engine import find_url
-from monitor.journal import make_client
 from monitor.memory import RedisMemory
+from monitor.redis_client import make_client
 from monitor.roster import Roster, decode, read_roster
 from monitor.roster_columns import Columns, from_map, guess, letter
-from monitor.roster_import import HEADER, Updated, csv_text, entries_of, read_rows, rejects_text, update
+from monitor.roster_import import HEADER, Updated, csv_text, read_rows, rejects_text, update
+from monitor.roster_lines import entries_of
 from monitor.roster_table import read_table
 from monitor.settings import SAMPLE_ROSTER
 from monitor.setup import author_key
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from monitor.asking import Asking
     from monitor.roster import Channel
     from monitor.roster_check import Answers, Verdict
-    from monitor.roster_import import Entry, Reject
+    from monitor.roster_lines import Entry, Reject
     from monitor.roster_table import Table
     from monitor.settings import Settings
 

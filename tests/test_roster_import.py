@@ -18,7 +18,8 @@ from monitor.handles import seal
 from monitor.links import HOSTS, NAMES, broadcast_link, channel_address, find_channels, platform_named
 from monitor.roster import parse_roster, why_not
 from monitor.roster_columns import from_map, guess
-from monitor.roster_import import HEADER, csv_text, entries_of, read_rows, rejects_text, update
+from monitor.roster_import import HEADER, csv_text, read_rows, rejects_text, update
+from monitor.roster_lines import entries_of
 from monitor.roster_table import read_table
 from monitor.roster_words import FIELDS, understood
 

@@ -14,7 +14,8 @@ from monitor.countries import COUNTRIES, find_country
 from monitor.links import broadcast_link, find_channels
 from monitor.pages import LANGUAGES, countries
 from monitor.roster_columns import guess
-from monitor.roster_import import entries_of, update
+from monitor.roster_import import update
+from monitor.roster_lines import entries_of
 from monitor.roster_table import read_table
 from monitor.roster_text import LEGACY, decoded, likeliest
 from monitor.roster_times import day_first, moment
