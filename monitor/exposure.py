@@ -11,6 +11,7 @@ after it are expected as they come, because platforms hand in what was missed.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import log1p
 from typing import TYPE_CHECKING, TypeVar
@@ -69,6 +70,7 @@ class Exposure:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._platforms: Counter[str] = Counter()
         self._begun = False
 
     def take(self, start: int, live: Mapping[str, tuple[str, ...]], counts: Mapping[str, int]) -> Exposed:
@@ -78,16 +80,12 @@ class Exposure:
         unheard: dict[str, int] = {}
         old = frozenset[str]() if self._begun else frozenset(live)
         self._begun = True
+        away = self._away(live, counts)
         for name, heads in live.items():
             known = self._known.get(name)
             if known is None:
-                known = self._known[name] = _Known(heads, name.partition(":")[0])
-                if name in old:
-                    known.age, known.usual = FRESH_SLOTS + 1, float(counts.get(name, 0))
+                known = self._begin(name, heads, counts.get(name, 0) if name in old else None)
             known.seen = start
-        away = self._away(live, counts)
-        for name in live:
-            known = self._known[name]
             count = counts.get(name, 0)
             if count and not known.unheard:
                 known.quiet, known.silent = 0.0, 0
@@ -105,6 +103,7 @@ class Exposure:
             known.usual += (count - known.usual) / min(known.age if known.age <= FRESH_SLOTS else FIRST_SLOTS + known.age, MEMORY)
         for name in [name for name, known in self._known.items() if start - known.seen >= AWAY_SLOTS * 10]:
             gone = self._known.pop(name)
+            self._platforms -= Counter((gone.platform,))
             if gone.age > FRESH_SLOTS and not gone.unheard:
                 _add(joined, gone.heads, -gone.usual)
         usual = dict.fromkeys(joined, 0.0)
@@ -115,13 +114,27 @@ class Exposure:
                         usual[head] += known.usual
         return Exposed(fresh, joined, usual, unheard)
 
+    def _begin(self, name: str, heads: tuple[str, ...], usual: int | None) -> _Known:
+        """A livestream that is new; or one that was there before anybody looked, with what it did then."""
+        platform = name.partition(":")[0]
+        self._platforms[platform] += 1
+        known = _Known(heads, platform) if usual is None else _Known(heads, platform, FRESH_SLOTS + 1, float(usual))
+        self._known[name] = known
+        return known
+
     def _away(self, live: Mapping[str, tuple[str, ...]], counts: Mapping[str, int]) -> set[str]:
         """Platforms of which nothing is heard at all, though much should be."""
-        heard = {self._known[name].platform for name, count in counts.items() if count and name in live}
+        heard: set[str] = set()
+        many = len(self._platforms)
+        for name, count in counts.items():
+            if count and name in live and (known := self._known.get(name)) is not None:
+                heard.add(known.platform)
+                if len(heard) == many:
+                    return set()
         silence: dict[str, float] = {}
-        for name in live if len(heard) < len({known.platform for known in self._known.values()}) else ():
-            known = self._known[name]
-            if known.platform not in heard and known.age > FRESH_SLOTS:
+        for name in live:
+            known = self._known.get(name)
+            if known is not None and known.platform not in heard and known.age > FRESH_SLOTS:
                 usual = known.before if known.silent else known.usual
                 silence[known.platform] = silence.get(known.platform, 0.0) + log1p(BURST * usual) / BURST
         return {platform for platform, quiet in silence.items() if quiet >= ALL_SILENT}

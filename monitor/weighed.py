@@ -28,7 +28,8 @@ CAP = 8.0
 MEMORY = 45
 """Slots that the usual count of a livestream remembers."""
 FIRST_SLOTS = 6
-BURST_MEMORY = 200
+BURST_KEEP = 1 - 1 / 200
+"""What is left a slot later of the errors that say how bursty a livestream is."""
 BURST_SLOTS = 20
 """What the usual burstiness counts for."""
 LARGE_CHAT = 30.0
@@ -131,11 +132,20 @@ class Livestreams:
 
     def learn(self, start: int, held: set[str]) -> None:
         """Take in what is LAG slots old; ``held``: series of which that slot belongs to a spike."""
-        for name, one in list(self._known.items()):
-            if one.seen < start - AWAY_SECONDS:
-                del self._known[name]
-            elif one.seen == start:
-                self._learn(one, held)
+        common = self._commons[0] if self._commons else 1.0
+        # When everybody does more, half of it (by its logarithm) is taken for each livestream's own.
+        share = sqrt(max(0.3, common))
+        gone = []
+        for name, one in self._known.items():
+            if one.seen == start:
+                if one.age <= KNOWN_SLOTS:
+                    _get_to_know(one)
+                elif len(one.newest) > LAG and not (held and not held.isdisjoint(one.heads)):
+                    _learn(one, common, share)
+            elif one.seen < start - AWAY_SECONDS:
+                gone.append(name)
+        for name in gone:
+            del self._known[name]
 
     def _series(self, sessions: set[str], cells: Mapping[tuple[str, tuple[str, ...]], list[float]]) -> dict[str, Weighed]:
         groups: dict[tuple[str, ...], list[float]] = {}
@@ -161,29 +171,32 @@ class Livestreams:
             sums[head] = [actual, mean * factor, chance * factor, bursts * factor * factor, squares * factor * factor]
         return {head: Weighed(*found) for head, found in sums.items()}
 
-    def _learn(self, one: _Livestream, held: set[str]) -> None:
-        if one.age <= KNOWN_SLOTS:
-            if one.newest[-1] != UNHEARD:
-                one.usual += (one.newest[-1] - one.usual) / one.age
-                one.burst = _bursty(one.usual)
-            return
-        if len(one.newest) <= LAG or (held and not held.isdisjoint(one.heads)):
-            return
-        count, common, usual = one.newest[0], self._commons[0], max(one.usual, SILENT)
-        if count == UNHEARD or (not count and one.usual <= SILENT):
-            return
-        mean = usual * common
-        deviation = sqrt(mean + one.burst * mean * mean)
-        off = min(abs(count - mean), CLIP * deviation + 1)
-        keep = 1 - 1 / BURST_MEMORY
-        one.errors = one.errors * keep + off * off - mean
-        one.squares = one.squares * keep + mean * mean
-        prior = BURST_SLOTS * usual * usual
-        one.burst = max(LEAST_BURST, (one.errors + prior * _bursty(usual)) / (one.squares + prior))
-        one.slots = min(one.slots + 1, MEMORY)
-        # When everybody does more, half of it (by its logarithm) is taken for this livestream's own.
-        taken = min(count, mean + 4 * deviation + 1) / sqrt(max(0.3, common))
-        one.usual = max(0.0, usual + (taken - usual) / (one.slots + FIRST_SLOTS))
+
+def _get_to_know(one: _Livestream) -> None:
+    if one.newest[-1] != UNHEARD:
+        one.usual += (one.newest[-1] - one.usual) / one.age
+        one.burst = _bursty(one.usual)
+
+
+def _learn(one: _Livestream, common: float, share: float) -> None:
+    """From its slot that is LAG slots old. Eight hundred times a slot: no calls that can be spared."""
+    count, usual = one.newest[0], one.usual
+    if count == UNHEARD or (not count and usual <= SILENT):
+        return
+    usual = usual if usual > SILENT else SILENT  # noqa: FURB136
+    mean = usual * common
+    deviation = sqrt(mean + one.burst * mean * mean)
+    off, most = abs(count - mean), CLIP * deviation + 1
+    off = off if off < most else most  # noqa: FURB136
+    one.errors = errors = one.errors * BURST_KEEP + off * off - mean
+    one.squares = squares = one.squares * BURST_KEEP + mean * mean
+    prior = BURST_SLOTS * usual * usual
+    burst = (errors + prior * (BURSTY if usual < LARGE_CHAT else CALM)) / (squares + prior)
+    one.burst = burst if burst > LEAST_BURST else LEAST_BURST  # noqa: FURB136
+    if one.slots < MEMORY:
+        one.slots += 1
+    most = mean + 4 * deviation + 1
+    one.usual = usual + (min(count, most) / share - usual) / (one.slots + FIRST_SLOTS)
 
 
 def _forget(newest: deque[int], slots: int) -> None:

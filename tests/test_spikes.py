@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.expected import LEAST_SPREAD, Tail, quantile, tail
-from monitor.spikes import AFTER_SECONDS, LEARN_SLOTS, MINIMUM, Slot, Watch, discoveries, severity
+from monitor.spikes import AFTER_SECONDS, LEARN_SLOTS, MINIMUM, SETTLE_SECONDS, Slot, Watch, discoveries, severity
 
 T0 = 1_800_000_000
 QUIET = {"country:BR": 40, "country:FR": 60, "country:CN": 100, "topic:robots": 30}
@@ -118,6 +118,22 @@ def test_around_the_start_of_a_session_the_total_is_not_judged():
     watch = Watch([T0 + 900])
     end = 90 + AFTER_SECONDS // 10
     assert played(watch, slots(120, everybody(90, end, 3.0))) == []
+
+
+def test_a_country_that_stands_out_is_found_though_a_session_begins():
+    watch = Watch([T0 + 900])
+    assert "country:BR" in played(watch, slots(110, lifted("country:BR", 91, 101, 10.0)))
+    assert watch.closed[-1].opened is not None
+    assert watch.closed[-1].opened <= T0 + 900 + SETTLE_SECONDS
+
+
+def test_what_a_spike_leaves_behind_is_no_other_spike():
+    """Four minutes in which one was are far above the expected; who looks at them again sees it twice."""
+    watch = Watch()
+    found = played(
+        watch, slots(118, lambda n, head: 1.0 if head != "country:BR" or n < 90 or 96 <= n < 107 else 9.0 if n < 96 else 1.9)
+    )
+    assert found.count("country:BR") == 1
 
 
 @given(scale=st.sampled_from((1, 3, 10, 50)), seed=st.integers(0, 5))
