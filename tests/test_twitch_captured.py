@@ -210,12 +210,36 @@ def test_gifts_and_raids_that_are_told_alone_count(parse):
     assert (raid["author_name"], raid["livestream"]) == ("Bo", "twitch:ana")
 
 
-@pytest.mark.parametrize("told", [(CHEER,), (USED,), (CHEER, USED), (USED, CHEER), (CHATTED, CHEER, USED), (CHATTED, USED)])
+@pytest.mark.parametrize(
+    "told",
+    [
+        (CHEER,),
+        (USED,),
+        (CHEER, USED),
+        (USED, CHEER),
+        (CHATTED, CHEER, USED),
+        (CHATTED, USED),
+        (CHEER, USED, CHATTED),
+        (USED, CHATTED, CHEER),
+    ],
+)
 def test_a_cheer_counts_once_however_many_ways_it_is_told(parse, told):
     events, complaints = parse(lines(*told))
     assert complaints == []
     assert [one["amount_minor"] for one in events if one["kind"] == "gift"] == [100]
     assert [one["text"] for one in events if one["kind"] == "message"] == ["Cheer100 go"]
+
+
+def test_messages_of_the_chat_tell_cheers_and_neither_subscriptions_nor_raids(parse):
+    """Who reads ``channel.chat.message`` need not read the notices as well."""
+    subscribed = pushed("channel.subscribe", {**USER, "tier": "1000", "is_gift": False})
+    notice_of_it = pushed(
+        "channel.chat.notification", {**CHATTER, "message_id": "nn", "message": {"text": ""}, "notice_type": "sub", "sub": {}}
+    )
+    for told, names in (((CHATTED, subscribed), ["bits", "sub"]), ((CHATTED, notice_of_it, subscribed), ["bits", "sub"])):
+        events, _ = parse(lines(*told))
+        assert [one["name"] for one in events if one["kind"] == "gift"] == names
+    assert [one["kind"] for one in parse(f"{LINE}\n{lines(subscribed)}")[0]] == ["message"]
 
 
 def test_a_power_up_counts_beside_the_chat_because_nothing_else_tells_its_bits(parse):

@@ -38,6 +38,7 @@ from connectors.kick.parse import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from connectors.event import Event
     from connectors.kick.parse import Context
@@ -87,7 +88,7 @@ def frame_events(frame: Mapping[str, Any], context: Context) -> list[Event]:
         data = _as_now(data)
     place = _place(text_of(frame.get("channel")), data)
     livestream = _livestream(place, name, context)
-    if livestream is None and (name in READ or context.livestreams is not None):
+    if livestream is None and place:
         return []
     about = About(_id(name, place, data, context), livestream, _at(data, context), context)
     return _events(name, data, about) if name in READ else [about.unknown(name)]
@@ -211,7 +212,8 @@ def _livestream(place: str, name: str, context: Context) -> str | None:
     return f"kick:{place}" if context.livestreams is None else context.livestreams.get(place)
 
 
-def _at(data: Mapping[str, Any], context: Context) -> Any:
+def _at(data: Mapping[str, Any], context: Context) -> datetime:
+    """What the event, its message or its broadcast says; else when it came."""
     for place in (data, data.get("message"), data.get("livestream")):
         if isinstance(place, dict) and (stamp := place.get("created_at") or place.get("createdAt")):
             return time_of(stamp, context)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REASONS = frozenset(
     {
         "not_json", "not_an_object", "missing_type", "missing_broadcaster", "missing_id", "missing_text", "missing_author",
-        "missing_gift", "missing_state", "missing_user", "missing_channel", "missing_data", "missing_target",
+        "missing_gift", "missing_state", "missing_user", "missing_channel", "missing_data", "missing_target", "api_error",
     }
 )  # fmt: skip
 """Every reason that Unreadable may give."""

@@ -168,7 +168,7 @@ class Twitch(Connector):
     @classmethod
     def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
         """EventSub tells gifts and raids in several ways; what came before decides which of them counts."""
-        told: set[tuple[str, str]] = set()
+        told: set[tuple[str, ...]] = set()
         return lambda raw: _parse(raw, Context(tools.now(), tools.pseudonym, None, told))
 
     # --- the connections; all that they learn is said to the crew, so that their frames come before their end -----------
@@ -265,5 +265,5 @@ def _parse(raw: bytes, context: Context) -> list[Event]:
     lines = [line_in(line) for line in raw.decode("utf-8", "replace").split("\n")]
     events = [event for line in lines if line for event in parse_line(line, context)]
     if context.told is not None:
-        context.told.update(("chat", event.livestream) for event in events if event.livestream)
+        context.told.update(("irc", event.livestream) for event in events if event.livestream)
     return events

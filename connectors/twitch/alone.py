@@ -32,12 +32,20 @@ TOLD_TWICE: Final = frozenset(
 )  # fmt: skip
 """Kinds that the chat tells as well, with its own ids, or that are no action of a viewer."""
 
+TOLD_BY: Final = {
+    "channel.cheer": "channel.chat.message", "channel.bits.use": "channel.chat.message", "channel.ban": "channel.chat.clear_user_messages",
+}  # fmt: skip
+"""Which kind of the chat tells it; the others ``channel.chat.notification`` does. The anonymous chat tells all of them."""
+
 
 def told_alone(kind: str, native: str, event: dict[str, Any], about: Mapping[str, Any], context: Context) -> list[Event]:
     """The events of one of these when the chat is not there to tell them; ``native`` is the delivery's id."""
     livestream, key = str(about["livestream"]), f"twitch:eventsub:{native}"
     told = context.told if context.told is not None else set()
-    if ("chat", livestream) in told and not (kind == "channel.bits.use" and text_in(event, "type") not in ("cheer", "")):
+    is_bits_alone = kind == "channel.bits.use" and text_in(event, "type") not in ("cheer", "")
+    if not is_bits_alone and not told.isdisjoint(
+        (("irc", livestream), (TOLD_BY.get(kind, "channel.chat.notification"), livestream))
+    ):
         return []
     told.add((kind, livestream))
     common = {**about, **_giver(event, context)}
@@ -77,17 +85,32 @@ def value_of(amount: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bits(kind: str, key: str, event: dict[str, Any], common: Mapping[str, Any], told: set[tuple[str, str]]) -> list[Event]:
+def without_told(events: list[Event], told: set[tuple[str, ...]]) -> list[Event]:
+    """A cheer of the chat that was told alone just before."""
+    match events:
+        case [Message() as words, Gift()] if (cheer := _cheer(words.livestream, words.author, words.text)) in told:
+            told.discard(cheer)
+            return []
+    return events
+
+
+def _cheer(livestream: str | None, author: str | None, text: str) -> tuple[str, ...]:
+    return ("cheer", livestream or "", author or "", text)
+
+
+def _bits(kind: str, key: str, event: dict[str, Any], common: Mapping[str, Any], told: set[tuple[str, ...]]) -> list[Event]:
     what = text_in(event, "type") or "cheer"
     other = "channel.bits.use" if kind == "channel.cheer" else "channel.cheer"
     if what == "cheer" and (other, str(common["livestream"])) in told:
         return []
     name = "bits" if what == "cheer" else what[:40]
     gift = Gift(id=f"{key}:bits", name=name, amount_minor=number_in(event, "bits"), currency="BITS", **common)
-    return [*(_words(key, event, common) if what == "cheer" else []), gift]
+    words = _words(key, event, common) if what == "cheer" else []
+    told.update(_cheer(one.livestream, one.author, one.text) for one in words)
+    return [*words, gift]
 
 
-def _words(key: str, event: dict[str, Any], common: Mapping[str, Any]) -> list[Event]:
+def _words(key: str, event: dict[str, Any], common: Mapping[str, Any]) -> list[Message]:
     """A cheer has its words as text, the others as an object."""
     body = event.get("message")
     text = text_in(body if isinstance(body, dict) else event, "text" if isinstance(body, dict) else "message", longest=100_000)

@@ -28,7 +28,7 @@ from connectors.event import Follow, Gift, Message, Removed, Share, Status, Unkn
 from connectors.foreign import object_of
 from connectors.recorded import record_of
 from connectors.times import moment
-from connectors.twitch.alone import TOLD_TWICE, told_alone, value_of
+from connectors.twitch.alone import TOLD_TWICE, told_alone, value_of, without_told
 from connectors.twitch.fields import dict_in, digest_of, number_in, text_in
 from connectors.twitch.parse import TAKEN_BACK
 
@@ -134,7 +134,8 @@ def parse_document(document: dict[str, Any], context: Context) -> list[Event]:
     if hint is None:
         events = _told(found, context) if found.kind in TOLD_TWICE else events_of(found, context)
         if context.told is not None and found.kind.startswith("channel.chat."):
-            context.told.update(("chat", event.livestream) for event in events if event.livestream)
+            context.told.update((found.kind, event.livestream) for event in events if event.livestream)
+            events = without_told(events, context.told)
         return events
     livestream = livestream_of(event_in(found), context)
     if livestream is None:

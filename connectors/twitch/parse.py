@@ -119,8 +119,8 @@ class Context(NamedTuple):
     pseudonym: Callable[[str, str], str]
     livestreams: Mapping[str, str] | None
     """Login to livestream id; None takes every channel and names it ``twitch:login``."""
-    told: set[tuple[str, str]] | None = None
-    """Of a capture that is read on: (kind, livestream) of what was told, so that nothing counts that was told before by another kind."""
+    told: set[tuple[str, ...]] | None = None
+    """Of a capture that is read on: what was told of whom, so that nothing counts that was told before by another kind (alone.py)."""
 
 
 def split_line(line: str) -> Line:
