@@ -302,7 +302,7 @@ async def test_livestreams_are_counted_by_state_and_the_counts_add_up(opened: An
 async def test_thousands_of_livestreams_are_counted_whole_and_those_without_room_are_said_also_while_one_is_chosen(
     opened: Any,
 ) -> None:
-    many = livestreams(SHOW, times=9)
+    many = livestreams(SHOW, times=8)
     crowd = livestreams(SHOW, times=20)
     async with opened(steady, "#/livestreams?lang=en") as wall:
         wall.feed.cells = lambda _: many
