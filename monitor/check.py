@@ -33,7 +33,7 @@ async def _of_redis(settings: Settings) -> Finding:
         return Finding("works", f"Redis: built in; its data is kept in {settings.data_dir / 'valkey'}.")
     from redis.exceptions import RedisError  # noqa: PLC0415
 
-    from monitor.journal import make_client  # noqa: PLC0415
+    from monitor.redis_client import make_client  # noqa: PLC0415
 
     try:
         async with make_client(settings.redis_url, timeout_seconds=3) as client:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from redis.exceptions import RedisError, WatchError
 
-from monitor.journal import make_client
+from monitor.redis_client import make_client
 from monitor.signup import Fix, Liaison, SelfReport, Signup, Signups
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ from connectors.connector import (
     make_pseudonym,
 )
 from connectors.event import Gap, Message, from_json
-from monitor.collect import Collector, Group, Simulated, decode_resume, later, plan, regroup, share_of
+from monitor.collect import Collector, Simulated
+from monitor.collect_plan import Group, decode_resume, later, plan, regroup, share_of
 from monitor.config import Config, Event, Platform, Scope
 from monitor.journal import Journal
 from monitor.produce import Producer

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from monitor.journal import make_client
 from monitor.memory import RedisMemory
+from monitor.redis_client import make_client
 
 
 class Wire:

@@ -14,8 +14,9 @@ from faulty import FaultProxy, kill_and_cut
 
 from connectors.event import Message, Removed, as_json, from_json
 from monitor.engine import Engine
-from monitor.journal import SAID_MS, SPOOLS, WAITING_MS, Journal, digest, key, make_client
+from monitor.journal import SAID_MS, SPOOLS, WAITING_MS, Journal, digest, key
 from monitor.produce import RETRIABLE, Producer, member_of, place
+from monitor.redis_client import make_client
 from monitor.spool import Spool, encode_pairs
 
 if TYPE_CHECKING:

@@ -366,7 +366,7 @@ def test_a_liaison_gets_a_link_once_and_it_can_be_closed(folder, capsys, monkeyp
     token = re.search(r"https://live\.example\.org/liaison/([\w-]{43})\n", capsys.readouterr().out)[1]
 
     async def opened() -> Liaison | None:
-        from monitor.journal import make_client
+        from monitor.redis_client import make_client
 
         async with make_client(valkey) as client:
             return await SignupStore(client).liaison(signup.token_hash(token))
@@ -387,7 +387,7 @@ def test_export_is_the_whole_table_and_can_be_read_again(folder, capsys, monkeyp
     )  # fmt: skip
 
     async def fill(*, new_link: str = "") -> Signup | None:
-        from monitor.journal import make_client
+        from monitor.redis_client import make_client
 
         async with make_client(valkey) as client:
             if not new_link:

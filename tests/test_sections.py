@@ -16,7 +16,7 @@ from connectors.sse import Sse
 from connectors.webhook import Webhook
 from monitor import tools
 from monitor.check import findings
-from monitor.collect import SHARES, plan
+from monitor.collect_plan import SHARES, plan
 from monitor.config import Config, ConfigError, Event, Platform
 from monitor.config_file import parse
 from monitor.roster import Channel, Roster, parse_roster

@@ -29,7 +29,7 @@ from test_feed import make_feed
 from monitor import signup
 from monitor.channel_store import ROWS, ChannelStore
 from monitor.channels import Live, Row, as_json
-from monitor.collect import plan
+from monitor.collect_plan import plan
 from monitor.config import Config, Event, Privacy, Public
 from monitor.links import HOSTS, Found
 from monitor.pages import LANGUAGES, chosen, clean, countries, region, render, words

@@ -28,7 +28,7 @@ from connectors.youtube.discovery import LATE, SETTLED, SOON, Lookout
 from connectors.youtube.plan import most_channels, plan
 from connectors.youtube.quota import pacific_day
 from monitor.channel_store import ChannelStore
-from monitor.collect import plan as collect_plan
+from monitor.collect_plan import plan as collect_plan
 from monitor.config import Config, Event, Platform, Scope
 from monitor.discover import Discovery
 from monitor.journal import Journal

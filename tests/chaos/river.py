@@ -235,6 +235,8 @@ class River:
         end = time.monotonic() + seconds
         while still < 10:
             waiting, counted = await self.on_its_way()
+            if still == 9 and not waiting:  # what is not connected may have something to catch up with; a look at all, so seldom
+                waiting = await self.connecting()
             still = still + 1 if not waiting and counted == last else 0
             assert time.monotonic() < end, f"still on its way: {waiting or 'what is counted goes on to change'}"
             last = counted
@@ -261,6 +263,15 @@ class River:
         except (*RETRIABLE, ValueError) as error:
             waiting[f"Redis does not answer: {error}"] = 1
         return dict(+waiting), dict(numbers)
+
+    async def connecting(self) -> dict[str, int]:
+        """Platforms of which livestreams are not read at this moment; one bot on Telegram reads all, while it asks about each."""
+        found = Tally((row["platform"], row["state"]) for row in (await self.states()).values())
+        return {
+            f"livestreams of {name} that are {state}": number
+            for (name, state), number in found.items()
+            if state in ("connecting", "broken", "throttled") and not (name == "telegram" and found[name, "live"])
+        }
 
     def simulator_ports(self) -> set[int]:
         told = json.loads((self.folder / "simulator.json").read_bytes())

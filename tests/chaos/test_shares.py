@@ -13,7 +13,7 @@ import pytest
 from river import RESUME, TELL, River, came, compared, expected_totals, missing_outside_gaps, mix, repeated
 from test_river import everybody_joined, figures, free_port  # noqa: F401 — a fixture
 
-from monitor.collect import SHARES, share_of_channel
+from monitor.collect_plan import SHARES, share_of_channel
 from monitor.engine import find_url
 from monitor.journal import Journal
 
