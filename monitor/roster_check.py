@@ -1,7 +1,7 @@
 """Whether each channel of the roster is there, and the right one: what the platforms answered, as one word per row and what to do. Pure.
 
 ``questions_for`` says what would be asked and what it costs, before anything is spent; ``judge`` reads the answers. A platform that
-cannot be asked is said to be so, never guessed. Who asks is roster_command.py.
+cannot be asked is said to be so, never guessed. Who asks is roster_ask.py.
 """
 
 from __future__ import annotations
