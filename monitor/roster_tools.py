@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from monitor import signup
 from monitor.config import ConfigError
 from monitor.engine import find_url
-from monitor.journal import make_client
+from monitor.redis_client import make_client
 from monitor.roster import Roster, decode, read_roster
 from monitor.settings import SAMPLE_ROSTER
 from monitor.signup_store import SignupStore
