@@ -67,6 +67,12 @@ def wall() -> Path:
     return ROOT / "monitor" / "static" / "wall"
 
 
+@pytest.fixture(autouse=True)
+def _discovery_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends by Redis' clock, which a test cannot move; what a test says about its end it does by giving it back."""
+    monkeypatch.setattr("monitor.discover.LEASE_MS", 3_600_000)
+
+
 class Clock:
     """Time that passes only when a test says so."""
 

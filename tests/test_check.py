@@ -170,8 +170,8 @@ def keyed(url, secret=CLIENT_SECRET):
     return config(twitch={"client_id": Secret(CLIENT_ID), "client_secret": Secret(secret), "login_url": url})
 
 
-async def tried(configured, **more):
-    return [(finding.mark, finding.sentence) for finding in await logins(configured, NOBODY, **more)]
+async def tried(configured, within_seconds=60.0):
+    return [(finding.mark, finding.sentence) for finding in await logins(configured, NOBODY, within_seconds=within_seconds)]
 
 
 # --- every platform, as its own server answers ----------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def rows_of(name, server):
     )
 
 
-async def answers(platform, server, within_seconds=5.0, people=None, **changes):
+async def answers(platform, server, within_seconds=60.0, people=None, **changes):
     name, options = section_of(platform, server, **changes)
     people = rows_of(name, server) if people is None else people
     found = await logins(config(**{name: options}), people, within_seconds=within_seconds)
@@ -248,8 +248,8 @@ async def test_where_nobody_answers_it_is_wrong(platform):
 async def test_the_key_of_a_platform_that_gives_no_token_is_tried_with_the_cheapest_question():
     async with fake("youtube") as server:
         _, options = section_of("youtube", server)
-        good = await logins(config(youtube=options), NOBODY)
-        bad = await logins(config(youtube=options | {"api_key": Secret("another-key")}), NOBODY)
+        good = await logins(config(youtube=options), NOBODY, within_seconds=60)
+        bad = await logins(config(youtube=options | {"api_key": Secret("another-key")}), NOBODY, within_seconds=60)
         calls = list(server.calls)
     assert [(one.mark, one.sentence) for one in good] == [("works", "youtube: the login works.")]
     assert [one.mark for one in bad] == ["wrong"]

@@ -57,9 +57,14 @@ PARTNER = config(**{"webhook.partner": {"auth": "hmac_sha256_hex"}})
 
 
 @contextlib.asynccontextmanager
-async def receiving(folder: Path, url: str, configured=PARTNER, *, partitions=4, producer_waits=500_000, **options):
+async def receiving(
+    folder: Path, url: str, configured=PARTNER, *, partitions=4, producer_waits=500_000, put_seconds=60.0, **options
+):
     hooks = Hooks(
-        lambda: Producer(url, folder / "spool", partitions, name="serve", most_waiting=producer_waits), TOOLS, **options
+        lambda: Producer(url, folder / "spool", partitions, name="serve", most_waiting=producer_waits),
+        TOOLS,
+        put_seconds=put_seconds,
+        **options,
     )
     app = web.Application()
     hooks.add_routes(app.router)

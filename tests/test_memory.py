@@ -32,7 +32,8 @@ class Wire:
 
 
 @pytest.fixture
-async def wire(valkey, redis_client):
+async def wire(valkey, redis_client, monkeypatch):
+    monkeypatch.setattr("monitor.memory.PATIENCE_SECONDS", 60.0)  # the server is there, however slow the machine is
     client = make_client(valkey)
     yield Wire(client)
     await client.aclose()

@@ -7,6 +7,7 @@ Nothing may be asked of a page that holds for a moment only, and no test waits f
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,8 +39,9 @@ _DRAWN = (
 expect.set_options(timeout=PATIENCE_MS)
 
 
+@asynccontextmanager
 async def launched(*more: str) -> AsyncIterator[Browser]:
-    """The Chromium of Debian, without a window; for a fixture's ``yield``."""
+    """The Chromium of Debian, without a window."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *more])
         yield browser

@@ -12,14 +12,15 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 BROWSER_TESTS = Path(__file__).resolve().parents[1] / "browser"
 sys.path.insert(0, str(BROWSER_TESTS))
 from fakefeed import FakeFeed, full_state  # noqa: E402 — a neighbour's
+from harness import WALL_SCREEN, launched  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.async_api import CDPSession
@@ -30,13 +31,6 @@ MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
 SPEED = 60
 RESTART_SECONDS = 300.0
 LOOK_SECONDS = 20.0
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--js-flags=--expose-gc",
-]
 MOST_GROWTH = 0.05
 """Of heap and nodes, along the straight line through what was measured after the first sixth (until then code is compiled and caches fill).
 What leaks grows with every frame, and there are 14,400 of them."""
@@ -55,7 +49,7 @@ FASTER = f"""
 
 
 class Faster(FakeFeed):
-    """Its clock runs like the page's; the header too, because the wall compares them."""
+    """Its clock runs like the page's."""
 
     def __init__(self, dist: Path, started: float) -> None:
         super().__init__(dist, lambda _, tick: full_state(self.now(), tick=tick, viewers=True))
@@ -63,10 +57,6 @@ class Faster(FakeFeed):
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.started + (time.time() - self.started) * SPEED, UTC)
-
-    async def _headers(self, request: Any, response: Any) -> None:
-        await super()._headers(request, response)
-        response.headers["Date"] = f"{self.now():%a, %d %b %Y %H:%M:%S} GMT"
 
 
 async def measured(session: CDPSession) -> dict[str, float]:
@@ -91,16 +81,15 @@ async def test_nothing_grows_in_an_hour_at_sixty_times_the_speed(wall: Path) -> 
     await feed.start()
     looks: list[dict[str, float]] = []
     restarts = 0
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+    async with launched("--js-flags=--expose-gc") as browser:
+        page = await browser.new_page(viewport=WALL_SCREEN)  # type: ignore[arg-type]
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         await page.add_init_script(FASTER)
         session = await page.context.new_cdp_session(page)
         await session.send("Performance.enable")
         await page.goto(f"{feed.url}?rotate=4#/overview")
-        await page.wait_for_selector(".wall[data-truth=live]", timeout=30_000)
+        await page.wait_for_selector(".wall[data-truth=live]")
         begun = time.monotonic()
         restart_at, look_at = begun + RESTART_SECONDS, begun + LOOK_SECONDS
         while time.monotonic() - begun < MINUTES * 60:
@@ -122,8 +111,7 @@ async def test_nothing_grows_in_an_hour_at_sixty_times_the_speed(wall: Path) -> 
         feed.make = lambda *_: still
         await page.evaluate("location.hash = '#/overview'")
         true = f"{round(still['totals']['engagement']['per_minute']):,}"
-        await expect(page.locator("[data-part=hero]")).to_have_text(true, timeout=15_000)
-        await browser.close()
+        await expect(page.locator("[data-part=hero]")).to_have_text(true)
     await feed.stop()
     grown = {name: growth([look[name] for look in looks]) for name in looks[0]}
     print({"looks": len(looks), "restarts": restarts, "grown": grown, "first": looks[0], "last": looks[-1]})
