@@ -1,7 +1,8 @@
 """A foreign list joined with the roster: rows become channels, known ones are updated, none is doubled, nothing is lost in silence. Pure.
 
-roster_lines.py turns lines into entries and rejects; ``update(roster, entries, …)`` joins them with the rows of roster.csv. A row is known by attendee and platform. When its handle changes, consent and the tick "verified" are kept only if the
-platform's own id stays: they were given for an account, and another account may be a stranger's. See docs/roster.md.
+roster_lines.py turns lines into entries and rejects; ``update(roster, entries, …)`` joins them with the rows of roster.csv. A row is known by
+attendee and platform. When its handle changes, consent and the tick "verified" are kept only if the platform's own id stays: they were given
+for an account, and another account may be a stranger's. See docs/roster.md.
 """
 
 from __future__ import annotations
