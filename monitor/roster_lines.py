@@ -121,6 +121,8 @@ def _of_row(
         reject(f'"{problem.what}": {problem.reason}', problem.suggestion, whole=not found)
     if not found and not rejects:
         reject("the line names no channel", "ask for the address of at least one channel", whole=True)
+    if any("\ufffd" in cell for cell in row.cells):
+        reject("a letter of it is broken in the file", "look at the name, and save the list again as .xlsx", whole=False)
     attendee = cells.get("attendee") or _made_up(email, cells, found, person)
     native_id = cells.get("native_id") if len(found) == 1 else None
     return [

@@ -20,6 +20,8 @@ LEGACY: Final[dict[str, str]] = {
 """Encoding → as it is called; of equally likely ones the first is taken."""
 LOOK: Final = 20_000
 """Bytes that are looked at."""
+BROKEN: Final = 20
+"""Of so many bytes beyond ASCII one may be broken, and it is still UTF-8; another encoding read as that breaks nearly all."""
 ALPHABETS: Final = frozenset(("latin", "cyrillic", "arabic", "thai"))
 TWICE: Final = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u20ac\u201a-\u203a\u0152-\u017e\u0192\u02c6\u02dc\u2122]")
 """A letter of two bytes, each taken for one: é as Ã©."""
@@ -39,6 +41,9 @@ def decoded(data: bytes) -> tuple[str, str]:
     try:
         return _unmended(data.decode("utf-8"))
     except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+        if text.count("\ufffd") * BROKEN < sum(byte > 0x7F for byte in data):
+            return text, "UTF-8 with broken letters"
         encoding = likeliest(data)
         return data.decode(encoding, "replace"), LEGACY[encoding]
 

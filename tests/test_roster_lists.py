@@ -65,6 +65,13 @@ def test_utf_8_that_was_taken_for_western_and_written_again_is_mended_and_said()
     assert (text, "twice" in how) == ("A1,João,Élodie", True)
 
 
+def test_one_broken_letter_does_not_spoil_the_others_and_is_told():
+    data = ("ID,Name,Twitch\n" + "".join(f"A{n},João Conceição,joao_{n}\n" for n in range(20))).encode() + b"B1,Jo\xe3o,b_1\n"
+    result, (reject,) = brought(data)
+    assert (result.rows[0]["name"], result.new) == ("João Conceição", 21)
+    assert (reject.line, "broken" in reject.reason, reject.whole) == (22, True, False)
+
+
 @pytest.mark.parametrize("text", ["Ângela,Âmbar", "naïve Ça,Über", "Ana,Ñandú £5"])
 def test_honest_utf_8_is_left_alone(text):
     assert decoded(text.encode()) == (text, "UTF-8")
