@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import msgspec
 from redis.exceptions import RedisError
 
 from connectors.event import Event, Removed, as_json, from_json
@@ -89,8 +90,12 @@ class Lane:
     def waits_since(self) -> float | None:
         """Since when (Unix time) its oldest row waits that the journal does not have, as far as we know."""
         row = next((row for row in self.queue if row.acknowledged is None), None)
-        # What a former process left has been waiting since it was received.
-        return None if row is None else row.queued or from_json(row.pairs[0][1]).received_at.timestamp()
+        if row is None or row.queued:
+            return None if row is None else row.queued
+        # What a former process left has been waiting since it was received; what another version wrote is sent, and not understood.
+        with suppress(msgspec.DecodeError):
+            return from_json(row.pairs[0][1]).received_at.timestamp()
+        return None
 
     def heard(self, tail: Position | None, now: float) -> None:
         """An answer proved the old tail and named the newest of the entries it was about."""

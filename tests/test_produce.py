@@ -525,3 +525,15 @@ async def test_what_a_killed_producer_left_waits_since_it_was_received(valkey, j
         assert await journal.held_back(now_ms()) == AT.timestamp() * 1000
         await journal.redis.delete(key(blocked, "seen:cur"))
         await producer.flushed()
+
+
+async def test_what_a_producer_of_another_version_left_stops_nothing(valkey, journal, redis_client, folder):
+    spool = Spool(folder / "spool" / "collect-0.spool")
+    spool.append([(1, encode_pairs([(digest("t:1"), b'{"kind":"of tomorrow"}')]))])
+    spool.close()
+    await journal.redis.set(key(1, "seen:cur"), "no hash")
+    async with producing(valkey, folder) as producer:
+        await producer.tell_waiting()
+        assert await journal.held_back(now_ms()) is None
+        await journal.redis.delete(key(1, "seen:cur"))
+        await producer.flushed()
