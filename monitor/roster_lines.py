@@ -32,6 +32,12 @@ AGREES: Final = frozenset(
 DECLINES: Final = frozenset(("不同意", "no acepto", "não aceito", "não concordo", "не согласен", "не согласна", "لا أوافق", "je refuse", "tidak",
                              "tidak setuju", "i do not agree", "disagree", "decline", "declined", "-", "n/a", "nein", "hayır", "nie", "không",
                              "いいえ", "ไม่", "아니요", "아니오", "ні", "жоқ", "ne", "خیر")) | NO  # fmt: skip
+GONE: Final = frozenset(
+    ("cancelled", "canceled", "cancel", "withdrawn", "withdrew", "declined", "rejected", "removed", "not coming", "no show", "取消", "已取消", "退出",
+     "已退出", "cancelado", "cancelada", "retirado", "desistiu", "отменено", "отменена", "отказ", "снят", "ملغى", "ملغي", "انسحب", "annulé", "annulée",
+     "dibatalkan", "batal", "iptal", "abgesagt", "storniert", "annullato", "キャンセル")
+)  # fmt: skip
+"""What lists write beside people who do not take part any more."""
 BEGINS_NO: Final = re.compile(r"(no|not|non|não|nein|нет|не|لا|不|未|tidak|hayır|nie|không)(?!\w)|[不未]|i (do not|don.?t)")
 BEGINS_YES: Final = re.compile(r"(yes|i agree|i accept|i consent|sí|sì|sim|oui|да|نعم|ja|ya|tak|evet)(?!\w)|同意|我同意|是")
 """Answers that are whole sentences; a no is looked for first."""
@@ -217,6 +223,10 @@ def _texts(
                     "the consent counts from today; write the time as 2026-10-02 09:11",
                     whole=False,
                 )
+    if cells.get("status", "").casefold() in GONE:
+        reject(f'does not take part any more ("{cells["status"]}")', "nothing to do; it counts as no consent", whole=False)
+        texts.pop("consent_at", None)
+        texts["consent"] = "no"
     return texts
 
 

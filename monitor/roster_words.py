@@ -56,10 +56,11 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "consent_at": ("consent at", "timestamp", "submitted at", "submission time", "submit time", "提交时间", "填写时间", "marca temporal",
                    "carimbo de data hora", "отметка времени", "horodateur", "stempel waktu", "طابع زمني"),
     "verified": ("verified", "已核实", "verificado", "проверено", "vérifié"),
+    "status": ("status", "registration status", "参会状态", "报名状态", "状态", "estado", "situação", "статус", "الحالة", "statut", "durum", "狀態", "ステータス"),
     "person": ("person",),
     "note": ("note", "notes", "comment", "comments", "remark", "remarks", "备注", "nota", "notas", "observações", "примечание", "ملاحظات", "remarque", "catatan"),
 }  # fmt: skip
-"""Field of the roster (and ``email``, which is never kept) → how headers call it."""
+"""Field of the roster (and ``email`` and ``status``, which are never kept) → how headers call it."""
 
 
 _FIELD_OF: Final = {fold(word): name for name, words in reversed(FIELDS.items()) for word in words}

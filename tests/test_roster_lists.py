@@ -373,6 +373,14 @@ def test_what_changes_is_told_row_by_row_and_who_is_missing_is_named():
     assert after.absent == ("A3 twitch:cy_s",)
 
 
+def test_who_does_not_take_part_any_more_is_not_read_whatever_was_ticked_before():
+    before, _ = brought("ID,Twitch,Consent\nA1,ana_s,yes\nA2,bo_s,yes\n")
+    after, (reject,) = brought("ID,Twitch,Consent,Status\nA1,ana_s,yes,Cancelled\nA2,bo_s,yes,confirmed\n", rows=before.rows)
+    assert [consent for _, _, _, consent in seen(after)] == ["no", "yes"]
+    assert (reject.line, "Cancelled" in reject.reason, reject.whole) == (2, True, False)
+    assert after.changes == ("A1 twitch:ana_s has no consent any more",)
+
+
 def test_a_channel_that_stands_twice_in_a_list_is_counted_as_such():
     result, rejects = brought("ID,Twitch\nA1,ana_s\n\nA1,https://twitch.tv/Ana_S\n")
     assert (result.new, result.repeated + len(rejects)) == (1, 1)
