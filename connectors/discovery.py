@@ -19,7 +19,7 @@ from connectors.rest import Ask, Reply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connectors.connector import Broadcast, ConnectorFailure, Secret
+    from connectors.connector import Broadcast, ConnectorFailure, Secret, Throttled
 
 __all__ = [
     "Account",
@@ -27,6 +27,7 @@ __all__ = [
     "Ask",
     "Discoverer",
     "Known",
+    "Purse",
     "Question",
     "QuotaPlan",
     "Reply",
@@ -52,6 +53,8 @@ class Question:
     """In the platform's own units."""
     known: tuple[Known, ...] = ()
     """What was known of those that are asked about, where the answer must be put together with it."""
+    free: bool = False
+    """It costs nothing, goes to another address, carries no token, and is a help and never a need: no answer is an empty one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,8 @@ class Sighting:
     """Ids that need not be asked about any more: over, never a broadcast, or another channel's."""
     swept: bool = False
     """Whether it was looked for broadcasts that nobody told of."""
+    fed: bool = False
+    """It says nothing of what is live, only which broadcasts may be; the answer to a free question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,19 @@ class Known:
     """When it was last asked about."""
     swept_at: datetime | None = None
     """When it was last looked for broadcasts that nobody told of."""
+    fed_at: datetime | None = None
+    """When that was last done by a question that costs nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purse:
+    """What is left of a day's units, and for how long it must last."""
+
+    left: int
+    seconds: float
+    """Of the event, until the next units come."""
+    day_seconds: float
+    """Of the event, in the whole of this day of the platform's calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +179,12 @@ class Discoverer(ABC):
     """Between two looks at the same channel, as long as the quota lasts."""
     channels: int = 0
     """How many channels are asked for altogether; the loop says it."""
+    beside: Sequence[Known] = ()
+    """Channels with broadcasts that are not due; they may be asked about where a question has room for more at no cost. The loop says it."""
+    purse: Purse | None = None
+    """Where units are counted by the day; the loop says it."""
+    free: bool = True
+    """Whether questions that cost nothing may be asked now; the loop says it."""
     awake: bool = True
     """Whether it is an hour of the event; the loop says it. At other times nobody is looked for who was not announced."""
 
@@ -200,6 +224,11 @@ class Discoverer(ABC):
     def looks_every(self) -> float:
         """Seconds between two looks at a channel that is live, as long as the quota lasts."""
         return self.interval_seconds
+
+    @property
+    def together_seconds(self) -> tuple[float, float]:
+        """So long what people say, and what the platform told, waits for more of it, so that one question is about all."""
+        return 0.0, 0.0
 
     def probe(self) -> Question | None:
         """The cheapest question that shows whether the platform lets us in; None where ``enter`` shows it."""
@@ -256,6 +285,16 @@ class Discoverer(ABC):
     def failure(self, reply: Reply, now: datetime) -> ConnectorFailure:
         """Which of the three ways to fail an answer is that is not 2xx."""
         return rest.failure_of(reply, now, who=self.title)
+
+    # --- what all processes of a project must know, on a platform that counts by the day ---
+
+    def write_closed(self, failure: Throttled) -> str:
+        """Until when nobody may ask, as the connector of the platform reads it."""
+        raise AssertionError(f"{type(self).__name__} counts by the day and cannot say until when it is closed")
+
+    def read_closed(self, kept: str) -> Throttled | None:
+        """The same read again."""
+        raise AssertionError(f"{type(self).__name__} counts by the day and cannot read until when it is closed")
 
     # --- the calendar of the quota ------------------------------------------------------------------------------------
 

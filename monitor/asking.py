@@ -65,7 +65,10 @@ class Asking:
         if not 200 <= reply.status < 300:
             if self.discoverer.says_nothing_there(question, reply):
                 return b""
-            raise self.discoverer.failure(reply, self.tools.now())
+            failure = self.discoverer.failure(reply, self.tools.now())
+            if isinstance(failure, Throttled) and self.discoverer.units_per_day is not None:
+                await self.tools.memory.put(self._closed, self.discoverer.write_closed(failure))
+            raise failure
         return reply.body
 
     async def reply(self, question: Question) -> Reply | None:
@@ -80,6 +83,11 @@ class Asking:
             reply = await self._send(question)
         return reply
 
+    async def free(self, question: Question) -> bytes:
+        """The answer to a question that costs nothing and carries no token; empty when it is none. Raises when nobody answers."""
+        reply = await self.fetch(self._through(question.ask))
+        return reply.body if 200 <= reply.status < 300 else b""
+
     @property
     def spare(self) -> int:
         """What resolving may spend now: half of the window, so that who is live is known while a long list is resolved."""
@@ -87,14 +95,20 @@ class Asking:
 
     async def budget(self) -> int:
         """Units that may be spent now. Raises Throttled when those of the day are gone."""
-        free, limit = self.bucket.free(self.tools.now().timestamp()), self.discoverer.units_per_day
+        free, left = self.bucket.free(self.tools.now().timestamp()), await self.left()
+        return free if left is None else min(free, left)
+
+    async def left(self) -> int | None:
+        """Units of the day; None where none are counted. Raises Throttled when they are gone."""
+        limit = self.discoverer.units_per_day
         if limit is None:
-            return free
+            return None
+        await self._heed()
         spent = int(await self.tools.memory.get(self._ledger()) or 0)
         if spent >= limit:
             self.desk = replace(self.desk, spent=spent, per_day=limit)
             raise self._day_is_spent(limit)
-        return min(free, limit - spent)
+        return limit - spent
 
     async def _send(self, question: Question) -> Reply:
         now = self.tools.now()
@@ -114,6 +128,8 @@ class Asking:
 
     async def _pay(self, cost: int) -> bool:
         limit = self.discoverer.units_per_day
+        if limit is not None:
+            await self._heed()
         if self.bucket.take(self.tools.now().timestamp(), max(1, cost)):
             return False
         if limit is None:
@@ -125,6 +141,18 @@ class Asking:
             raise self._day_is_spent(limit)
         self.desk = replace(self.desk, spent=spent, per_day=limit)
         return True
+
+    async def _heed(self) -> None:
+        """Raise what the platform told any of us, also one that is gone by now: the day's units are the project's."""
+        kept = await self.tools.memory.get(self._closed)
+        closed = self.discoverer.read_closed(kept) if kept else None
+        if closed is not None and closed.until > self.tools.now():
+            raise closed
+
+    @property
+    def _closed(self) -> str:
+        """The key under which a connector of the platform looks as well."""
+        return f"{self.discoverer.name}:closed"
 
     def _ledger(self) -> str:
         """The same key as a connector of the platform adds to: they spend from one purse."""

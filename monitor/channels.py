@@ -91,6 +91,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The last broadcast ids that need not be asked about any more."""
     swept_at: datetime | None = None
     """When it was last looked for broadcasts that nobody told of, where that is another question."""
+    fed_at: datetime | None = None
+    """When that was last done by a question that costs nothing."""
     resolved_at: datetime | None = None
     """When the platform was last asked which account it is."""
     discovered_at: datetime | None = None
@@ -198,6 +200,11 @@ def sighted(row: Row, sighting: Sighting, now: datetime) -> tuple[Row, list[Turn
         hours=_hours(row.hours, now, live=bool(on_air)),
     )
     return row, turns
+
+
+def fed(row: Row, sighting: Sighting, now: datetime) -> Row:
+    """After the answer to a free question: what may be live must be confirmed, and nothing else is known now."""
+    return replace(row, fed_at=now, candidates=tuple(dict.fromkeys((*row.candidates, *sighting.candidates))))
 
 
 def _live(broadcast: Broadcast, known: Live | None, now: datetime) -> Live:

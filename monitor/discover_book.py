@@ -25,7 +25,7 @@ from monitor.schedule import Schedule
 from monitor.scope import Rules, Said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from connectors.connector import Hint
@@ -73,8 +73,8 @@ class Book:
         """Livestream → broadcasts of which the attendee says that they are of the event; discovery may not have seen them yet."""
         self._reports: Mapping[str, SelfReport] = {}
         """Livestream → who says that it is live."""
-        self._pressing: set[str] = set()
-        """Livestreams whose report the platform has not been asked about."""
+        self._pressing: dict[str, datetime] = {}
+        """Livestream → when we heard of its report, of which the platform has not been asked."""
         self.pressed: dict[str, datetime] = {}
         """When it was asked about one before its turn."""
         self._looked: dict[str, datetime] = {}
@@ -134,8 +134,8 @@ class Book:
         for name, report in reports.items():
             unheard = selfreport.is_unanswered(report, self.rows.get(name), now) if first else report != before.get(name)
             if unheard and selfreport.is_fresh(report, now):
-                self._pressing.add(name)
-        self._pressing.intersection_update(reports)
+                self._pressing.setdefault(name, now)
+        self._pressing = {name: at for name, at in self._pressing.items() if name in reports}
 
     def hear(
         self, hints: Mapping[str, tuple[str, Hint]], now: datetime, subscribed: Callable[[str, Hint], bool] | None = None
@@ -190,9 +190,25 @@ class Book:
             if row.platform == platform and row.native_id and row.state not in BARRED
         }
 
-    def pressing(self, platform: str, now: datetime, *, paid: bool) -> list[str]:
-        """Channels that are asked about before their turn: somebody has just called them live, or the platform itself said something."""
+    def pressing(self, platform: str, now: datetime, *, paid: bool, together: tuple[float, float]) -> list[str]:
+        """Channels that are asked about before their turn: somebody has just called them live, or the platform itself said something.
+
+        Until one has waited for its time of ``together`` they wait for others, so that one question is about all of them.
+        """
+        if not self._pressing and not self.heard.hints:
+            return []
+        waited = list(self._waited(platform, now, together))
+        if waited and not any(waited):
+            return []
         return [*self._press(platform, now), *self._told_about(platform, now, paid=paid)]
+
+    def _waited(self, platform: str, now: datetime, together: tuple[float, float]) -> Iterator[bool]:
+        """Of each that has not been asked about, whether it has waited long enough."""
+        for name, at in self._pressing.items():
+            if (row := self.rows.get(name)) is not None and row.platform == platform:
+                yield (now - at).total_seconds() >= together[0]
+        for at in self.heard.seen_of(platform):
+            yield (now - at).total_seconds() >= together[1]
 
     def _press(self, platform: str, now: datetime) -> list[str]:
         pressing = []
@@ -234,6 +250,7 @@ class Book:
             over=row.over,
             asked_at=row.discovered_at,
             swept_at=None if look else row.swept_at,
+            fed_at=row.fed_at,
         )
 
     def tags_now(self, now: datetime) -> frozenset[str] | None:
@@ -255,8 +272,11 @@ class Book:
 
     def sighted(self, livestream: str, sighting: Sighting, discoverer: Discoverer, now: datetime) -> None:
         before = self.rows[livestream]
+        if sighting.fed:
+            self.keep(livestream, channels.fed(before, sighting, now))
+            return
         if livestream in self._pressing:
-            self._pressing.discard(livestream)
+            del self._pressing[livestream]
             self.pressed[livestream] = now
         row, turns = channels.sighted(before, sighting, now)
         self.keep(livestream, row)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from connectors.discovery import Purse
 from monitor import channels
 
 if TYPE_CHECKING:
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from monitor.channels import Row
     from monitor.discover_book import Book
     from monitor.roster import Channel
+    from monitor.scope import Rules
 
 FAIR_SHARE: Final = 5
+FREE_REST: Final = timedelta(minutes=10)
+MOST_UNANSWERED: Final = 20
+"""One feed may be missing; so many in a row are the platform's trouble."""
 PLAN_SECONDS: Final = 3600.0
 """Who is left out changes at most so often: opening a chat anew costs as well."""
 
@@ -37,6 +42,20 @@ def order(rows: Mapping[str, tuple[Row, Channel]], now: datetime, tags_now: froz
         # A queue that ran dry has placed everybody, so the loop ends before it is asked again.
         placed[next(name for name in queue if name not in placed)] = None
     return list(placed)
+
+
+def purse(left: int | None, rules: Rules, discoverer: Discoverer, now: datetime) -> Purse | None:
+    """What is left of a day's units, and how many seconds of the event it must last."""
+    if left is None:
+        return None
+    ends = discoverer.next_day(now)
+    return Purse(left=left, seconds=_open(rules, now, ends), day_seconds=_open(rules, ends - timedelta(days=1), ends))
+
+
+def _open(rules: Rules, begin: datetime, end: datetime) -> float:
+    """Seconds of the event between two times."""
+    hours = rules.hours or ((begin, end),)
+    return sum(max(0.0, (min(closes, end) - max(opens, begin)).total_seconds()) for opens, closes in hours)
 
 
 class Accounts(NamedTuple):
@@ -58,6 +77,10 @@ class Round:
     next_sweep: datetime | None = None
     waiting: list[str] = field(default_factory=list)
     """Livestreams whose turn has not come in the sweep under way."""
+    free_after: datetime | None = None
+    """Questions that cost nothing are not asked before: nobody answered them."""
+    unanswered: int = 0
+    """So many of them in a row."""
     planned: tuple[datetime, int] | None = None
     """When it was worked out who is left out, and for how many channels."""
 
@@ -93,6 +116,7 @@ class Round:
         """What is asked about now, in the order in which it is asked, and native id → livestream of all that may answer."""
         mine = book.asked_about(self.platform)
         discoverer.channels, discoverer.awake = len(mine), book.rules.open_at(now)
+        discoverer.free = self.free_after is None or now >= self.free_after
         self._leave_out(book, discoverer, options, mine, now)
         begins, pressed = self.begins(now), dict.fromkeys(pressing)
         if begins:
@@ -106,7 +130,16 @@ class Round:
             others = {name: mine[name] for name in known if name not in pressed}
             known = {name: known[name] for name in (*pressed, *order(others, now, book.tags_now(now))) if name in known}
         self.waiting = list(known)
+        if discoverer.units_per_day is not None:
+            others = {name: one for name, one in mine.items() if one[0].broadcasts and name not in known}
+            discoverer.beside = [book.known(name, *one, now) for name, one in others.items()]
         return known, {row.native_id: livestream for livestream, (row, _) in mine.items() if row.native_id}
+
+    def free_answered(self, now: datetime, *, well: bool, at_all: bool = True) -> None:
+        """A question that cost nothing had this end; who does not answer is left in peace for a while."""
+        self.unanswered = 0 if well else self.unanswered + 1
+        if not at_all or self.unanswered >= MOST_UNANSWERED:
+            self.unanswered, self.free_after = 0, now + FREE_REST
 
     def _leave_out(
         self, book: Book, discoverer: Discoverer, options: Any, mine: Mapping[str, tuple[Row, Channel]], now: datetime

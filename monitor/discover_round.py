@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from connectors.connector import ConnectorFailure
+from monitor.discover_plan import purse
+
 if TYPE_CHECKING:
+    from connectors.discovery import Question
     from monitor.asking import Asking
     from monitor.discover_book import Book
     from monitor.discover_plan import Round
@@ -55,23 +59,37 @@ async def _resolve(asking: Asking, plan: Round, book: Book) -> None:
 async def _sweep(asking: Asking, plan: Round, book: Book) -> None:
     """Who is live. A sweep that the quota does not allow at once goes on in the next turns."""
     discoverer, now = asking.discoverer, asking.tools.now()
-    pressing = book.pressing(plan.platform, now, paid=discoverer.units_per_day is not None)
+    together = (0.0, 0.0) if plan.begins(now) else discoverer.together_seconds
+    pressing = book.pressing(plan.platform, now, paid=discoverer.units_per_day is not None, together=together)
     regular = plan.is_due(now)
     if not regular and not pressing:
         return
+    discoverer.purse = purse(await asking.left(), book.rules, discoverer, now)
     due, by_id = plan.due(book, discoverer, asking.options, now, pressing)
     done: set[str] = set()
     try:
         for question in discoverer.discover(list(due.values()), now, await asking.budget()):
-            body = await asking.ask(question)
+            body = await (_free(asking, plan, question) if question.free else asking.ask(question))
             if body is None:
                 return
             for sighting in discoverer.read_status(question, body):
                 if (livestream := by_id.get(sighting.native_id)) is not None:
-                    if not sighting.candidates:  # else it is asked about them with the next turn
+                    # What may be live is asked about with the next turn; where units are few, with everybody's next look.
+                    if not sighting.candidates or discoverer.together_seconds[0]:
                         done.add(livestream)
                     book.sighted(livestream, sighting, discoverer, asking.tools.now())
     finally:
         plan.waiting = [livestream for livestream in plan.waiting if livestream not in done]
     if regular and not plan.waiting:
         asking.desk = replace(asking.desk, asked_at=asking.tools.now(), interval_seconds=discoverer.looks_every)
+
+
+async def _free(asking: Asking, plan: Round, question: Question) -> bytes | None:
+    """The answer to a question that costs nothing; None when nobody answers, which is no trouble of the platform."""
+    try:
+        body = await asking.free(question)
+    except ConnectorFailure:
+        plan.free_answered(asking.tools.now(), well=False, at_all=False)
+        return None
+    plan.free_answered(asking.tools.now(), well=bool(body))
+    return body

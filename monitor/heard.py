@@ -28,8 +28,6 @@ INSIST: Final = timedelta(minutes=4)
 AGAIN: Final = timedelta(seconds=10)
 AGAIN_PAID: Final = timedelta(seconds=60)
 """The same where a day's units are counted."""
-TOGETHER: Final = timedelta(seconds=5)
-"""There hints wait so long for others: one question may be about fifty."""
 
 
 @dataclass(slots=True)
@@ -65,12 +63,14 @@ class Heard:
         announced = hint.what == "look" and any(one.id == hint.broadcast for one in row.broadcasts)
         return announced or now - first > INSIST
 
+    def seen_of(self, platform: str) -> list[datetime]:
+        """When each of its hints was first seen that has not been asked about."""
+        return [self.seen[name] for name in self.hints if name not in self.first and name.startswith(f"{platform} ")]
+
     def due(self, rows: Mapping[str, Row], now: datetime, *, paid: bool) -> dict[str, Row]:
         """Livestream → its row with what must be confirmed, of those among ``rows`` that are asked about now."""
         mine = {name: one for name, one in self.hints.items() if one[0] in rows}
         found: dict[str, Row] = {}
-        if paid and all(now - self.seen[name] < TOGETHER for name in mine):
-            return found
         again = AGAIN_PAID if paid else AGAIN
         for name, (livestream, hint) in mine.items():
             last = self.asked.get(livestream)

@@ -168,7 +168,7 @@ def test_the_interval_that_is_told_is_the_one_in_which_a_live_channel_is_asked_a
         discoverer.channels = channels
         now = datetime(2026, 10, 16, 12, tzinfo=UTC)
         live = Broadcast(native_id="abcdefghijk", started_at=now - timedelta(hours=1))
-        known = Known(native_id="UC" + "a" * 22, handle="x", broadcasts=(live,), asked_at=now, swept_at=now)
+        known = Known(native_id="UC" + "a" * 22, handle="x", broadcasts=(live,), asked_at=now, swept_at=now, fed_at=now)
         looks = discoverer.interval_seconds
         after = next(n * looks for n in range(1, 1000) if discoverer.due(known, now + timedelta(seconds=n * looks)))
         assert after == discoverer.looks_every

@@ -754,7 +754,8 @@ async def test_viewers_and_likes_come_with_one_call_for_all(server, start):
 @pytest.mark.parametrize(("units", "interval"), [(10_000, 60.0), (601, 300.0)])
 async def test_viewers_say_how_often_the_units_let_them_be_asked_for(server, start, units, interval):
     """Where figures are not asked for any more, those that came with a new video are believed until they could come again."""
-    heard = start(server.target("ana", Resume()), viewers_seconds=60.0, units_per_day=units, reserve_units=600)
+    unknown = Target(livestream="youtube:ana", handle=server.rooms["ana"].video)
+    heard = start(unknown, viewers_seconds=60.0, units_per_day=units, reserve_units=600)
     await heard.until(lambda heard: heard.of(Viewers))
     assert heard.of(Viewers)[0].interval_seconds == interval
 

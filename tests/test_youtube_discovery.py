@@ -24,7 +24,7 @@ from connectors.simulator.livechat import channel_id
 from connectors.simulator.model import SimChannel
 from connectors.simulator.youtube import KEY, YouTubeServer
 from connectors.youtube import Options
-from connectors.youtube.discovery import LATE, SETTLED, SOON, Lookout
+from connectors.youtube.discovery import LATE, NEXT, SETTLED, SOON, Lookout
 from connectors.youtube.plan import most_channels, plan
 from connectors.youtube.quota import pacific_day
 from monitor.channel_store import ChannelStore
@@ -123,7 +123,8 @@ def test_all_ids_of_a_channel_are_in_one_question_of_at_most_fifty_and_the_budge
         ("live, seen a while ago", known(0, broadcasts=(live(1),)), SETTLED, True),
         ("offline, just swept", known(0), timedelta(seconds=1), False),
         ("never swept", known(0, swept_at=None), timedelta(seconds=1), True),
-        ("announced for soon", known(0, broadcasts=(Broadcast(native_id=video(1), scheduled_at=NOON + SOON),)), timedelta(seconds=1), True),
+        ("announced for soon", known(0, broadcasts=(Broadcast(native_id=video(1), scheduled_at=NOON + SOON),)), NEXT, True),
+        ("announced for soon, just seen", known(0, broadcasts=(Broadcast(native_id=video(1), scheduled_at=NOON + SOON),)), timedelta(seconds=1), False),
         ("announced for later", known(0, broadcasts=(Broadcast(native_id=video(1), scheduled_at=NOON + LATE),)), timedelta(seconds=1), False),
         ("long overdue", known(0, broadcasts=(Broadcast(native_id=video(1), scheduled_at=NOON - LATE),)), timedelta(seconds=1), False),
     ],

@@ -105,7 +105,7 @@ PLATFORMS: Final[dict[str, Played]] = {
     # As many units as the simulator grants: its crowd plays days within minutes.
     "youtube": Played(
         made_by="connectors.simulator.platform_youtube:YouTubePlatform",
-        options={"url": "{youtube}", "hub_url": "{websub}", "api_key": "simulated-key", "units_per_day": 1_000_000},
+        options={"url": "{youtube}", "hub_url": "{websub}", "feed_url": "{youtube_feeds}", "api_key": "simulated-key", "units_per_day": 1_000_000},
     ),
     "bluesky": Played(
         made_by="connectors.simulator.platform_bluesky:BlueskyPlatform", options={"url": "{jetstream}", "directory_url": "{bluesky_directory}"},

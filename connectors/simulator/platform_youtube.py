@@ -41,7 +41,8 @@ class YouTubePlatform:
         port = await self.server.start(host, ports.get("youtube", 0))
         # A hub that began anew remembers nobody, so it is another hub.
         hub = f"http://{host}:{port}/websub/subscribe?run={os.getpid()}"
-        return {"youtube": f"http://{host}:{port}/youtube/v3", "websub": hub}
+        feeds = f"http://{host}:{port}/feeds/videos.xml"
+        return {"youtube": f"http://{host}:{port}/youtube/v3", "websub": hub, "youtube_feeds": feeds}
 
     def deliver(self, sents: list[Sent]) -> None:
         self.server.deliver(sents)

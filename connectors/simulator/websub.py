@@ -34,6 +34,24 @@ class Subscription:
     until: float
 
 
+def entry(channel: str, video: str, title: str, stamp: str) -> str:
+    """One video of a feed."""
+    return (
+        f"<entry><id>yt:video:{video}</id><yt:videoId>{video}</yt:videoId><yt:channelId>{channel}</yt:channelId>"
+        f"<title>{escape(title)}</title><link rel='alternate' href={quoteattr(f'https://www.youtube.com/watch?v={video}')}/>"
+        f"<author><name>somebody</name></author><published>{stamp}</published><updated>{stamp}</updated></entry>"
+    )
+
+
+def feed(channel: str, entries: str, stamp: str) -> bytes:
+    """A channel's feed, as it can be asked for and as the hub sends it."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" '
+        'xmlns:at="http://purl.org/atompub/tombstones/1.0" xmlns="http://www.w3.org/2005/Atom">'
+        f"<link rel='self' href={quoteattr(f'{TOPIC}{channel}')}/><title>YouTube video feed</title><updated>{stamp}</updated>{entries}</feed>"
+    ).encode()
+
+
 class Hub:
     """Subscriptions by address and topic."""
 
@@ -118,13 +136,7 @@ class Hub:
 
     def publish(self, channel: str, video: str, title: str) -> int:
         """A new video, or a changed one; gives how many addresses are told."""
-        stamp = self._stamp()
-        entry = (
-            f"<entry><id>yt:video:{video}</id><yt:videoId>{video}</yt:videoId><yt:channelId>{channel}</yt:channelId>"
-            f"<title>{escape(title)}</title><link rel='alternate' href={quoteattr(f'https://www.youtube.com/watch?v={video}')}/>"
-            f"<author><name>somebody</name></author><published>{stamp}</published><updated>{stamp}</updated></entry>"
-        )
-        return self._tell(channel, entry)
+        return self._tell(channel, entry(channel, video, title, self._stamp()))
 
     def delete(self, channel: str, video: str) -> int:
         """A video is gone, or private."""
@@ -134,11 +146,7 @@ class Hub:
         topic = f"{TOPIC}{channel}"
         now = self.clock()
         told = [(where, one) for (where, what), one in self.subscriptions.items() if what == topic and one.until > now]
-        document = (
-            '<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" '
-            'xmlns:at="http://purl.org/atompub/tombstones/1.0" xmlns="http://www.w3.org/2005/Atom">'
-            f"<link rel='self' href={quoteattr(topic)}/><title>YouTube video feed</title><updated>{self._stamp()}</updated>{entry}</feed>"
-        ).encode()
+        document = feed(channel, entry, self._stamp())
         for where, one in told:
             for _ in range(2 if self.everything_twice else 1):
                 self._start(self._post(where, document, one.secret))

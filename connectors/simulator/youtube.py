@@ -1,6 +1,6 @@
 """The server side of YouTube's Data API, as far as a reader of live chats meets it.
 
-``videos`` and ``channels`` for 50 ids or one handle, ``playlistItems``, ``liveChat/messages`` and its held form ``stream``: one JSON array that
+``videos`` and ``channels`` for 50 ids or one handle, ``playlistItems``, each channel's feed, ``liveChat/messages`` and its held form ``stream``: one JSON array that
 stays open, cut at odd places, ended by the server when it likes. Without a token a chat begins with its recent messages; with one it goes
 on where that page ended. Every call is charged, refused ones too, and the answer to one that the day's units do not carry is the real one.
 
@@ -22,7 +22,7 @@ from connectors.simulator.chatlog import ChatLog
 from connectors.simulator.faults import Faults, Mishaps
 from connectors.simulator.platform_held import Pages
 from connectors.simulator.serving import Server, transport_of
-from connectors.simulator.websub import Hub
+from connectors.simulator.websub import Hub, entry, feed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -168,6 +168,7 @@ class YouTubeServer:
         ):
             app.router.add_get(f"/youtube/v3/{method}", self._mishandled(answer))
         app.router.add_get("/youtube/v3/liveChat/messages/stream", self._stream)
+        app.router.add_get("/feeds/videos.xml", self._mishandled(self._feed))
         self.hub.add_routes(app.router)
 
     def _mishandled(
@@ -389,6 +390,15 @@ class YouTubeServer:
             {"kind": "youtube#playlistItem", "contentDetails": {"videoId": video.id}} for video in reversed(room.videos[-most:])
         ]
         return _json({"kind": "youtube#playlistItemListResponse", "pageInfo": _info(rows), "items": rows})
+
+    async def _feed(self, request: web.Request) -> web.Response:
+        """What the hub publishes, all at once: it costs nothing, and wants no key."""
+        room = next((room for room in self.all if room.id == request.query.get("channel_id")), None)
+        if room is None:
+            return web.Response(status=404, text="Error 404 (Not Found)")
+        stamp = datetime.fromtimestamp(self.clock(), UTC).isoformat()
+        shown = "".join(entry(room.id, video.id, video.title, stamp) for video in reversed(room.videos))
+        return web.Response(body=feed(room.id, shown, stamp), content_type="application/atom+xml")
 
     # --- chats --------------------------------------------------------------------------------------------------------
 

@@ -45,12 +45,13 @@ from connectors.connector import (
     Unreadable,
 )
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
-from connectors.youtube.aim import OVER, Aim, Chat, Known, aim, is_far
+from connectors.youtube.aim import OVER, Aim, Chat, Known, aim, idle_seconds, is_far, unknown
 from connectors.youtube.answers import parse_answer
 from connectors.youtube.api import Api
 from connectors.youtube.chats import Chats, within
 from connectors.youtube.gate import Gate
 from connectors.youtube.parse import Context, unreadable
+from connectors.youtube.plan import figure_calls, figures_every
 from connectors.youtube.problems import Refusal
 from connectors.youtube.quota import Ledger, midnight_after, poll_seconds
 from connectors.youtube.videos import MOST_IDS, PARTS, Video, read_videos, samples
@@ -84,8 +85,8 @@ class Options:
     """Video ids, channel ids or handles whose chat is polled instead of held open: 5 units every few seconds, so only for a few."""
     poll_chat_seconds: float = 5.0
     """Polled chats are asked at most this often; YouTube may ask for longer."""
-    capacity: int = 50
-    """Channels per connection, which is how many one call for viewers may name."""
+    capacity: int = 140
+    """Channels per connection: about 50 of them are live at once, which is how many one call for viewers may name."""
     opens_per_second: int = 4
     """How many chats are opened in a second."""
     broken_reads: int = 8
@@ -105,6 +106,10 @@ class Options:
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
     url: str = "https://youtube.googleapis.com/youtube/v3"
     """Address of the API."""
+    feed_seconds: float = 300.0
+    """How often each channel's feed is looked at for broadcasts that nobody told of, in the hours of the event; costs no units. 0: never."""
+    feed_url: str = ""
+    """Address of the feeds. Left out: YouTube's own, where ``url`` is YouTube's own."""
     push: bool = True
     """Be told of new videos (WebSub) where ``[public] url`` is set: costs no units, and finds broadcasts within a minute or two."""
     hub_url: str = "https://pubsubhubbub.appspot.com/subscribe"
@@ -116,7 +121,7 @@ class YouTube(Connector):
 
     name = "youtube"
     options = Options
-    capacity = 50
+    capacity = 140
     needs = ("api_key",)
     resumes = True
     untried = "discovery's question tries the same key for one unit, and to open a chat costs five"
@@ -134,6 +139,8 @@ class YouTube(Connector):
             retry_seconds=options.retry_seconds,
         )
         self._chats = Chats(options, watch, tools, gate, self._inbox.put)
+        self._asked: set[str] = set()
+        """Videos of which YouTube was asked."""
         self._reading: dict[tuple[str, str], tuple[Chat, asyncio.Task[None]]] = {}
         """By livestream and video."""
 
@@ -184,11 +191,14 @@ class YouTube(Connector):
         """Start and stop chats as targets and videos change; ask for states and figures when it is time, for new videos at once."""
         loop = asyncio.get_running_loop()
         next_at = not_before = loop.time()
-        failures = 0
+        failures, reading = 0, False
         while True:
             aimed = await self._retarget()
             now = loop.time()
-            fresh = [name for name in aimed.videos if name not in self._chats.videos]
+            if aimed.chats and not reading:  # what was announced has begun
+                next_at = min(next_at, now)
+            reading = bool(aimed.chats)
+            fresh = unknown(aimed, self._chats.videos, self._asked)
             at = not_before if fresh else max(next_at, not_before)
             if not aimed.videos or now < at:
                 await within(self._chats.wake.wait(), at - now if aimed.videos else None)
@@ -216,6 +226,7 @@ class YouTube(Connector):
         aimed = aim(self.watch.targets.values(), Known(self._chats.videos, self._chats.over, reading))
         for name in self._chats.videos.keys() - aimed.videos.keys():
             del self._chats.videos[name]
+            self._asked.discard(name)
         for place, (chat, task) in list(self._reading.items()):
             if place not in aimed.chats or aimed.chats[place].chat_id != chat.chat_id:
                 task.cancel()
@@ -235,7 +246,7 @@ class YouTube(Connector):
     async def _ask(self, aimed: Aim, names: list[str]) -> float:
         """Ask for these videos; how many seconds until the next time."""
         interval = await self._interval()
-        fresh = any(name not in self._chats.videos for name in names)
+        fresh = not set(unknown(aimed, self._chats.videos, self._asked)).isdisjoint(names)
         if interval is None and not fresh:
             return SLOW_SECONDS
         for start in range(0, len(names), MOST_IDS):
@@ -250,18 +261,19 @@ class YouTube(Connector):
             self._chats.gate.heard()
             for name in some:
                 self._chats.videos[name] = videos.get(name)
+                self._asked.add(name)
                 if name in videos:
                     await self._sample(videos[name], aimed.videos[name], interval or SLOW_SECONDS)
-        return max(interval or SLOW_SECONDS, SLOW_SECONDS if is_far(self._chats.videos.values(), self.tools.now()) else 0.0)
+        known, now = self._chats.videos.values(), self.tools.now()
+        return max(interval or SLOW_SECONDS, SLOW_SECONDS if is_far(known, now) else 0.0, idle_seconds(known, now))
 
     async def _interval(self) -> float | None:
         """How often the units that are left allow to ask; None when they do not."""
         opts, now = self.opts, self.tools.now()
-        # How many connections there are altogether is not known here; each asks for 50 of the platform's channels.
-        calls = max(len(self.watch.directory), len(self.watch.targets)) // MOST_IDS + 1
+        channels = max(len(self.watch.directory), len(self.watch.targets))
         return poll_seconds(
-            wanted=opts.viewers_seconds, longest=max(SLOW_SECONDS, opts.viewers_seconds),
-            left=await self._chats.api.left() - opts.reserve_units, calls=calls,
+            wanted=figures_every(opts, channels), longest=max(SLOW_SECONDS, opts.viewers_seconds),
+            left=await self._chats.api.left() - opts.reserve_units, calls=figure_calls(channels),
             seconds=min((midnight_after(now) - now).total_seconds(), opts.active_hours * 3600),
         )  # fmt: skip
 

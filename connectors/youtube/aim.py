@@ -13,7 +13,7 @@ from connectors.connector import Broadcast, Health
 from connectors.youtube.videos import video_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from connectors.connector import Target
@@ -26,6 +26,8 @@ NO_LIVE = "this video is not a live broadcast"
 NO_CHAT = "the broadcast has no chat; its owner can switch it on"
 OVER = "the broadcast is over"
 SOON = timedelta(minutes=15)
+LONGEST_IDLE = 1800.0
+"""Seconds; what is announced may be announced for sooner."""
 SAYING_MOST = ("connecting", "waiting", "refused", "ended")
 
 
@@ -92,7 +94,8 @@ def _place(found: Aim, target: Target, broadcast: Broadcast, known: Known) -> He
         return Health(livestream=livestream, state="ended", reason=known.over[name])
     found.videos[name] = livestream
     video, chat_id, started_at = known.videos.get(name), broadcast.chat_id, broadcast.started_at
-    if name not in known.videos:
+    # Discovery may have seen it begin since we asked last.
+    if name not in known.videos or (video and video.state == "upcoming" and started_at and chat_id):
         if not chat_id or (broadcast.scheduled_at and not started_at):
             return Health(livestream=livestream, state="connecting", reason="asking YouTube for its chat")
     elif video is None or video.state != "live":
@@ -120,6 +123,20 @@ def _silent(livestream: str, video: Video | None) -> Health:
             return Health(livestream=livestream, state="ended", reason=OVER)
         case _:
             return Health(livestream=livestream, state="refused", reason=NO_LIVE)
+
+
+def unknown(aimed: Aim, videos: Mapping[str, Video | None], asked: Collection[str]) -> list[str]:
+    """Videos that must be asked about at once: not those of which discovery said enough to read their chat, unless we lost an answer."""
+    reading = {video for _, video in aimed.chats}
+    return [name for name in aimed.videos if name not in videos and (name not in reading or name in asked)]
+
+
+def idle_seconds(videos: Collection[Video | None], now: datetime) -> float:
+    """How long nobody need be asked about: until shortly before the first is announced for, when nothing else is known of any."""
+    times = [video.scheduled_at for video in videos if video and video.state == "upcoming" and video.scheduled_at]
+    if len(times) < len(videos) or not times:
+        return 0.0
+    return min(LONGEST_IDLE, max(0.0, (min(times) - SOON - now).total_seconds()))
 
 
 def is_far(videos: Iterable[Video | None], now: datetime) -> bool:

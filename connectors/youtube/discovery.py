@@ -1,7 +1,8 @@
 """YouTube, as far as discovery asks it: which channel a handle is, which videos it has, and which of them are live. Pure.
 
 ``channels?forHandle=`` tells a handle's id, one a call; ``channels?id=`` what 50 ids are called by now. What may be live comes, in this order,
-from people (a pasted link, the roster's ``live_url``), from what was live or announced before, and from a look at the channel's uploads
+from people (a pasted link, the roster's ``live_url``), from what was live or announced before, from the channel's feed, which costs nothing (it is
+the document that WebSub publishes; how old a copy we are given is not documented), and from a look at its uploads
 (``playlistItems``, one unit a channel), as often as the quota plan allows. ``videos`` confirms 50 ids a unit; nothing is believed that it does not say,
 and a link to somebody else's video is nobody's broadcast. Search is never asked: it has a tiny quota of its own, and lags.
 https://developers.google.com/youtube/v3/docs, checked 2026-11-20.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlencode
 
@@ -21,24 +22,38 @@ from connectors.connector import Refused, Unreadable
 from connectors.discovery import Account, Discoverer, Known, Question, QuotaPlan, Sighting, Token, batches
 from connectors.foreign import object_of
 from connectors.rest import Ask, Reply
-from connectors.youtube.plan import AT_ONCE, DROPPED_FIRST, Plan, plan
-from connectors.youtube.problems import Refusal, judge
+from connectors.youtube.feed import entries
+from connectors.youtube.plan import AT_ONCE, DROPPED_FIRST, FASTEST_SWEEP, plan_of
+from connectors.youtube.problems import Refusal, closed_text, closed_until, judge
 from connectors.youtube.quota import cost_of, midnight_after, pacific_day
 from connectors.youtube.videos import PARTS, Video, read_videos
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
-    from connectors.connector import Broadcast, ConnectorFailure
+    from connectors.connector import Broadcast, ConnectorFailure, Throttled
 
 SETTLED = timedelta(minutes=5)
-"""What is live, or announced for later, is looked at so often; the connector sees its end at once."""
+"""What is live is looked at so often; the connector sees its end at once."""
 QUICK = timedelta(minutes=1)
 """Where the units allow a look at everybody's uploads every five minutes, asking so often what is live costs next to nothing beside it."""
+NEXT = timedelta(seconds=50)
+"""What is expected to begin is looked at with the call of every minute, and not sooner because something else of its channel is waited for."""
 SOON = timedelta(minutes=15)
 LATE = timedelta(hours=2)
 """A broadcast that was announced is expected from so long before its time until so long after it."""
+TOGETHER = {"plenty": (0.0, 5.0), "enough": (15.0, 15.0), "few": (60.0, 60.0)}
+"""Seconds for which what people say, and what the hub told, waits for more of it, by how many units there are; never longer than until the
+call of every minute."""
+FAR = timedelta(minutes=30)
+"""What is announced for later is looked at so often: its time may change."""
+FEEDS = "https://www.youtube.com/feeds/videos.xml"
+FEEDS_AT_ONCE = 8
+"""In a turn, so that no confirmation waits for a slow feed."""
+CUSHION = 0.04
+"""Of the grant: looks never spend it, so that a day that is livelier than planned still has units at its end."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+OWN = "https://youtube.googleapis.com/"
 NEWEST = 5
 """Of the uploads; a live video is among them."""
 MOST_IDS_EACH = 10
@@ -65,7 +80,7 @@ class Lookout(Discoverer):
 
     @classmethod
     def quota_plan(cls, options: Any, channels: int) -> QuotaPlan:
-        found = _plan(options, channels)
+        found = plan_of(options, channels)
         return QuotaPlan(
             items=tuple((item.what, item.units) for item in found.items),
             wanted=found.wanted,
@@ -79,6 +94,12 @@ class Lookout(Discoverer):
     @property
     def looks_every(self) -> float:
         return self._settled().total_seconds()
+
+    @property
+    def together_seconds(self) -> tuple[float, float]:
+        if self._settled() is QUICK:
+            return TOGETHER["plenty"]
+        return TOGETHER["few" if self._sweep_every() is None else "enough"]
 
     def probe(self) -> Question:
         """One unit; the platform's own channel, so that no roster is needed."""
@@ -104,29 +125,41 @@ class Lookout(Discoverer):
         return [self._accounts("id", ",".join(_bare(one) for one in some), *some) for some in batches(native_ids, AT_ONCE)]
 
     def due(self, channel: Known, now: datetime) -> bool:
-        return bool(self._ids(channel, now)) or self._must_sweep(channel, now)
+        return bool(self._ids(channel, now)) or self._must_sweep(channel, now) or self._must_feed(channel, now)
 
     def discover(self, channels: Sequence[Known], now: datetime, budget: int) -> list[Question]:
+        feeding = [channel for channel in channels if not channel.candidates and self._must_feed(channel, now)]
+        # Those asked longest ago first: who is asked about something else every minute comes to its turn too.
+        feeding = sorted(feeding, key=lambda channel: channel.fed_at or NEVER)[:FEEDS_AT_ONCE]
         sweeping = [channel for channel in channels if not channel.candidates and self._must_sweep(channel, now)]
         others = {channel.native_id for channel in channels} - {channel.native_id for channel in sweeping}
         some = [(one, ids) for one in channels if one.native_id in others and (ids := self._ids(one, now))]
-        questions = [*self._confirming(some), *(self._uploads(channel) for channel in sweeping)]
-        return questions[: max(0, budget)]  # each of them costs one unit
+        asked = {one.native_id for one, _ in some}
+        also = [one for one in self.beside if one.native_id not in asked and one.broadcasts and _since(one, now) >= QUICK]
+        some = [*some, *((one, self._named(one)) for one in sorted(also, key=lambda one: one.asked_at or NEVER))] if some else []
+        questions = [*self._confirming(some, len(asked)), *(self._uploads(channel) for channel in sweeping)]
+        return [*questions[: max(0, budget)], *(self._feed(channel) for channel in feeding)]  # each of the first costs one unit
 
     def _ids(self, channel: Known, now: datetime) -> tuple[str, ...]:
         """Videos of a channel that are asked about now; those of which we do not know anything first."""
-        waited = channel.asked_at is None or now - channel.asked_at >= self._settled()
-        told = () if any(one.started_at for one in channel.broadcasts) and not waited else _hints(channel)
+        is_live, since = any(one.started_at for one in channel.broadcasts), _since(channel, now)
+        waited = since >= (self._settled() if is_live else FAR)
+        told = () if is_live and not waited else _hints(channel)
         known = [one.native_id for one in channel.broadcasts]
         ids = [*channel.candidates, *(one for one in told if one not in known)]
-        if ids or (channel.broadcasts and (waited or _is_expected(channel, now))):
-            ids += known
+        if ids or (channel.broadcasts and (waited or (since >= NEXT and _is_expected(channel, now)))):
+            return self._named(channel, ids)
+        return ()
+
+    def _named(self, channel: Known, first: Sequence[str] = ()) -> tuple[str, ...]:
+        """These videos, and those that are known of the channel."""
+        ids = (*first, *(one.native_id for one in channel.broadcasts))
         return tuple(dict.fromkeys(one for one in ids if _VIDEO_ID.fullmatch(one)))[:MOST_IDS_EACH]
 
     def _settled(self) -> timedelta:
         """Between two looks at what is live already."""
-        every = self._sweep_every()
-        return QUICK if every and every <= SETTLED else SETTLED
+        every = plan_of(self.opts, max(1, self.channels)).sweep_seconds
+        return QUICK if every and every <= SETTLED.total_seconds() else SETTLED
 
     def _must_sweep(self, channel: Known, now: datetime) -> bool:
         if any(one.started_at for one in channel.broadcasts):
@@ -136,16 +169,34 @@ class Lookout(Discoverer):
         every = self._sweep_every()
         return self.awake and every is not None and now - channel.swept_at >= every
 
-    def _sweep_every(self) -> timedelta | None:
-        """Between two looks at the uploads of a channel; None: there are no units for it."""
-        seconds = _plan(self.opts, max(1, self.channels)).sweep_seconds
-        return None if seconds is None else timedelta(seconds=seconds)
+    def _must_feed(self, channel: Known, now: datetime) -> bool:
+        every = self.opts.feed_seconds
+        if not every or not self._feeds or not self.free or not self.awake:
+            return False
+        return channel.fed_at is None or now - channel.fed_at >= timedelta(seconds=every)
 
-    def _confirming(self, some: Sequence[tuple[Known, tuple[str, ...]]]) -> Iterator[Question]:
-        """All ids of a channel are in one question, so that its answer says all of it."""
+    @property
+    def _feeds(self) -> str:
+        """Where the feeds are; YouTube's own are not asked about channels of another API."""
+        return self.opts.feed_url or (FEEDS if self.opts.url.startswith(OWN) else "")
+
+    def _sweep_every(self) -> timedelta | None:
+        """Between two looks at the uploads of a channel: so that what is left, less what everything else needs, lasts; None: nothing is."""
+        planned = plan_of(self.opts, max(1, self.channels))
+        if self.purse is None:
+            return None if planned.sweep_seconds is None else timedelta(seconds=planned.sweep_seconds)
+        share = self.purse.seconds / max(self.purse.day_seconds, self.opts.active_hours * 3600)
+        others = (planned.spent - planned.sweeps * planned.channels) * share + CUSHION * planned.units_per_day
+        spare = self.purse.left - others
+        return timedelta(seconds=max(FASTEST_SWEEP, self.channels * self.purse.seconds / spare)) if spare >= 1 else None
+
+    def _confirming(self, some: Sequence[tuple[Known, tuple[str, ...]]], must: int) -> Iterator[Question]:
+        """All ids of a channel are in one question, so that its answer says all of it. Who comes after the first ``must`` fills the last one."""
         batch: list[Known] = []
         ids: list[str] = []
-        for channel, more in some:
+        for number, (channel, more) in enumerate(some):
+            if number >= must and len(ids) + len(more) > AT_ONCE:
+                continue
             if batch and len(ids) + len(more) > AT_ONCE:
                 yield self._status("videos", batch, {"part": PARTS, "id": ",".join(ids), "maxResults": str(AT_ONCE)})
                 batch, ids = [], []
@@ -160,6 +211,10 @@ class Lookout(Discoverer):
         return self._status(
             "playlistItems", [channel], {"part": "contentDetails", "playlistId": playlist, "maxResults": str(NEWEST)}
         )
+
+    def _feed(self, channel: Known) -> Question:
+        ask = Ask(url=f"{self._feeds}?{urlencode({'channel_id': channel.native_id})}")
+        return Question(what="status", ask=ask, about=(channel.native_id,), cost=0, known=(channel,), free=True)
 
     def _accounts(self, name: str, value: str, *about: str) -> Question:
         query = urlencode({"part": "id,snippet", "maxResults": str(AT_ONCE), name: value}, safe=",@")
@@ -204,6 +259,8 @@ class Lookout(Discoverer):
         return [replace(found.get(_bare(one), Account(asked=one, native_id=None)), asked=one) for one in question.about]
 
     def read_status(self, question: Question, body: bytes) -> list[Sighting]:
+        if question.free:
+            return [_fed(question.known[0], body)]
         if "/playlistItems?" in question.ask.url:
             return [_swept(question.known[0], _uploaded(body))]
         videos = {video.id: video for video in read_videos(body)}
@@ -215,6 +272,14 @@ class Lookout(Discoverer):
             return Refused("YouTube does not answer this question; look whether the key may use the YouTube Data API v3")
         return Refusal(problem).failure(now)
 
+    def write_closed(self, failure: Throttled) -> str:
+        return closed_text(
+            failure.reason, failure.until, day=failure.until == midnight_after(failure.until - timedelta(seconds=1))
+        )
+
+    def read_closed(self, kept: str) -> Throttled | None:
+        return closed_until(kept)
+
     # --- the calendar of the quota ------------------------------------------------------------------------------------
 
     def day(self, now: datetime) -> str:
@@ -222,13 +287,6 @@ class Lookout(Discoverer):
 
     def next_day(self, now: datetime) -> datetime:
         return midnight_after(now)
-
-
-def _plan(options: Any, channels: int) -> Plan:
-    return plan(
-        channels, units_per_day=options.units_per_day, reserve=options.reserve_units, viewers_seconds=options.viewers_seconds,
-        active_hours=options.active_hours,
-    )  # fmt: skip
 
 
 def _bare(handle: str) -> str:
@@ -242,6 +300,10 @@ def _hints(channel: Known) -> tuple[str, ...]:
     return (*channel.hints, *own)
 
 
+def _since(channel: Known, now: datetime) -> timedelta:
+    return now - (channel.asked_at or NEVER)
+
+
 def _is_expected(channel: Known, now: datetime) -> bool:
     times = [one.scheduled_at for one in channel.broadcasts if one.scheduled_at and not one.started_at]
     return any(at - SOON <= now <= at + LATE for at in times)
@@ -252,6 +314,18 @@ def _swept(channel: Known, ids: Sequence[str]) -> Sighting:
     known = {one.native_id for one in channel.broadcasts}
     candidates = tuple(one for one in (*_hints(channel), *ids) if one not in known and one not in channel.over)
     return Sighting(native_id=channel.native_id, broadcasts=channel.broadcasts, candidates=candidates, swept=True)
+
+
+def _fed(channel: Known, body: bytes) -> Sighting:
+    """A feed may be anything, also no feed."""
+    try:
+        found = entries(body) if body else []
+    except Unreadable:
+        found = []
+    known = {one.native_id for one in channel.broadcasts}
+    ids = [one.video for one in found if one.channel in (channel.native_id, None) and not one.deleted]
+    new = tuple(one for one in ids if one not in known and one not in channel.over)
+    return Sighting(native_id=channel.native_id, candidates=new[:NEWEST], fed=True)
 
 
 def _sighting(channel: Known, videos: Mapping[str, Video]) -> Sighting:

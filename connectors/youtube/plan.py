@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor
+from typing import Any
 
 from connectors.youtube.quota import COSTS
 
@@ -36,6 +37,8 @@ class Item:
 
     what: str
     units: int
+    kept: bool = False
+    """For what may go wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class Plan:
         return sum(item.units for item in self.items)
 
     @property
+    def spent(self) -> int:
+        """Units of a day on which nothing goes wrong."""
+        return sum(item.units for item in self.items if not item.kept)
+
+    @property
     def dropped(self) -> tuple[str, ...]:
         """What is left out, in words; empty when everything fits."""
         found = []
@@ -76,6 +84,14 @@ class Plan:
                 f"chats of {self.channels - self.opened:,} channels are not opened: the lowest priority first, then the fewest viewers"
             )
         return tuple(found)
+
+
+def plan_of(options: Any, channels: int) -> Plan:
+    """With what is configured."""
+    return plan(
+        channels, units_per_day=options.units_per_day, reserve=options.reserve_units, viewers_seconds=options.viewers_seconds,
+        active_hours=options.active_hours,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
@@ -93,7 +109,10 @@ def plan(
     sweeps = min(rest // channels, floor(active_hours * 3600 / FASTEST_SWEEP)) if channels else 0
     items = (
         *_items(opened, reserve, every, active_hours),
-        Item(f"looking for broadcasts: {sweeps:,} × {channels:,}", sweeps * channels),
+        Item(
+            f"looking for broadcasts that nobody told of, and sooner at those told of: {sweeps:,} × {channels:,}",
+            sweeps * channels,
+        ),
     )
     return Plan(
         channels, units_per_day, items, every, sweeps, active_hours * 3600 / sweeps if sweeps else None, opened,
@@ -118,9 +137,20 @@ def live_at_once(channels: int) -> int:
     return ceil(channels * LIVE_SHARE)
 
 
+def figures_every(options: Any, channels: int) -> float:
+    """How often viewers and likes are asked for: as configured, or as the plan has it where that is slower."""
+    planned = plan_of(options, channels).viewers_seconds
+    return planned if planned > max(CONFIRM_SECONDS, options.viewers_seconds) else float(options.viewers_seconds)
+
+
+def figure_calls(channels: int) -> int:
+    """Calls for the figures of all that are live at once; a connection carries as many channels as one call can name live ones of."""
+    return max(1, ceil(live_at_once(channels) / AT_ONCE))
+
+
 def _items(channels: int, reserve: int, viewers_seconds: float, active_hours: float) -> tuple[Item, ...]:
     live, seconds = live_at_once(channels), active_hours * 3600
-    calls = ceil(live / AT_ONCE)
+    calls = figure_calls(channels) if channels else 0
     return (
         Item("accounts asked again once a day, 50 a call", ceil(channels / AT_ONCE)),
         Item(f"confirming broadcasts, one call every {CONFIRM_SECONDS:g} s", round(seconds / CONFIRM_SECONDS) if channels else 0),
@@ -128,7 +158,7 @@ def _items(channels: int, reserve: int, viewers_seconds: float, active_hours: fl
         Item(
             f"viewers and likes of {live:,} live at once, every {viewers_seconds:g} s", round(calls * seconds / viewers_seconds)
         ),
-        Item("kept for opening all of them once more", max(reserve, live * CHAT)),
+        Item("kept for opening all of them once more", max(reserve, live * CHAT), kept=True),
     )
 
 

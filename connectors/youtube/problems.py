@@ -8,15 +8,14 @@ Two shapes are in use, and a held response wraps either in an array::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+import json
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
 from connectors.connector import ConnectorFailure, Dropped, Refused, Throttled, Unreadable
 from connectors.foreign import decode
 from connectors.pacing import retry_after
 from connectors.youtube.quota import midnight_after
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 Meaning = Literal["day", "reserve", "slow", "key", "ended", "disabled", "gone", "token", "closed", "dropped"]
 """``day``: no units until midnight · ``reserve``: those that are left are for opening chats · ``slow``: later · ``key``: a person must act, for all chats · ``ended``: this chat is over ·
@@ -67,6 +66,20 @@ class Refusal(Exception):
         if self.problem.meaning in {"day", "slow"}:
             return Throttled(self.problem.words, self.problem.until or midnight_after(now))
         return Refused(self.problem.words) if self.problem.meaning == "key" else Dropped(self.problem.words)
+
+
+def closed_text(words: str, until: datetime, *, day: bool) -> str:
+    """What YouTube said to the whole project, as all of us remember it."""
+    return json.dumps({"until": until.isoformat(), "meaning": "day" if day else "slow", "words": words})
+
+
+def closed_until(text: str) -> Throttled | None:
+    """The same read again; nonsense says nothing."""
+    try:
+        told = decode(text.encode())
+        return Throttled(str(told["words"]), datetime.fromisoformat(told["until"]))
+    except (Unreadable, KeyError, TypeError, ValueError):
+        return None
 
 
 def judge(status: int, body: bytes, retry: str | None, now: datetime, *, token: bool = False) -> Problem:
