@@ -64,11 +64,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 
 
 _FIELD_OF: Final = {fold(word): name for name, words in reversed(FIELDS.items()) for word in words}
-COUNTING: Final = frozenset(
-    fold(word)
-    for word in ("no", "nr", "n", "number", "#", "№", "n°", "s no", "sl no", "sr no", "序号", "编号", "編號", "номер", "número", "numero",
-                 "numéro", "nomor", "رقم", "id")
-)  # fmt: skip
+COUNTING: Final = frozenset(fold(word) for word in ("no", "nr", "n", "#", "№", "n°", "s no", "sl no", "sr no", "序号"))
 """Headers that may stand above a registration number, or above 1, 2, 3, which is none."""
 CONSENT: Final = re.compile(
     r"consent|\bagree|authori[sz]e|permission|permit|\ballow|同意|授权|允许|許可|consiento|acept|aceit|autoriz|concord|соглас|разреш|згод|дозвол"

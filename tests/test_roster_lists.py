@@ -161,7 +161,8 @@ def test_a_running_number_is_no_registration_number():
     brazil, _ = brought("No,Name,Country,Twitch\n1,Ana,BR,ana_s\n2,Bia,BR,bia_s\nTotal,2,,\n")
     both, rejects = brought("No,Name,Country,Twitch\n1,Luz,MX,luz_s\n2,Sol,MX,sol_s\n", rows=brazil.rows)
     assert (both.new, both.changes, rejects) == (2, (), [])
-    assert [row["attendee"] for row in brought("Reg. No,Twitch\n1,ana_s\n2,bia_s\n")[0].rows] == ["1", "2"]
+    for said in ("Reg. No", "ID", "报名编号"):
+        assert [row["attendee"] for row in brought(f"{said},Twitch\n1,ana_s\n2,bia_s\n")[0].rows] == ["1", "2"]
 
 
 def test_each_link_of_a_line_has_the_platform_that_stands_beside_it():
