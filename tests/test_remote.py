@@ -92,7 +92,7 @@ async def test_every_route_is_in_the_table_and_the_table_names_no_other(house, r
     from monitor.signup_web import SignupPages
 
     app = make_app(house.feed, wall=tmp_path, hooks=Hooks.__new__(Hooks))
-    SignupPages.register(SignupPages.__new__(SignupPages), app)
+    SignupPages(redis_client, None).register(app)  # its routes need nothing of what is around
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.method != "HEAD"}
     optional = {("POST", "/api/highlights"), ("POST", "/api/spikes")} - routes
     assert routes == set(ROUTES) - optional

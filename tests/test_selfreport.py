@@ -99,7 +99,7 @@ def begin(world, index):
 
 
 def page_clock(site, world):
-    site.pages.around = dataclasses.replace(site.pages.around, now=world.clock.now)
+    site.pages.desk.around = dataclasses.replace(site.pages.desk.around, now=world.clock.now)
 
 
 async def test_i_am_live_on_the_page_is_a_chat_that_a_collector_watches_one_turn_later(tube, redis_client, valkey, tmp_path):
