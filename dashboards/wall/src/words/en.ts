@@ -151,7 +151,7 @@ const en = {
     logNote: "who, and when",
     unexpected: {
       title: (n: number) => `Unexpected: ${n}`,
-      note: (n: number) => (n === 0 ? "all seen" : `${n} not yet seen`),
+      note: (n: number, of: number) => (of === 0 ? "nothing now" : n === 0 ? "all seen" : `${n} not yet seen`),
       seen: "Seen",
       takeBack: "Take back",
     },

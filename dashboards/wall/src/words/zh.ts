@@ -149,7 +149,7 @@ const zh: Words = {
     logNote: "何人何时",
     unexpected: {
       title: (n) => `突增：${n}`,
-      note: (n) => (n === 0 ? "均已查看" : `${n} 个尚未查看`),
+      note: (n, of) => (of === 0 ? "目前没有" : n === 0 ? "均已查看" : `${n} 个尚未查看`),
       seen: "已查看",
       takeBack: "撤销",
     },
