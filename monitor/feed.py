@@ -471,7 +471,11 @@ class Feed:
                 failures += 1
                 wait = min(2.0, 0.1 * 2 ** min(failures, 10))
                 if what not in self._failing:
-                    log.warning("Reading %s from Redis fails (%s); the wall keeps its last numbers", what, error)
+                    log.warning(
+                        "Reading %s from Redis fails (%s); the wall keeps its last numbers",
+                        what,
+                        str(error) or type(error).__name__,
+                    )
                 self._failing.add(what)
             else:
                 failures = 0

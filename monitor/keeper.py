@@ -118,7 +118,7 @@ class Keeper:
             if what == "lease":
                 self.owner = False
             if what not in self._failing:
-                log.warning("Keeping the wall (%s) fails: %s; tried again", what, error)
+                log.warning("Keeping the wall (%s) fails (%s); tried again", what, str(error) or type(error).__name__)
             self._failing.add(what)
             return False
         if what in self._failing:
