@@ -24,7 +24,7 @@ from connectors.event import Gap
 pytestmark = pytest.mark.chaos
 
 LIVESTREAMS = int(os.environ.get("LIVESTREAMS", "10000"))
-RATE = float(os.environ.get("LIVESTREAMS_RATE", "500"))
+RATE = float(os.environ.get("LIVESTREAMS_RATE", "300"))
 JOIN_SECONDS = 300 + LIVESTREAMS * 0.12
 """A bound and no expectation: four times what it takes on a quiet machine."""
 CALM_SECONDS = 60
