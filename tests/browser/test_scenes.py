@@ -405,6 +405,27 @@ async def test_navigation_comes_with_the_pointer_and_is_not_there_in_kiosk_mode(
         assert await wall.page.evaluate("getComputedStyle(document.querySelector('.wall')).cursor") == "none"
 
 
+async def test_the_tab_key_reaches_the_navigation_and_what_a_scene_offers(opened: Any) -> None:
+    focused = "document.activeElement.closest('nav') !== null"
+    async with opened(steady, "#/overview?lang=en") as wall:
+        await shown(wall, "overview")
+        await expect(wall.part("attention").locator("a").first).to_be_visible()
+        await wall.page.keyboard.press("Tab")
+        assert await wall.page.evaluate(focused)
+        await expect(wall.page.get_by_role("navigation")).to_be_visible()
+        for _ in range(2):
+            await wall.page.keyboard.press("Tab")
+        assert await text(wall.page.locator(":focus")) == "3 Topics and brands"
+        await wall.page.keyboard.press("Enter")
+        await shown(wall, "topics")
+        await go(wall, "overview", "lang=en")
+        reached = set()
+        for _ in range(24):
+            await wall.page.keyboard.press("Tab")
+            reached.add(await wall.page.evaluate("document.activeElement.closest('[data-part=attention]') !== null"))
+        assert reached == {True, False}
+
+
 @pytest.mark.parametrize("scene", ["livestreams", "spikes", "overview"])
 async def test_a_mouse_that_is_left_on_a_kiosk_points_at_nothing_and_keys_go_on(opened: Any, scene: str) -> None:
     async with opened(steady, f"?kiosk=1&lang=en#/{scene}") as wall:
