@@ -23,7 +23,7 @@ from monitor.spike_journal import CLOSED_SECONDS, Acts
 from monitor.spike_story import Said, by_country, heads, where, who, why
 from monitor.spikes import SHOWN_SLOTS, Slot, Spike, Watch
 from monitor.windows import ENGAGEMENT, MINUTE_SECONDS, SLOT_SECONDS
-from monitor.yesterday import Yesterday, against, counterpart, engagement
+from monitor.yesterday import Yesterday, against, counterparts, engagement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -291,19 +291,11 @@ class Spikes:
         return found
 
     def _sessions_against(self, feed: Feed) -> dict[str, float]:
-        sessions, curves = feed.config.sessions, feed.around.curves
-        begins = {}
-        for session in sessions:
-            start = int(session.start.timestamp())
-            day = self._schedule.day(start)
-            begins[session.id] = (day, start - self._schedule.day_bounds(day)[0])
+        curves = feed.around.curves
         found: dict[str, float] = {}
-        for session in sessions:
-            other = counterpart(session, sessions, begins)
-            if other is not None and session.id in curves and other.id in curves:
-                ratio = against(curves[session.id], curves[other.id])
-                if ratio is not None:
-                    found[f"session:{session.id}"] = ratio
+        for session, other in counterparts(feed.config.sessions, self._schedule).items():
+            if session in curves and other in curves and (ratio := against(curves[session], curves[other])) is not None:
+                found[f"session:{session}"] = ratio
         return found
 
     # parts
