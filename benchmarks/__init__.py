@@ -11,6 +11,7 @@ NAMES = (
     "parse_telegram",
     "parse_mastodon",
     "enrich",
+    "discovery",
     "collect",
     "memory",
     "count",

@@ -16,7 +16,7 @@ from benchmarks import NAMES
 from benchmarks.measure import Row, percentile, row
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = {"__init__", "__main__", "chat", "measure", "spike_power", "spike_world"}
+SHARED = {"__init__", "__main__", "chat", "discovery_world", "measure", "spike_power", "spike_world"}
 
 
 def test_every_module_in_the_folder_is_run_by_make_bench():
