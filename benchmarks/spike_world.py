@@ -41,6 +41,8 @@ PLATFORMS = {
 }
 """Share of livestreams."""
 OUTAGES_PER_HOUR = 1.5
+TOGETHER = 20
+"""Seconds around a session's start in which six of ten livestreams react; the others do so within the hour."""
 RECONNECTS = 1 / 720
 """Of a livestream, a slot: once in two hours."""
 COMMON, COUNTRY, TOPIC = (0.05, 20.0), (0.05, 120.0), (0.1, 300.0)
@@ -104,6 +106,8 @@ class Truth:
     planted: list[Planted] = field(default_factory=list)
     extra: dict[tuple[str, int], float] = field(default_factory=lambda: defaultdict(float))
     """(head, slot) → counts that are there because of what was planted."""
+    own: dict[tuple[str, int], float] = field(default_factory=lambda: defaultdict(float))
+    """(head, slot) → counts that are there because a livestream began its programme later than the others: it happened, and nobody planted it."""
     lost: dict[tuple[str, int], float] = field(default_factory=lambda: defaultdict(float))
     """(head, slot) → counts that were not collected."""
 
@@ -188,7 +192,7 @@ class World:
         )
         ratio = SLOT / fast_s  # a slot is a mean over ten seconds of the fast process
         fast *= 2 / ratio * (1 - (1 - exp(-ratio)) / ratio)
-        late = dice.uniform(-20, 20) if dice.random() < 0.6 else dice.uniform(0, 3600)
+        late = dice.uniform(-TOGETHER, TOGETHER) if dice.random() < 0.6 else dice.uniform(0, 3600)
         begins = 0 if dice.random() < 0.6 else dice.randrange(int(hours * 3600))
         ends = begins + dice.randrange(1800, 4 * 3600)
         platform = dice.choices(list(PLATFORMS), list(PLATFORMS.values()))[0]
@@ -286,7 +290,7 @@ class World:
             lifted: dict[int, float] = defaultdict(float)
             running = [f"session:{n}" for n in tagged_ids if self.sessions[n][0] <= start < self.sessions[n][1]]
             counts.update(dict.fromkeys(running, 0))
-            now = [(n, *each) for n, each in enumerate(self.sessions) if each[0] - 20 <= start < each[1] + 600]
+            now = [(n, *each) for n, each in enumerate(self.sessions) if each[0] - TOGETHER <= start < each[1] + 600]
             for index, stream in enumerate(self.streams):
                 if not stream.begins <= start < stream.ends:
                     continue
@@ -298,10 +302,11 @@ class World:
                 fast, fast_s, slow, slow_s = stream.noise
                 stream.fast = _swell(dice, stream.fast, fast, fast_s)
                 stream.slow = _swell(dice, stream.slow, slow, slow_s)
+                level = self.programme(start, stream, index % 2, now)
                 rate = (
                     stream.mean
                     * SLOT
-                    * self.programme(start, stream, index % 2, now)
+                    * level
                     * awake[stream.country]
                     * exp(stream.fast + stream.slow - (fast + slow) / 2 + self.common + self.countries[stream.country] - 0.05)
                 )
@@ -311,6 +316,9 @@ class World:
                 if (raid := by_head.get(f"raid:{index}")) is not None:
                     extra += raid.factor * raid.lift(start) / (raid.factor - 1) * SLOT
                 count, lost = self._collected(stream, poisson(dice, rate + extra), away, back, missed)
+                if stream.late > TOGETHER and level > 1 and not lost:
+                    for each in heads:
+                        truth.own[each, start] += rate * (1 - 1 / level)
                 if lost:
                     extra = 0.0
                     for each in heads:

@@ -2,7 +2,8 @@
 
 The traffic is that of ``spike_world``. Recall is of the spikes that can be told from each other: at least a minute long, of three counts a slot and thirty in
 twenty seconds, with nothing else planted in the same series meanwhile, all of it collected, and not in a series that was open already; those of half a minute
-are counted apart. Beside it stands what the best possible test would find (``spike_power``): ``recall_possible`` is found over that.
+are counted apart, and so is what opens because a livestream begins its programme by itself. Beside it stands what the best possible test would find
+(``spike_power``): ``recall_possible`` is found over that.
 The raw limit: of precision and recall 1, of the delay what two whole slots and the wait for late events (20 s) cost by themselves: 40 s on average.
 """
 
@@ -18,7 +19,7 @@ from monitor.exposure import Exposure
 from monitor.spikes import FALSE_PER_HOUR, MINIMUM, Slot, Spike, Watch
 
 SEEDS = (31, 32, 33, 34, 35, 36)
-"""Worlds on which nothing was tuned; that was done on 1 to 8."""
+"""Worlds on which nothing was tuned; that was done on 1 to 6."""
 SIZE, QUICK = 2 * 360, 150
 """Slots."""
 CLOSED_AFTER = 20
@@ -37,17 +38,18 @@ class Result:
     apart: int = 0
     """Planted, and not to be told from something else, or not collected."""
     true: int = 0
+    own: int = 0
+    """Opened because a livestream began its programme by itself: neither planted nor chance."""
     false: list[str] = field(default_factory=list)
     hours: float = 0.0
     seconds: float = 0.0
 
 
-def is_caused(world: World, spike: Spike, counts: dict[tuple[str, int], int]) -> bool:
-    """Whether a third of what was counted in the slots that opened it is there because something was planted."""
+def is_caused(by: dict[tuple[str, int], float], spike: Spike, counts: dict[tuple[str, int], int]) -> bool:
+    """Whether a third of what was counted in the slots that opened it is there because of that."""
     assert spike.opened is not None
     slots = range(spike.since, spike.opened, SLOT)
-    extra = sum(world.truth.extra.get((spike.head, start), 0.0) for start in slots)
-    return extra >= sum(counts[spike.head, start] for start in slots) / 3
+    return sum(by.get((spike.head, start), 0.0) for start in slots) >= sum(counts[spike.head, start] for start in slots) / 3
 
 
 def is_alone(world: World, one: Planted, counts: dict[tuple[str, int], int]) -> bool:
@@ -72,8 +74,10 @@ def score(world: World, counts: dict[tuple[str, int], int], opened: list[Spike],
     end_of_all = world.slots * SLOT
     result = Result(hours=end_of_all / 3600)
     for spike in opened:
-        if is_caused(world, spike, counts):
+        if is_caused(world.truth.extra, spike, counts):
             result.true += 1
+        elif is_caused(world.truth.own, spike, counts):
+            result.own += 1
         else:
             result.false.append(f"{spike.head} at {spike.since}, {spike.factor}x, {spike.actual} for {spike.mid}")
     for one in world.truth.planted:
@@ -171,6 +175,7 @@ def run(size: int = SIZE) -> list[Row]:
         row("spikes.recall_small_possible", recall(small) / max(0.01, possible(small)), "of the best test", "more", limit=1),
         row("spikes.recall_short", recall(short), "of planted", "more", limit=1),
         row("spikes.false_per_hour", false / sum(one.hours for one in results), "an hour", "less", limit=1),
+        row("spikes.own_per_hour", sum(one.own for one in results) / sum(one.hours for one in results), "an hour", "less", limit=1),
         row("spikes.delay_p50", percentile(delays, 50), "s", "less", limit=40),
         row("spikes.delay_p95", percentile(delays, 95), "s", "less", limit=40),
         row("spikes.delay_large_p50", percentile(of_large, 50), "s", "less", limit=40),
