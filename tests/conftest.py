@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 import redis.asyncio
+from clocks import Clock
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -71,19 +72,6 @@ def wall() -> Path:
 def _discovery_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends by Redis' clock, which a test cannot move; what a test says about its end it does by giving it back."""
     monkeypatch.setattr("monitor.discover.LEASE_MS", 3_600_000)
-
-
-class Clock:
-    """Time that passes only when a test says so."""
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-
-    def now(self) -> datetime:
-        return self._now
-
-    def advance(self, seconds: float) -> None:
-        self._now += timedelta(seconds=seconds)
 
 
 @pytest.fixture

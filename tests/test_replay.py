@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -189,8 +190,6 @@ def many(path, count):
 @given(stop=st.integers(0, 40), speed=st.sampled_from([None, 1.0, 7.0]))
 async def test_an_interrupted_replay_goes_on_where_it_stopped(stop, speed, tmp_path_factory):
     """Whatever was said before is not said again, and nothing is left out."""
-    from conftest import Clock
-
     clock, folder = Clock(START), tmp_path_factory.mktemp("replay")
     found = many(folder / "x.jsonl", 40)
     kept = Kept(stop_after=stop)
