@@ -50,8 +50,9 @@ FAR = timedelta(minutes=30)
 FEEDS = "https://www.youtube.com/feeds/videos.xml"
 FEEDS_AT_ONCE = 8
 """In a turn, so that no confirmation waits for a slow feed."""
-CUSHION = 0.04
-"""Of the grant: looks never spend it, so that a day that is livelier than planned still has units at its end."""
+HEADROOM, CUSHION = 1.2, 0.02
+"""Looks leave alone so many times what the plan says that everything else needs until the day's end, and this part of the grant: a day may be
+livelier than planned, and what was told is confirmed sooner than with the call of every minute."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 OWN = "https://youtube.googleapis.com/"
 NEWEST = 5
@@ -186,7 +187,7 @@ class Lookout(Discoverer):
         if self.purse is None:
             return None if planned.sweep_seconds is None else timedelta(seconds=planned.sweep_seconds)
         share = self.purse.seconds / max(self.purse.day_seconds, self.opts.active_hours * 3600)
-        others = (planned.spent - planned.sweeps * planned.channels) * share + CUSHION * planned.units_per_day
+        others = (planned.spent - planned.sweeps * planned.channels) * share * HEADROOM + CUSHION * planned.units_per_day
         spare = self.purse.left - others
         return timedelta(seconds=max(FASTEST_SWEEP, self.channels * self.purse.seconds / spare)) if spare >= 1 else None
 
