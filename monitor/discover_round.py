@@ -74,8 +74,8 @@ async def _sweep(asking: Asking, plan: Round, book: Book) -> None:
                 return
             for sighting in discoverer.read_status(question, body):
                 if (livestream := by_id.get(sighting.native_id)) is not None:
-                    # What may be live is asked about with the next turn; where units are few, with everybody's next look.
-                    if not sighting.candidates or discoverer.together_seconds[0]:
+                    # What may be live is asked about with the next turn; where units are few and nobody told of it, with everybody's next look.
+                    if not sighting.candidates or (discoverer.together_seconds[0] and livestream not in pressing):
                         done.add(livestream)
                     book.sighted(livestream, sighting, discoverer, asking.tools.now())
     finally:

@@ -30,7 +30,7 @@ def passed(name: str, *, days: int = 1) -> Days:
     return run
 
 
-KIND = ["fair", "a restart every 6 h", "nobody tells"]
+KIND = ["fair", "no push", "a restart every 6 h", "nobody tells"]
 """Weathers in which nothing may be missed."""
 WEATHERS = [*KIND, "robbed at noon", "an hour of 5xx"]
 """The others differ from these in nothing but figures, which the benchmark has."""
@@ -53,7 +53,7 @@ def test_every_broadcast_that_lasts_is_found_while_it_is_live(name):
     assert run.missed() == []
 
 
-@pytest.mark.parametrize("name", ["fair", "a restart every 6 h"])
+@pytest.mark.parametrize("name", ["fair", "no push", "a restart every 6 h"])
 def test_nineteen_of_twenty_that_somebody_told_of_are_found_in_time(name):
     for (platform, way), late in passed(name).delays().items():
         if way != "sweep":
