@@ -7,6 +7,7 @@ said of it last; what does not depend on the clock is worked out once for each n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -242,6 +243,21 @@ def count_livestreams(book: Book, roll: Roll, now_ms: int) -> dict[str, int]:
     return counts
 
 
+@lru_cache(maxsize=16_384)
+def _described(livestream: Livestream) -> Mapping[str, Any]:
+    """What its collector said of it; most of it stands for hours, and ten thousand are asked for each second."""
+    found: dict[str, Any] = {"platform": livestream.platform, "country": livestream.country}
+    for key in ("handle", "reason", "since", "attendee", "broadcast", "viewers", "discovered_at"):
+        if value := getattr(livestream, key):
+            found[key] = value
+    if "since" in found and (at := moment(found["since"])) is not None:
+        found["since"] = iso(round(at * 1000))
+    address = watch_address(livestream.platform, livestream.handle, broadcast=livestream.broadcast, live_url=livestream.live_url)
+    if address:
+        found["url"] = address
+    return found
+
+
 def cells(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dict[str, Any]:
     """Every livestream with its state and engagement, for ``/api/livestreams``."""
     rated = book.rate_slots() if book.complete else 0
@@ -249,21 +265,7 @@ def cells(book: Book, livestreams: Mapping[str, Livestream], now_ms: int) -> dic
     for name, livestream in livestreams.items():
         last = book.last_event.get(name)
         quiet = is_quiet(livestream, last, book.as_of_ms if book.as_of_ms is None else min(now_ms, book.as_of_ms))
-        cell: dict[str, Any] = {
-            "state": "quiet" if quiet else livestream.state,
-            "platform": livestream.platform,
-            "country": livestream.country,
-        }
-        for key in ("handle", "reason", "since", "attendee", "broadcast", "viewers", "discovered_at"):
-            if value := getattr(livestream, key):
-                cell[key] = value
-        if "since" in cell and (at := moment(cell["since"])) is not None:
-            cell["since"] = iso(round(at * 1000))
-        address = watch_address(
-            livestream.platform, livestream.handle, broadcast=livestream.broadcast, live_url=livestream.live_url
-        )
-        if address:
-            cell["url"] = address
+        cell: dict[str, Any] = {"state": "quiet" if quiet else livestream.state, **_described(livestream)}
         if book.complete:
             engagement = f"livestream:{name}|engagement"
             cell["engagement"] = {"total": book.totals.get(engagement, 0)}

@@ -56,6 +56,8 @@ WALL: Final = Path(__file__).parent / "static" / "wall"
 NOT_BUILT: Final = "The wall is not built; run make setup.\n"
 MOST_WALLS: Final = 4000
 MOST_MESSAGE: Final = 64 * 1024
+PACK_ASIDE_BYTES: Final = 16 * 1024
+"""What is longer is packed in a thread, so that no wall waits for it."""
 SOCKET_BUFFER: Final = 256 * 1024
 """What the kernel may hold for one wall: about one picture, so that a slow wall does not see old ones."""
 
@@ -128,10 +130,10 @@ def make_app(
             found = {"as_of": as_of} if (as_of := state.get("health", {}).get("as_of")) else {}
             found |= {"livestreams": cells(feed.book, feed.around.livestreams, now_ms()), "hashtags": feed.around.hashtags}
             listed = (time.monotonic(), orjson.dumps(found))
-        return _json(listed[1])
+        return _packed(listed[1])
 
     async def state(request: web.Request) -> web.Response:
-        return _json(feed.tickers[profile_of(request)].snapshot())
+        return _packed(feed.tickers[profile_of(request)].snapshot())
 
     async def approved_map(_: web.Request) -> web.Response:
         file, review = feed.config.wall.map, feed.config.wall.map_review
@@ -300,6 +302,15 @@ def build_of(folder: Path) -> str:
 
 def _json(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _packed(body: bytes) -> web.Response:
+    """An answer that is long with many livestreams: packed, in a thread, for whoever says that it can read that."""
+    answer = web.Response(
+        body=body, content_type="application/json", headers={"Cache-Control": "no-store"}, zlib_executor_size=PACK_ASIDE_BYTES
+    )
+    answer.enable_compression()
+    return answer
 
 
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:

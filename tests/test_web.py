@@ -194,6 +194,15 @@ async def test_the_api_gives_the_newest_snapshot_and_all_livestreams():
         assert found["livestreams"]["twitch:a"]["state"] == "live"
 
 
+async def test_long_answers_are_packed_for_whoever_can_read_that_and_say_the_same():
+    async with serving(Shelf(states={"twitch:a": row("live")})) as (client, _, _):
+        for path in ("/api/state", "/api/livestreams"):
+            packed = await client.get(path, headers={"Accept-Encoding": "gzip"})
+            plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+            assert (packed.headers["Content-Encoding"], "Content-Encoding" in plain.headers) == ("gzip", False)
+            assert (await packed.json()).keys() == (await plain.json()).keys()
+
+
 async def test_a_map_is_served_as_outlines_with_its_number_or_a_sentence_says_why_not(tmp_path):
     async with serving() as (client, feed, _):
         assert (await client.get("/map.json")).status == 404
