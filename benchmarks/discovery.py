@@ -27,7 +27,7 @@ from benchmarks.measure import percentile, row
 from connectors.connector import Hint, ProcessMemory, Request, Secret, Target, Tools
 from connectors.event import Message, Status, Viewers
 from connectors.youtube import Options as YouTubeOptions
-from connectors.youtube.aim import Known, aim, idle_seconds, is_far, unknown
+from connectors.youtube.aim import Known, aim, idle_seconds, is_far, near, unknown
 from connectors.youtube.parse import Context
 from connectors.youtube.plan import figure_calls, figures_every, plan_of
 from connectors.youtube.quota import Ledger, cost_of, midnight_after, poll_seconds
@@ -124,8 +124,9 @@ class Collector:
             self.next_at = min(self.next_at, now)
         self.reading = bool(aimed.chats)
         fresh = unknown(aimed, self.videos, ())
-        wanted = fresh if now < self.next_at else list(aimed.videos)
-        if wanted and now >= self.not_before:
+        regular = now >= self.next_at
+        wanted = near(aimed, self.videos, moment(now)) if regular else fresh
+        if (wanted or (regular and aimed.videos)) and now >= self.not_before:
             self._ask(aimed.videos, wanted, bool(fresh), now)
             aimed = aim(targets, Known(self.videos, self.over, self.chats))
         for place in self.chats.keys() - aimed.chats.keys():

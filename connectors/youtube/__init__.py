@@ -45,7 +45,7 @@ from connectors.connector import (
     Unreadable,
 )
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
-from connectors.youtube.aim import OVER, Aim, Chat, Known, aim, idle_seconds, is_far, unknown
+from connectors.youtube.aim import OVER, Aim, Chat, Known, aim, idle_seconds, is_far, near, unknown
 from connectors.youtube.answers import parse_answer
 from connectors.youtube.api import Api
 from connectors.youtube.chats import Chats, within
@@ -205,7 +205,7 @@ class YouTube(Connector):
                 self._chats.wake.clear()
                 continue
             try:
-                seconds = await self._ask(aimed, fresh if now < next_at else list(aimed.videos))
+                seconds = await self._ask(aimed, fresh if now < next_at else near(aimed, self._chats.videos, self.tools.now()))
                 next_at = next_at if now < next_at else now + seconds
                 failures = 0
             except Refusal as refusal:

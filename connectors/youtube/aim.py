@@ -131,6 +131,16 @@ def unknown(aimed: Aim, videos: Mapping[str, Video | None], asked: Collection[st
     return [name for name in aimed.videos if name not in videos and (name not in reading or name in asked)]
 
 
+def near(aimed: Aim, videos: Mapping[str, Video | None], now: datetime) -> list[str]:
+    """Videos worth asking about now: those announced for later take no room in a call; discovery looks whether their time changes."""
+    reading = {video for _, video in aimed.chats}
+    return [name for name in aimed.videos if name in reading or not _is_later(videos.get(name), now)]
+
+
+def _is_later(video: Video | None, now: datetime) -> bool:
+    return bool(video and video.state == "upcoming" and video.scheduled_at and video.scheduled_at > now + SOON)
+
+
 def idle_seconds(videos: Collection[Video | None], now: datetime) -> float:
     """How long nobody need be asked about: until shortly before the first is announced for, when nothing else is known of any."""
     times = [video.scheduled_at for video in videos if video and video.state == "upcoming" and video.scheduled_at]
