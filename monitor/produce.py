@@ -420,26 +420,39 @@ class Producer:
 
     async def _adopt(self) -> None:
         """Take over what dead producers of this machine left behind, through our own spool, and remove their files."""
-        for orphan in await self._in_writer(orphans, self._folder, self._spool.path):
-            rows = await self._in_writer(orphan.rows)
-            log.info("delivering %d batches that a dead producer left in %s", len(rows), orphan.path.name)
-            for partition in sorted({row.partition for row in rows}):
-                mine = await self._still_known(partition, [row for row in rows if row.partition == partition])
-                for start in range(0, len(mine), ADOPT_ROWS):
-                    some = mine[start : start + ADOPT_ROWS]
-                    self.waiting += sum(len(row.pairs) for row in some)
-                    numbers = await self._append([(partition, encode_pairs(row.pairs)) for row in some])
-                    now = time.time()
-                    self._queue(
-                        [
-                            # What the journal has had before makes nobody wait.
-                            Row(number, partition, row.pairs, queued=0.0 if row.acknowledged is None else now)
-                            for number, row in zip(numbers, some, strict=True)
-                        ],
-                        ours=True,
-                    )
-            await self._in_writer(orphan.remove)
-            await self._journal.forget_spool(member_of(orphan.path.stem))  # what it left waits with us now
+        claimed: list[Spool] = []
+        try:
+            await self._in_writer(lambda: claimed.extend(orphans(self._folder, self._spool.path)))
+            for orphan in claimed:
+                await self._take_over(orphan)
+        finally:  # whatever ends this, the next who looks may claim what is left
+            self._writer.submit(_let_go, claimed)
+
+    async def _take_over(self, orphan: Spool) -> None:
+        rows = await self._in_writer(orphan.rows)
+        log.info("delivering %d batches that a dead producer left in %s", len(rows), orphan.path.name)
+        for partition in sorted({row.partition for row in rows}):
+            mine = await self._still_known(partition, [row for row in rows if row.partition == partition])
+            for start in range(0, len(mine), ADOPT_ROWS):
+                some = mine[start : start + ADOPT_ROWS]
+                self.waiting += sum(len(row.pairs) for row in some)
+                numbers = await self._append([(partition, encode_pairs(row.pairs)) for row in some])
+                now = time.time()
+                self._queue(
+                    [
+                        # What the journal has had before makes nobody wait.
+                        Row(number, partition, row.pairs, queued=0.0 if row.acknowledged is None else now)
+                        for number, row in zip(numbers, some, strict=True)
+                    ],
+                    ours=True,
+                )
+        await self._in_writer(orphan.remove)
+        await self._journal.forget_spool(member_of(orphan.path.stem))  # what it left waits with us now
+
+
+def _let_go(claimed: Sequence[Spool]) -> None:
+    for spool in claimed:
+        spool.close()
 
 
 def member_of(name: str) -> str:

@@ -82,7 +82,7 @@ async def test_roles_stop_in_the_order_of_the_river_whatever_the_order_of_starti
 async def test_a_killed_role_comes_back_and_the_others_are_left_alone(diary):
     supervisor = Supervisor([child("count", diary), child("serve", diary)])
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: len(lines(diary)) == 2)
+    await until(lambda: len(lines(diary)) == len(supervisor.pids) == 2)
     before = supervisor.pids
     os.kill(before["count"], signal.SIGKILL)
     await until(lambda: lines(diary).count("start count") == 2)
@@ -103,7 +103,7 @@ async def test_a_persons_mistake_stops_everything_and_is_not_repeated(diary):
 async def test_a_role_that_ignores_the_request_is_killed_after_the_grace_time(diary):
     supervisor = Supervisor([child("count", diary, IGNORES)], grace_seconds=0.1)
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: lines(diary))
+    await until(lambda: lines(diary) and supervisor.pids)  # a child may write before we know that it runs
     pid = supervisor.pids["count"]
     supervisor.stop()
     async with asyncio.timeout(30):

@@ -1046,8 +1046,8 @@ async def test_no_more_is_ever_spent_than_was_granted_by_however_many_at_once(se
     ]
     failures = [await heard.failure() for heard in both]
     assert [type(failure) for failure in failures] == [Throttled, Throttled]
-    assert 10_000 - server.units <= 62
-    assert 10_000 - server.units == int(await memory.get(Ledger(units_per_day=62).key(clock.now())))
+    # What was paid for and broken off with the other's failure never reached the server.
+    assert 10_000 - server.units <= int(await memory.get(Ledger(units_per_day=62).key(clock.now()))) <= 62
 
 
 async def test_figures_stop_before_the_reserve_and_chats_are_still_opened(server, start, clock):

@@ -99,7 +99,7 @@ class FakeKick(OverSockets):
         """The app's options, without the socket."""
         return Options(
             client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET), api=self.api, login=self.api, public_key=public_pem(),
-            **{"answer_seconds": 5.0, **more},
+            **{"answer_seconds": 30.0, **more},
         )  # fmt: skip
 
     def target(self, handle: str, resume: Resume) -> Target:
