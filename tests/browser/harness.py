@@ -79,8 +79,9 @@ class Pages:
             if kind is None:
                 for page in self._pages:
                     if not page.is_closed():
-                        assert await broken_policies(page) == []
-                assert self.errors == []
+                        broken = await broken_policies(page)
+                        assert broken == [], broken
+                assert self.errors == [], self.errors
         finally:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 for context in self._contexts:
@@ -106,7 +107,7 @@ async def drawn(page: Page) -> None:
 async def walked(page: Page, floor: float = 20, *, lenient: bool = False) -> int:
     """Every text can be read; returns how many texts there were. ``lenient``: a name may end in "…"."""
     found = await evaluated(page, f"{_WALK}({floor}, {str(lenient).lower()})")
-    assert found["problems"] == []
+    assert found["problems"] == [], found["problems"]
     return int(found["texts"])
 
 
