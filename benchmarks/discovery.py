@@ -512,7 +512,7 @@ class Days:
 
     def asked_too_often(self) -> list[tuple[str, str, float]]:
         """(question, about, seconds) of what was asked again before its interval although nobody had told anything of it."""
-        least = {"streams": 30.0, "channels": 60.0, "feed": 295.0, "uploads": 119.0, "videos of lookout": 51.0}
+        least = {"streams": 30.0, "channels": 60.0, "feed": 235.0, "uploads": 119.0, "videos of lookout": 51.0}
         owner = {one.user: one.livestream for one in self.world.people} | {
             b.id: one.livestream for one in self.world.people for b in one.broadcasts
         }

@@ -165,7 +165,7 @@ def test_the_interval_that_is_told_is_the_one_in_which_a_live_channel_is_asked_a
     kind, options = connectors.discoverer_of(name), connectors.class_of(name).options
     discoverer = kind(options(**dict.fromkeys(kind.missing(options()), Secret("k"))))
     for channels in (1, 300, 3000):
-        discoverer.channels = channels
+        discoverer.channels, discoverer.free = channels, False  # what a free question says is not how many watch
         now = datetime(2026, 10, 16, 12, tzinfo=UTC)
         live = Broadcast(native_id="abcdefghijk", started_at=now - timedelta(hours=1))
         known = Known(native_id="UC" + "a" * 22, handle="x", broadcasts=(live,), asked_at=now, swept_at=now, fed_at=now)

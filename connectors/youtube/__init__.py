@@ -106,7 +106,7 @@ class Options:
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
     url: str = "https://youtube.googleapis.com/youtube/v3"
     """Address of the API."""
-    feed_seconds: float = 300.0
+    feed_seconds: float = 240.0
     """How often each channel's feed is looked at for broadcasts that nobody told of, in the hours of the event; costs no units. 0: never."""
     feed_url: str = ""
     """Address of the feeds. Left out: YouTube's own, where ``url`` is YouTube's own."""
