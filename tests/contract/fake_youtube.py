@@ -341,7 +341,8 @@ class FakeYouTube(OverHttp):
                 raise ConnectionResetError
             async with self._changed:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), 0.02)
+                    async with asyncio.timeout(0.02):  # a task of its own (wait_for) could outlive us with the lock in its hand
+                        await self._changed.wait()
 
     async def _write_page(self, request: web.Request, response: web.StreamResponse, page: bytes, sent: int) -> None:
         has_items = b'"items": []' not in page
