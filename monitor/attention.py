@@ -111,10 +111,7 @@ class Line:
     since_ms: int | None = None
     """None: since it was first seen."""
     severity: int = 0
-
-    @property
-    def level(self) -> Level:
-        return LEVELS[self.kind][0]
+    level: Level = "blue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +193,9 @@ def candidates(facts: Facts, now_ms: int, *, new_flags: int = 0, flagged_ms: int
 
     def line(kind: str, of: str, text: str, link: str, **more: Any) -> Line:
         values = {name: value for name, value in more.pop("values", {}).items() if value is not None}
-        severity = more.pop("severity", LEVELS[kind][1])
-        owner = more.pop("owner", None) or owners[kind]
-        return Line(id=f"{kind}:{of}", kind=kind, values=values, text=text, link=link, owner=owner, severity=severity, **more)
+        level, usual = LEVELS[kind]
+        about = {"level": level, "severity": usual} | more | {"owner": more.get("owner") or owners[kind]}
+        return Line(id=f"{kind}:{of}", kind=kind, values=values, text=text, link=link, **about)
 
     if new_flags > 0:
         yield line(
@@ -238,12 +235,14 @@ def candidates(facts: Facts, now_ms: int, *, new_flags: int = 0, flagged_ms: int
         yield line("stale_search", search, text, "#/overview", values={"what": search}, since_ms=round(looked * 1000))
     for name, spike in _parts(facts.state, "spikes"):
         if spike.get("state") == "open":
+            by = seen.get("by") if isinstance(seen := spike.get("seen"), dict) else None
             yield line(
                 "spike",
                 name,
-                f"{spike.get('value', '')} {spike.get('factor', 0):.1f}× above expected",
+                f"{spike.get('value', '')} {spike.get('factor', 0):.1f}× above expected" + (f", seen by {by}" if by else ""),
                 f"#/spikes/{name}",
-                values={key: spike.get(key) for key in ("dimension", "value", "factor", "where", "session")},
+                values={key: spike.get(key) for key in ("dimension", "value", "factor", "where", "session")} | {"seen": by},
+                level="blue" if by else LEVELS["spike"][0],  # somebody has it in hand; the others need to know only
                 since_ms=_ms(spike.get("since")),
                 severity=int(spike.get("severity", 1)),
                 owner=spike.get("owner"),

@@ -212,6 +212,17 @@ def test_only_open_spikes_are_told_and_the_team_of_the_spike_holds() -> None:
     assert [(line["id"], line["owner"], line["link"]) for line in told] == [("spike:a", "brand", "#/spikes/a")]
 
 
+def test_a_spike_that_somebody_has_seen_calls_nobody_any_more_and_stands_behind_those_that_nobody_has() -> None:
+    seen = {"by": "Ana", "at": iso(NOW)}
+    state = {"spikes": {"a": spike(9, NOW - 5000, seen=seen), "b": spike(2, NOW - 5000)}}
+    told = lines(after(facts(state)))
+    assert [(line["id"], line["level"], line["values"].get("seen")) for line in told] == [
+        ("spike:b", "amber", None),
+        ("spike:a", "blue", "Ana"),
+    ]
+    assert told[1]["text"].endswith("seen by Ana")
+
+
 def test_the_configuration_names_other_teams() -> None:
     given_facts = facts({"health": {"coverage": {"pending": 3}}}, owners={"pending": "control room"})
     told = lines(after(given_facts))[0]
@@ -261,7 +272,7 @@ def test_after_ten_seconds_of_calm_the_order_is_the_wanted_one(before: list[str]
     assert order == wanted
 
 
-def test_messages_that_wait_are_a_line_only_where_nothing_is_quoted_without_a_persons_yes():
+def test_messages_that_wait_are_a_line_only_where_nothing_is_quoted_without_a_persons_yes() -> None:
     state = {"highlights": {"a": {"state": "waiting", "at": iso(NOW - 9000)}, "b": {"state": "approved", "at": iso(NOW)}}}
     (line,) = lines(after(facts(state)))
     assert (line["kind"], line["values"], line["owner"]) == ("approval", {"count": 1}, "moderation")

@@ -427,7 +427,7 @@ const en = {
     } as Record<string, string>,
     kinds: {
       not_collected: (v) => `${v.platform}: ${v.count} live ${v.n === 1 ? "broadcast" : "broadcasts"} not collected${v.quota ? `, quota\u00a0${v.quota}` : ""}`,
-      spike: (v) => `${v.name} ${v.factor} above expected`,
+      spike: (v) => `${v.name} ${v.factor} above expected${v.seen ? `, seen by ${v.seen}` : ""}`,
       flags: (v) => `${v.count} ${v.n === 1 ? "message" : "messages"} of severity ${v.severity} in ${v.minutes} min`,
       pending: (v) => `${v.count} live ${v.n === 1 ? "broadcast" : "broadcasts"} to decide about`,
       stale_discovery: (v) => `${v.platform}: not asked who is live since ${v.time}`,

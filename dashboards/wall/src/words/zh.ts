@@ -417,7 +417,7 @@ const zh: Words = {
     owners: { ops: "运维", pr: "公关", moderation: "审核", producer: "导播", liaison: "联络" },
     kinds: {
       not_collected: (v) => `${v.platform}：${v.count} 路直播未采集${v.quota ? `，配\u2060额\u00a0${v.quota}` : ""}`,
-      spike: (v) => `${v.name}为预期的 ${fold(String(v.factor ?? ""))}`,
+      spike: (v) => `${v.name}为预期的 ${fold(String(v.factor ?? ""))}${v.seen ? `，${v.seen} 已查看` : ""}`,
       flags: (v) => `${v.minutes} 分钟内 ${v.count} 条 ${v.severity} 级消息`,
       pending: (v) => `${v.count} 场直播待决定`,
       stale_discovery: (v) => `${v.platform}：自 ${v.time} 起未查询开播情况`,
