@@ -20,6 +20,7 @@ from monitor.config import Config, Event, Session, Topic, Wall
 from monitor.feed import Feed, unix_ms
 from monitor.roster import Channel, Roster
 from monitor.stage_store import StageStore, Staging
+from monitor.stopping import stopping
 from monitor.web import GUARD, make_app
 from monitor.windows import Group
 
@@ -72,7 +73,7 @@ class House(Served):
 
     async def run(self) -> None:
         """What the feed does, ten times a second."""
-        while True:
+        while not stopping():  # a cancellation may get lost in redis-py
             self.go_on()
             self.shelf.caught_up_ms = {0: unix_ms()}
             await self.feed.follow()

@@ -19,6 +19,7 @@ from monitor.feed import Feed
 from monitor.journal import Journal
 from monitor.keeper import Keeper
 from monitor.stage_store import StageStore, Staging
+from monitor.stopping import stopping
 from monitor.voices import Voices
 from monitor.web import make_app
 
@@ -53,7 +54,7 @@ class Quotes(River):
         self.keeper = Keeper(self.feed, self.store, [self.voices], now_ms=lambda: self.now)
 
     async def run(self) -> None:
-        while True:
+        while not stopping():  # a cancellation may get lost in redis-py
             await self.staging.look()
             await self.keep(0.1)
             await asyncio.sleep(0.1)

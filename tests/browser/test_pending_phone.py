@@ -18,6 +18,7 @@ from monitor.channels import Live, Row, as_json, judged
 from monitor.config import Scope
 from monitor.roster import Roster
 from monitor.scope import Rules, Said
+from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,7 +80,7 @@ class Undecided(House):
         await self.feed.look_around()
 
     async def discover(self) -> None:
-        while True:
+        while not stopping():  # a cancellation may get lost in redis-py
             await self.judge()
             await asyncio.sleep(0.2)
 
