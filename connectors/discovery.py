@@ -90,6 +90,8 @@ class Sighting:
     """Live ones have ``started_at``; announced ones only ``scheduled_at``."""
     viewers: int | None = None
     """Concurrent viewers of all its live broadcasts; None: unknown."""
+    likes: tuple[tuple[str, int], ...] = ()
+    """Id of a live broadcast, and how many likes it has so far."""
     candidates: tuple[str, ...] = ()
     """Ids of broadcasts that may be live and must be confirmed by another question."""
     over: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 import connectors
 from connectors.discovery import Known
-from connectors.event import Status, Viewers
+from connectors.event import Level, Status, Viewers
 from monitor import channels, selfreport
 from monitor.heard import FORGOTTEN, SUBSCRIPTION, Heard
 from monitor.links import broadcast_link
@@ -288,6 +288,9 @@ class Book:
             self._viewers(livestream, live.id, row.viewers, self._pace(livestream, before, discoverer, now), now)
         else:
             self._silence(livestream, before, row, now)
+        for broadcast, likes in sighting.likes:
+            if any(one.id == broadcast and one.scope == "in" and one.found_at is not None for one in row.broadcasts):
+                self._likes(livestream, broadcast, likes, now)
 
     def _pace(self, livestream: str, before: Row, discoverer: Discoverer, now: datetime) -> float:
         """How often a live channel is really asked about: a quota that does not suffice makes it longer than the platform's own interval."""
@@ -327,6 +330,22 @@ class Book:
                 received_at=now,
                 viewers=viewers,
                 interval_seconds=interval,
+            )
+        )
+
+    def _likes(self, livestream: str, broadcast: str, likes: int, now: datetime) -> None:
+        """The answer that confirms a broadcast has them: one that is over before its connector asks for figures would leave none."""
+        platform = self.rows[livestream].platform
+        self._learned.events.append(
+            Level(
+                id=f"{platform}:{broadcast}:likes:{int(now.timestamp() * 1000)}",
+                platform=platform,
+                livestream=livestream,
+                broadcast=broadcast,
+                at=now,
+                received_at=now,
+                what="reactions",
+                value=likes,
             )
         )
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from connectors import rest
 from connectors.connector import Broadcast, Dropped, ProcessMemory, Refused, Secret, Throttled, Tools, Unreadable
-from connectors.discovery import Known, Question
-from connectors.event import Status, Viewers
+from connectors.discovery import Known, Question, Sighting
+from connectors.event import Level, Status, Viewers
 from connectors.rest import Reply
 from connectors.simulator.air import Airtime
 from connectors.simulator.livechat import channel_id
@@ -31,6 +31,7 @@ from monitor.channel_store import ChannelStore
 from monitor.collect_plan import plan as collect_plan
 from monitor.config import Config, Event, Platform, Scope
 from monitor.discover import Discovery
+from monitor.discover_book import Book
 from monitor.journal import Journal
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster
@@ -193,6 +194,13 @@ def test_a_live_video_is_a_broadcast_with_its_chat_and_viewers():
     seen = sight(known(0, candidates=(video(1),)), item(1, concurrentViewers="1200"))
     assert [(one.native_id, one.chat_id, one.started_at.hour) for one in seen.broadcasts] == [(video(1), "chat1", 11)]
     assert (seen.viewers, seen.candidates, seen.over) == (1200, (), ())
+
+
+def test_likes_of_the_answer_that_confirms_a_broadcast_are_told_but_not_of_what_is_not_live():
+    liked = item(1) | {"statistics": {"likeCount": "345"}}
+    announced = item(2, said="upcoming") | {"statistics": {"likeCount": "9"}}
+    seen = sight(known(0, candidates=(video(1), video(2), video(3))), liked, announced, item(3))
+    assert seen.likes == ((video(1), 345),)
 
 
 def test_hidden_viewers_are_unknown_and_two_lives_are_two():
@@ -458,3 +466,21 @@ async def test_who_does_not_fit_into_the_day_is_left_out_by_priority_then_viewer
     await world.pass_time(20)
     assert {row.reading for row in world.discovery.rows.values()} == {"open"}
     assert {row.reason for row in world.discovery.rows.values()} == {""}
+
+
+def test_likes_of_a_confirmed_broadcast_count_at_once_and_those_of_one_that_is_not_of_the_event_never():
+    book = Book()
+    config = Config(event=Event(name="Test", timezone=ZoneInfo("UTC")), scope=Scope(hours="always", phrases=("summit",)))
+    person = Channel(
+        id="youtube:a", attendee="1", name="A", country="BR", language="pt", platform="youtube", handle="c0", native_id=IDS[0], consent="yes"
+    )  # fmt: skip
+    book.take_setup(config, Roster(channels=(person,)))
+    book.asked = ("youtube",)
+    book.follow(NOON)
+    ours, other = live(1, title="the summit"), live(2, title="my cat")
+    likes = ((ours.native_id, 7), (other.native_id, 9), ("another", 11))
+    book.sighted("youtube:a", Sighting(native_id=IDS[0], broadcasts=(ours, other), likes=likes), lookout(), NOON)
+    levels = [event for event in book.taken().events if isinstance(event, Level)]
+    assert [(one.livestream, one.broadcast, one.what, one.value) for one in levels] == [
+        ("youtube:a", ours.native_id, "reactions", 7)
+    ]

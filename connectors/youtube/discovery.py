@@ -341,6 +341,7 @@ def _sighting(channel: Known, videos: Mapping[str, Video]) -> Sighting:
         native_id=channel.native_id,
         broadcasts=tuple(_timed(video) for video in on),
         viewers=sum(viewers) if viewers else None,
+        likes=tuple((video.id, video.likes) for video in on if video.state == "live" and video.likes is not None),
         over=over,
     )
 
