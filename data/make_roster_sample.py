@@ -171,7 +171,14 @@ def rows(dice: random.Random) -> list[dict[str, str]]:
     on_youtube = set(random.Random(YOUTUBE).sample([at for at in single if at not in on_bluesky], YOUTUBE))
     taken = on_bluesky | on_youtube
     makers = dict.fromkeys(on_youtube, youtube)
-    for count, make in ((KICK, kick), (TELEGRAM, telegram), (OWNCAST, owncast), (SSN, ssn), (PARTNER, partner), (RESTREAM, restream)):
+    for count, make in (
+        (KICK, kick),
+        (TELEGRAM, telegram),
+        (OWNCAST, owncast),
+        (SSN, ssn),
+        (PARTNER, partner),
+        (RESTREAM, restream),
+    ):
         some = random.Random(f"{make.__name__} {count}").sample([at for at in single if at not in taken], count)
         taken |= set(some)
         makers |= dict.fromkeys(some, make)
