@@ -248,3 +248,11 @@ async def test_a_lead_has_the_sheet_beside_everything_else_and_its_keys_only_the
         assert [all_.state(f"t:{name}") for name in LINES] == ["waiting"] * len(LINES)
         await page.keyboard.press("a")
         await all_.stands(first, "approved")
+        await page.wait_for_selector(f"dialog[open] [data-voice]:not([data-voice='{first}']) .text")
+        second = await shown(page)
+        await page.wait_for_timeout(SETTLED)
+        await page.click("dialog[open] >> text=Close")
+        await page.keyboard.press("a")
+        await page.click("[data-key=waiting]")
+        await page.wait_for_selector("dialog[open] .card .text")
+        assert all_.state(second) == "waiting"
