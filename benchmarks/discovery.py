@@ -619,7 +619,7 @@ def run(size: int = SIZE) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.discovery", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", help=", ".join(weathers()))
+    parser.add_argument("names", nargs="*", help=", ".join(weathers()).replace("%", "%%"))
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--channels", type=int, default=SIZE)
     parser.add_argument("--only", default="youtube")
