@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import random
 from contextlib import aclosing
@@ -505,8 +506,8 @@ def test_an_offline_channel_has_no_viewers_and_no_start():
 @given(st.binary(max_size=80))
 def test_answers_are_unreadable_at_worst(body):
     for reader in (api.read_channels, api.read_subscriptions, api.read_refusals):
-        with pytest.raises(Unreadable):
-            reader(body)
+        with contextlib.suppress(Unreadable):  # a few of them are answers: b'{"data":[]}'
+            assert isinstance(reader(body), list)
 
 
 # --- against the fake -------------------------------------------------------------------------------------------------
