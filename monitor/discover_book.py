@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
@@ -304,50 +304,30 @@ class Book:
 
     def _turned(self, livestream: str, row: Row, turn: Turn, now: datetime, *, watched: bool) -> None:
         broadcast = turn.broadcast
-        self._learned.events.append(
-            Status(
-                id=f"{row.platform}:status:{broadcast.id}:{turn.state}",
-                platform=row.platform,
-                livestream=livestream,
-                broadcast=broadcast.id,
-                at=now,
-                received_at=now,
-                state=turn.state,
-            )
-        )
+        name = f"{row.platform}:status:{broadcast.id}:{turn.state}"
+        self._learned.events.append(Status(id=name, state=turn.state, **self._about(livestream, broadcast.id, now)))
         if turn.state == "live" and watched and broadcast.started_at is not None:
             self._learned.delays.append((row.platform, (now - broadcast.started_at).total_seconds()))
 
     def _viewers(self, livestream: str, broadcast: str, viewers: int, interval: float, now: datetime) -> None:
-        platform = self.rows[livestream].platform
-        self._learned.events.append(
-            Viewers(
-                id=f"{platform}:viewers:{broadcast}:{int(now.timestamp() * 1000)}",
-                platform=platform,
-                livestream=livestream,
-                broadcast=broadcast,
-                at=now,
-                received_at=now,
-                viewers=viewers,
-                interval_seconds=interval,
-            )
-        )
+        about = self._about(livestream, broadcast, now)
+        name = f"{about['platform']}:viewers:{broadcast}:{int(now.timestamp() * 1000)}"
+        self._learned.events.append(Viewers(id=name, viewers=viewers, interval_seconds=interval, **about))
 
     def _likes(self, livestream: str, broadcast: str, likes: int, now: datetime) -> None:
         """The answer that confirms a broadcast has them: one that is over before its connector asks for figures would leave none."""
-        platform = self.rows[livestream].platform
-        self._learned.events.append(
-            Level(
-                id=f"{platform}:{broadcast}:likes:{int(now.timestamp() * 1000)}",
-                platform=platform,
-                livestream=livestream,
-                broadcast=broadcast,
-                at=now,
-                received_at=now,
-                what="reactions",
-                value=likes,
-            )
-        )
+        about = self._about(livestream, broadcast, now)
+        name = f"{about['platform']}:{broadcast}:likes:{int(now.timestamp() * 1000)}"
+        self._learned.events.append(Level(id=name, what="reactions", value=likes, **about))
+
+    def _about(self, livestream: str, broadcast: str, now: datetime) -> dict[str, Any]:
+        return {
+            "platform": self.rows[livestream].platform,
+            "livestream": livestream,
+            "broadcast": broadcast,
+            "at": now,
+            "received_at": now,
+        }
 
     def _silence(self, livestream: str, before: Row, row: Row, now: datetime) -> None:
         """A broadcast that ended, or does not count any more, has no viewers at once and not only when its last sample is not believed."""

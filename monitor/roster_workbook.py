@@ -69,9 +69,10 @@ def _loaded(data: bytes, name: str, most_unpacked: int) -> tuple[Workbook, Workb
             calculated = any(FORMULA in packed.read(part) for part in sheets)
         shown = load_workbook(io.BytesIO(data), data_only=True)
         return shown, load_workbook(io.BytesIO(data)) if calculated else None
+    # What zipfile and openpyxl raise for broken, locked and unknown insides; RuntimeError is also a password or a compression that zipfile lacks.
     except (
-        zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, SyntaxError, EOFError, AttributeError, IndexError,
-        NotImplementedError, RuntimeError, OSError,
+        zipfile.BadZipFile, InvalidFileException, LookupError, ValueError, TypeError, SyntaxError, EOFError, AttributeError,
+        RuntimeError, OSError,
     ) as error:  # fmt: skip
         raise ConfigError(
             f"{name} cannot be read as a workbook ({type(error).__name__}); open it and save it again as .xlsx or CSV"

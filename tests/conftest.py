@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from clocks import Clock
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from monitor.__main__ import main
 from monitor.engine import Engine
 
 if TYPE_CHECKING:
@@ -86,3 +88,19 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and os.environ.get("CI") and "is not installed" in str(report.longrepr):
         report.outcome = "failed"
     return report
+
+
+@pytest.fixture
+def parse_capture(tmp_path, capsysbinary):
+    """`monitor parse` as somebody types it: platform and contents of the file → events, and what was complained of."""
+    (tmp_path / "config.toml").write_text('[event]\nname = "Test"\ntimezone = "UTC"\n')
+
+    def typed(platform: str, given: object) -> tuple[list[dict], list[str]]:
+        raw = given if isinstance(given, bytes) else (given if isinstance(given, str) else json.dumps(given)).encode()
+        (tmp_path / "given").write_bytes(raw)
+        code = main(["parse", platform, str(tmp_path / "given"), "--config", str(tmp_path / "config.toml")])
+        said = capsysbinary.readouterr()
+        assert code == (1 if said.err else 0)
+        return [json.loads(line) for line in said.out.splitlines()], said.err.decode().splitlines()
+
+    return typed

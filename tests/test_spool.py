@@ -227,7 +227,7 @@ def small_disk(tmp_path):
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False)
     if mounted.returncode:
-        pytest.skip("mounting needs root")
+        pytest.skip("a disk of its own must be mounted, and that needs root; the test above fills one of SQLite's instead")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

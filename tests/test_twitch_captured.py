@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 
 from connectors.connector import make_pseudonym
-from monitor.__main__ import main
 
-CONFIG = '[event]\nname = "Test"\ntimezone = "UTC"\n'
 SHOWN = make_pseudonym(b"monitor parse")
 LINE = (
     "@badge-info=;badges=;color=#1E90FF;display-name=Zoë;emotes=25:2-6;id=aa11;mod=0;room-id=7;tmi-sent-ts=1790000000001;user-id=101 "
@@ -19,17 +18,8 @@ LINE = (
 
 
 @pytest.fixture
-def parse(tmp_path, capsysbinary):
-    (tmp_path / "config.toml").write_text(CONFIG)
-
-    def typed(given: str | bytes):
-        (tmp_path / "given").write_bytes(given.encode() if isinstance(given, str) else given)
-        code = main(["parse", "twitch", str(tmp_path / "given"), "--config", str(tmp_path / "config.toml")])
-        said = capsysbinary.readouterr()
-        assert code == (1 if said.err else 0)
-        return [json.loads(line) for line in said.out.splitlines()], said.err.decode().splitlines()
-
-    return typed
+def parse(parse_capture):
+    return partial(parse_capture, "twitch")
 
 
 def notice(kind: str, words: str = "", *, who: str = "display-name=Zoë;login=zoe;user-id=101;", **params: object) -> str:

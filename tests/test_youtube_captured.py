@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 
 from connectors.connector import make_pseudonym
-from monitor.__main__ import main
 
-CONFIG = '[event]\nname = "Test"\ntimezone = "UTC"\n'
 SHOWN = make_pseudonym(b"monitor parse")
 CHAT = "KicKGFVDYW5h"
 CHANNEL = "UC" + "a" * 22
 
 
 @pytest.fixture
-def parse(tmp_path, capsysbinary):
-    (tmp_path / "config.toml").write_text(CONFIG)
-
-    def typed(given: object):
-        raw = given if isinstance(given, bytes) else (given if isinstance(given, str) else json.dumps(given)).encode()
-        (tmp_path / "given").write_bytes(raw)
-        code = main(["parse", "youtube", str(tmp_path / "given"), "--config", str(tmp_path / "config.toml")])
-        said = capsysbinary.readouterr()
-        assert code == (1 if said.err else 0)
-        return [json.loads(line) for line in said.out.splitlines()], said.err.decode().splitlines()
-
-    return typed
+def parse(parse_capture):
+    return partial(parse_capture, "youtube")
 
 
 def item(kind: str, native: str = "LCC.1", *, author: object = ..., **snippet: object) -> dict:
