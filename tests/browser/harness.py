@@ -94,6 +94,17 @@ async def evaluated(page: Page, script: str) -> Any:
         return await page.evaluate(script)
 
 
+async def until(page: Page, predicate: str, arg: Any = None) -> None:
+    """Returns when the predicate, a JavaScript function of ``arg``, is true in the page, asked once per frame drawn.
+
+    Our own loop, never Playwright's ``wait_for_function``: that one evaluates an expression's text anew each time inside the page,
+    which our Content-Security-Policy refuses from the second time on, so a test passed only where the first look was lucky.
+    """
+    script = f"(arg) => new Promise((done) => {{ const look = () => (({predicate})(arg) ? done(0) : requestAnimationFrame(look)); look(); }})"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await page.evaluate(script, arg)
+
+
 async def broken_policies(page: Page) -> list[str]:
     """What the content security policy stopped since the page was loaded."""
     return list(await evaluated(page, "window.violations"))

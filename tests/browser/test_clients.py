@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from feed_source import Shelf
-from harness import Pages
+from harness import Pages, until
 from test_feed import NOW, comments
 from test_web import serving
 
@@ -42,7 +42,7 @@ async def test_the_printed_clients_see_the_states_of_the_feed(browser: Browser, 
             f"(url) => {{ window.seen = {{}}; {code('javascript')}; follow((seq, state) => {{ window.seen[seq] = state; }}, url); }}",
             f"ws://{client.host}:{client.port}/feed",
         )
-        await page.wait_for_function("Object.keys(window.seen).length > 0")
+        await until(page, "() => Object.keys(window.seen).length > 0")
         theirs = {feed.ticker.seq: json.loads(json.dumps(feed.ticker.state))}
         for count in (4, -4, 7):
             source.commit(0, comments(NOW, count))
@@ -51,7 +51,7 @@ async def test_the_printed_clients_see_the_states_of_the_feed(browser: Browser, 
             feed.tick()
             theirs[feed.ticker.seq] = json.loads(json.dumps(feed.ticker.state))
             ours |= [await asyncio.to_thread(next, states)]
-        await page.wait_for_function("(seq) => window.seen[seq] !== undefined", arg=feed.ticker.seq)
+        await until(page, "(seq) => window.seen[seq] !== undefined", feed.ticker.seq)
         seen = {int(seq): state for seq, state in (await page.evaluate("window.seen")).items()}
         await asyncio.to_thread(states.close)
     assert len(theirs) == 4

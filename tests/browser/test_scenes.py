@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakefeed import empty_state, full_state, iso, livestreams, rate
-from harness import WALL, accessibility, drawn
+from harness import WALL, accessibility, drawn, until
 from playwright.async_api import expect
 from walls import SHOW, open_wall, steady, text
 
@@ -270,9 +270,10 @@ async def test_sessions_stand_side_by_side_and_those_to_come_count_down(opened: 
         total = wall.feed.last["sessions"]["robot-night"]["engagement"]["total"] / 1e6
         assert re.match(r"Robot night now Today \d\d:\d\d " + re.escape(f"{total:.2f}"), now)
         assert re.match(r"Co-creation awards Today \d\d:\d\d 4[012]:\d\d until it starts", await text(cards.nth(6)))
-        await wall.page.wait_for_function(
+        await until(
+            wall.page,
             "(old) => document.querySelectorAll('.countdown')[0].innerText !== old",
-            arg=await cards.nth(6).locator(".countdown").inner_text(),
+            await cards.nth(6).locator(".countdown").inner_text(),
         )
         assert await wall.part("sessions").locator(".gap").count() == 1
 
@@ -475,7 +476,7 @@ async def test_the_safe_scene_needs_no_network_and_leaves_only_by_two_acts(opene
             await wall.page.keyboard.press(key)
         await wall.page.evaluate("location.hash = '#/overview'")
         await expect(wall.part("safe")).to_be_visible()
-        await wall.page.wait_for_function("location.hash === '#/safe'")
+        await until(wall.page, "() => location.hash === '#/safe'")
         await wall.page.keyboard.press("Escape")
         await expect(wall.part("safe").get_by_role("alert")).to_contain_text("Leave the safe scene?")
         await wall.walk()

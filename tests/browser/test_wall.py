@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakefeed import empty_state, full_state, iso, rate
-from harness import PATIENCE_SECONDS, accessibility
+from harness import PATIENCE_SECONDS, accessibility, until
 from playwright.async_api import expect
 from walls import full, steady, text
 
@@ -143,7 +143,7 @@ async def test_a_lost_connection_is_said_and_mends_itself(opened: Any, query: st
         await wall.feed.stop()
         await wall.truth("lost")
         clock = await wall.part("clock").inner_text()
-        await wall.page.wait_for_function("(old) => document.querySelector('[data-part=clock]').innerText !== old", arg=clock)
+        await until(wall.page, "(old) => document.querySelector('[data-part=clock]').innerText !== old", clock)
         await expect(wall.page.locator("[role=alert]")).to_contain_text(re.compile("(lost for|中断) ?([3-9]|[1-9][0-9])"))
         assert await wall.walk() > 100
         assert await wall.page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
