@@ -20,7 +20,8 @@ from connectors.event import as_json
 from monitor.book import Book
 from monitor.config import Topic
 from monitor.derivation import derivation
-from monitor.derive import Deriver, Memory
+from monitor.derive import Deriver
+from monitor.derive_memory import Memory
 from monitor.entry import Entry, decode_entry
 from monitor.frames import Ticker
 from monitor.journal import partition_of

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from monitor.derivation import Derivation, decode_derivation, derivation
-from monitor.derive import NO_ORIGINALS, Batch, Deriver, Memory, Originals
+from monitor.derive import Deriver
+from monitor.derive_memory import NO_ORIGINALS, Memory, Originals
+from monitor.derive_sums import Batch
 from monitor.entry import Entry, decode_entry, is_covered, speaker
 from monitor.journal import Checkpoint, Commit, Journal, author_key, key, pack, ready
 from monitor.reader import Reader

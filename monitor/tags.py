@@ -15,7 +15,8 @@ from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitor.choose import is_before
-from monitor.derive import FUTURE_SECONDS, PAST_SECONDS, tag_window
+from monitor.derive_tags import tag_window
+from monitor.derive_where import FUTURE_SECONDS, PAST_SECONDS
 from monitor.emerging import (
     BEFORE_MINUTES,
     FEWEST_AUTHORS,

@@ -28,7 +28,8 @@ from monitor.choose import (
     score,
     script_of,
 )
-from monitor.derive import OFFER_MS, Deriver, Memory
+from monitor.derive import OFFER_MS, Deriver
+from monitor.derive_memory import Memory
 from monitor.entry import decode_entry
 
 GOOD = "que lindo el híbrido en la pista"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from connectors.event import Follow, Gap, Gift, Join, Message, Reaction, Removed, Share, Unknown, as_json
 from monitor.derivation import Derivation, Place, decode_derivation
-from monitor.derive import Deriver, Memory, Originals
+from monitor.derive import Deriver
+from monitor.derive_memory import Memory, Originals
 from monitor.entry import decode_entry, is_covered
 from monitor.recount import Recount, Rules, differences, read_event
 from monitor.reschedule import Extent, changed, rebuild

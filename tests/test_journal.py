@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from monitor.derive import Memory
+from monitor.derive_memory import Memory
 from monitor.journal import START, Checkpoint, Doubt, Journal, LostTail, digest, key, pack
 from monitor.windows import Change, Group, ViewerSample
 

@@ -18,7 +18,9 @@ from test_voices import removal as removed
 from connectors.event import as_json
 from monitor.audit import audit_partition
 from monitor.config import Config, Event, KeywordRule, Topic
-from monitor.derive import TAGS_AT_ONCE, Deriver, Memory
+from monitor.derive import Deriver
+from monitor.derive_memory import Memory
+from monitor.derive_tags import TAGS_AT_ONCE
 from monitor.emerging import FEWEST_AUTHORS, FEWEST_USES, Filter, gather, rising, without
 from monitor.enrich.hashtags import LONGEST_TAG, MOST_TAGS, hashtags, tag_key
 from monitor.entry import decode_entry
