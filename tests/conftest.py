@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A timing is a benchmark, never a test: no deadline, and a slow machine is no fault of the data either.
-hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# A timing is a benchmark, never a test: no deadline, and a slow machine is no fault of the data either. The same tree has the same
+# result each time: what chance finds is looked for on purpose (--hypothesis-profile=search), not met on somebody else's submission.
+_QUIET = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("house", _QUIET, derandomize=True)
+hypothesis.settings.register_profile("search", _QUIET, derandomize=False, max_examples=1000, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 
