@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 from tqdm import tqdm
 
 from monitor.derivation import decode_derivation
-from monitor.journal import Journal, key, unpack_minute
+from monitor.journal import Journal, key
+from monitor.journal_committed import unpack_minute
 from monitor.recount import Recount, Rules, differences, read_event
 from monitor.windows import ViewerSample
 

@@ -26,7 +26,8 @@ import msgspec
 from redis.exceptions import RedisError
 
 from connectors.event import Event, Removed, as_json, from_json
-from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, make_nonce, partition_of
+from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, partition_of
+from monitor.journal_calls import make_nonce
 from monitor.seldom import Seldom
 from monitor.spool import KEEP_SECONDS, MOST_KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
 from monitor.stopping import stopping

@@ -15,9 +15,9 @@ from monitor.access import is_at_the_desk, new_token
 from monitor.channel_store import ChannelStore, Desk
 from monitor.channels import Live, Row, as_json
 from monitor.feed import Feed
-from monitor.journal import make_client
 from monitor.metrics import make_registry
 from monitor.moments import iso
+from monitor.redis_client import make_client
 from monitor.scope import Said
 from monitor.stage_store import StageStore
 from monitor.web import make_app, read_decision
