@@ -16,11 +16,9 @@ import time
 from collections import deque
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import chain
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 import connectors
 from connectors import rest
@@ -37,21 +35,13 @@ from connectors.connector import (
     Watch,
     make_pseudonym,
 )
-from connectors.event import Gap, Status, Unknown
+from connectors.event import Status, Unknown
 from connectors.pacing import backoff
 from monitor.channel_store import ChannelStore
 from monitor.channels import Passes
-from monitor.collect_plan import (
-    SHARES,
-    Group,
-    Wanted,
-    decode_resume,
-    encode_resume,
-    later,
-    plan,
-    regroup,
-    view,
-)
+from monitor.collect_cover import claimed, covered, later, store
+from monitor.collect_plan import SHARES, Group, Wanted, plan, regroup, view
+from monitor.collect_states import States
 from monitor.controls import switched_off
 from monitor.discover import Discovery, fetcher
 from monitor.gate import Gate
@@ -62,17 +52,15 @@ from monitor.posted import Posted
 from monitor.produce import RETRIABLE, Producer
 from monitor.push_store import PushStore
 from monitor.setup import Source, author_key
-from monitor.simulated import addresses_of
+from monitor.simulated_file import Simulated
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from connectors.event import Event
     from monitor.channels import Row
     from monitor.reload import Setup
-    from monitor.roster import Channel
     from monitor.settings import Settings
 
 log = logging.getLogger("monitor.collect")
@@ -143,8 +131,7 @@ class Collector:
         self._room.set()
         self._waiting: deque[tuple[int, dict[str, Resume]]] = deque()
         """(last row of a flush, resumes that are true once it is acknowledged)."""
-        self._states: dict[str, dict[str, Any]] = {}
-        self._dirty: set[str] = set()
+        self._states = States(tools.now)
         self._next_connect: dict[str, float] = {}
         self._named: set[str] = set()
         self._plan_lock = asyncio.Lock()
@@ -246,15 +233,14 @@ class Collector:
             known = wanted.refused.keys() | wanted.paused.keys() | wanted.closed.keys()
             gone = self._states.keys() - known - {name for some in wanted.targets.values() for name in some}
             for name in gone:
-                self._states.pop(name, None)
-                self._dirty.discard(name)
+                self._states.drop(name)
                 self._resumes.pop(name, None)  # whoever owns it now stores newer ones
             for name, reason in wanted.refused.items():
-                self._note(name, "refused", reason)
+                self._states.note(name, "refused", reason)
             for name, reason in wanted.paused.items():
-                self._note(name, "paused", reason)
+                self._states.note(name, "paused", reason)
             for name, reason in wanted.closed.items():
-                self._note(name, "waiting", reason)
+                self._states.note(name, "waiting", reason)
             self._unplanned = False
 
     def _reopen(self, wanted: Wanted) -> None:
@@ -298,21 +284,7 @@ class Collector:
         return kind.options(**{**configured, **self.addresses().get(platform, {})})
 
     async def _load_resumes(self, names: Sequence[str]) -> None:
-        found: dict[str, Resume] = {}
-        for start in range(0, len(names), 1000):
-            some = names[start : start + 1000]
-            for name, data in zip(some, await self.journal.redis.hmget("{cur}", list(some)), strict=True):
-                found[name] = decode_resume(data)
-        # From the first claim on we answer for a livestream: what comes before its first join, or before a kill, is a gap.
-        fresh = [name for name in names if found[name] == Resume()]
-        if fresh:
-            claimed = Resume(covered_until=self.tools.now())
-            pipeline = self.journal.redis.pipeline(transaction=False)
-            for name in fresh:
-                found[name] = claimed
-                pipeline.hsetnx("{cur}", name, encode_resume(claimed))
-            await pipeline.execute()
-        self._resumes.update(found)
+        self._resumes.update(await claimed(self.journal.redis, names, self.tools.now()))
 
     def _with_resumes(self, targets: Iterable[Target]) -> list[Target]:
         return [replace(target, resume=self._resumes.get(target.livestream, Resume())) for target in targets]
@@ -326,8 +298,7 @@ class Collector:
             await self._take_turn(platform)
             watch.update(self._with_resumes(watch.targets.values()))
             started = time.monotonic()
-            for name in watch.targets:
-                self._note(name, "connecting")
+            self._note_all(watch, "connecting")
             try:
                 await self._read(kind(self._options(platform), watch, self.tools))
                 wait = 0.0
@@ -369,7 +340,7 @@ class Collector:
         async with aclosing(connector.events()) as events:  # type: ignore[type-var]
             async for item in events:
                 if isinstance(item, Health):
-                    self._note(item.livestream, item.state, item.reason)
+                    self._states.note(item.livestream, item.state, item.reason)
                     continue
                 self._items.append(item)
                 if len(self._items) >= MOST_UNFLUSHED:
@@ -395,7 +366,7 @@ class Collector:
         items, self._items = self._items, []
         items = self.gate.take(items, time.monotonic())
         events = [item for item in items if not isinstance(item, Mark)]
-        resumes = self._covered(items)
+        resumes = covered(items, self._resumes)
         for event in events:
             self._observe(event)
         number = await self.producer.put(events)
@@ -415,24 +386,6 @@ class Collector:
             for platform, hint in hints:
                 await self._pushes.tell(platform, [hint])
 
-    def _covered(self, items: Iterable[Event | Mark]) -> dict[str, Resume]:
-        """How far each livestream is covered after these items, in their order."""
-        moved: dict[str, Resume] = {}
-        for item in items:
-            if isinstance(item, Mark):
-                for name in item.livestreams:
-                    if name in self._resumes:  # not ours any more: its new owner knows better
-                        moved[name] = later(moved.get(name) or self._resumes[name], item.cursor, item.covered_until)
-            elif item.livestream in self._resumes and not isinstance(item, (Gap, Status, Unknown)):
-                # A time that is its receipt's, or ahead of it, would hide what was said before and is still on its way: there only marks count.
-                if item.at < item.received_at:
-                    name = item.livestream
-                    moved[name] = later(moved.get(name) or self._resumes[name], None, item.at)
-            elif isinstance(item, Gap) and item.livestream in self._resumes:
-                name = item.livestream
-                moved[name] = later(moved.get(name) or self._resumes[name], None, item.to)
-        return moved
-
     def _observe(self, event: Event) -> None:
         if isinstance(event, Unknown):
             self.count(event.platform, "unknown")
@@ -440,7 +393,7 @@ class Collector:
                 self._named.add(event.name)
                 log.info("%s sent a kind that is not known: %s (said once)", event.platform, event.name)
         elif isinstance(event, Status) and event.livestream is not None:
-            self._note(event.livestream, "live" if event.state == "live" else "ended", event.reason or "")
+            self._states.note(event.livestream, "live" if event.state == "live" else "ended", event.reason or "")
 
     async def _store_cursors(self) -> None:
         while not stopping():
@@ -455,52 +408,33 @@ class Collector:
             safe.update(self._waiting.popleft()[1])
         if safe:
             try:
-                await self.journal.redis.hset("{cur}", mapping={name: encode_resume(resume) for name, resume in safe.items()})
+                await store(self.journal.redis, safe)
             except RETRIABLE:
                 self._waiting.appendleft((0, safe))
                 raise
 
     # states
 
-    def _note(self, livestream: str, state: str, reason: str = "") -> None:
-        known = self._states.get(livestream)
-        if known is None or known["state"] != state or known["reason"] != reason:
-            since = self.tools.now() if known is None or known["state"] != state else known["since"]
-            self._states[livestream] = {"state": state, "reason": reason, "since": since}
-            self._dirty.add(livestream)
-
-    def _note_all(self, watch: Watch, state: str, reason: str) -> None:
+    def _note_all(self, watch: Watch, state: str, reason: str = "") -> None:
         for name in watch.targets:
-            self._note(name, state, reason)
+            self._states.note(name, state, reason)
 
     async def _write_states(self) -> None:
         everything = time.monotonic()
         while not stopping():
             await asyncio.sleep(1.0)
             if time.monotonic() >= everything:
-                self._dirty.update(self._states)
+                self._states.write_again()
                 everything = time.monotonic() + STATES_SECONDS
-            if self._dirty:
+            if self._states.has_changed:
                 with suppress(*RETRIABLE):
                     await self._write_dirty()
 
     async def _write_dirty(self) -> None:
-        channels = self.setup.roster.by_id()
-        now = self.tools.now()
-        rows = {name: self._state_row(name, channels.get(name), now) for name in self._dirty if name in self._states}
+        rows = self._states.changed(self.setup.roster, self.tools.now())
         if rows:
             await self.journal.redis.hset("{livestreams}", mapping=rows)
-        self._dirty.difference_update(rows)
-
-    def _state_row(self, name: str, channel: Channel | None, now: datetime) -> bytes:
-        row = {**self._states[name], "at": now}
-        if channel is None:
-            row |= {"platform": name.partition(":")[0], "handle": name.partition(":")[2], "hashtag": True}
-        else:
-            row |= {"platform": channel.platform, "handle": channel.handle, "attendee": channel.attendee}
-            if channel.country:
-                row["country"] = channel.country
-        return orjson.dumps(row)
+        self._states.written(rows)
 
     # the end
 
@@ -526,29 +460,6 @@ def soon(seconds: float) -> str:
 def machine_token(spool_name: str) -> str:
     """Who this collector is: the same after a crash on the same machine (the spool's lock sees to it that there is only one)."""
     return f"{socket.gethostname()}:{spool_name}"
-
-
-class Simulated:
-    """Where the simulator listens, as options of the connectors: as the file says, or said last while it cannot be read.
-
-    Before it said anything they lead nowhere: never to a real platform, which knows nothing of invented people.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read: tuple[int, int, int] | None = None
-        """Which file it was."""
-        self._addresses: Mapping[str, Any] = addresses_of({})
-
-    def __call__(self) -> Mapping[str, Any]:
-        with suppress(OSError, ValueError):
-            about = self._path.stat()
-            this = about.st_mtime_ns, about.st_ino, about.st_size
-            if this != self._read:
-                told = orjson.loads(self._path.read_bytes())
-                if isinstance(told, dict):
-                    self._addresses, self._read = addresses_of(told), this
-        return self._addresses
 
 
 async def run(settings: Settings) -> int:

@@ -1,19 +1,13 @@
-"""What a collector must watch and over which connections, of configuration, roster, its shares and what discovery knows. Pure.
-
-Also how far a livestream is covered, as it is stored: the next owner resumes from there.
-"""
+"""What a collector must watch and over which connections, of configuration, roster, its shares and what discovery knows. Pure."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 import connectors
-from connectors.connector import Resume, Target
+from connectors.connector import Target
 from monitor.channels import broadcasts_of
 from monitor.roster import why_not
 
@@ -148,25 +142,6 @@ def regroup(groups: Sequence[Group], platform: str, wanted: Mapping[str, Target]
             kept.append(room)
         room.targets[name] = wanted[name]
     return [group for group in kept if group.targets]
-
-
-def encode_resume(resume: Resume) -> bytes:
-    return orjson.dumps({"cursor": resume.cursor, "covered_until": resume.covered_until})
-
-
-def decode_resume(data: bytes | None) -> Resume:
-    if not data:
-        return Resume()
-    found = orjson.loads(data)
-    until = found.get("covered_until")
-    return Resume(cursor=found.get("cursor"), covered_until=datetime.fromisoformat(until) if until else None)
-
-
-def later(resume: Resume, cursor: str | None, covered_until: datetime | None) -> Resume:
-    """The resume moved forward; it never goes back."""
-    if covered_until is not None and resume.covered_until is not None and covered_until < resume.covered_until:
-        covered_until = None
-    return Resume(cursor=cursor or resume.cursor, covered_until=covered_until or resume.covered_until)
 
 
 def view(row: Row) -> tuple[Any, ...]:

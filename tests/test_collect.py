@@ -34,8 +34,9 @@ from connectors.connector import (
     make_pseudonym,
 )
 from connectors.event import Gap, Message, from_json
-from monitor.collect import Collector, Simulated
-from monitor.collect_plan import Group, decode_resume, later, plan, regroup, share_of
+from monitor.collect import Collector
+from monitor.collect_cover import decode_resume, later
+from monitor.collect_plan import Group, plan, regroup, share_of
 from monitor.config import Config, Event, Platform, Scope
 from monitor.journal import Journal
 from monitor.produce import Producer
@@ -43,6 +44,7 @@ from monitor.push_store import PushStore
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster
 from monitor.simulated import addresses_of
+from monitor.simulated_file import Simulated
 
 if TYPE_CHECKING:
     from pathlib import Path

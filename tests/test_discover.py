@@ -26,7 +26,7 @@ from connectors.simulator.model import SimChannel
 from connectors.twitch.helix import Helix
 from monitor.channel_store import DELAY_BUCKETS
 from monitor.channels import Row
-from monitor.collect import plan
+from monitor.collect_plan import plan
 from monitor.config import Config, Event, Platform, Scope
 from monitor.discover import Discovery
 from monitor.discover_plan import order
