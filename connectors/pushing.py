@@ -40,6 +40,11 @@ class Pusher(ABC):
         """Why it does not work now, in words; empty when all is well."""
 
     @classmethod
+    def made(cls, options: Any, tools: Tools, callback: str) -> Pusher:
+        """The one that these options ask for, where a platform has several ways."""
+        return cls(options, tools, callback)
+
+    @classmethod
     @abstractmethod
     def lacking(cls, options: Any, public_url: str) -> str | None:
         """What is missing so that the platform can tell us, in a sentence; empty: nothing; None: it is switched off, or has no key."""

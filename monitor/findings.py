@@ -308,7 +308,7 @@ def secrets_missing(name: str, given: Mapping[str, Any]) -> tuple[list[str], lis
     hints = get_type_hints(options, localns={"Secret": Secret})
     missing, optional = [], []
     for field in dataclasses.fields(options):
-        if field.name in given:
+        if field.name in given or any(given.get(name) != value for name, value in field.metadata.get("with", {}).items()):
             continue
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required or field.name in needs:

@@ -115,7 +115,7 @@ class Pushes:
                 self._close(name)
                 active = None
             if lacking == "" and active is None:
-                active = self._active[name] = _Active(kind(want.options, self._tools, want.callback), want)
+                active = self._active[name] = _Active(kind.made(want.options, self._tools, want.callback), want)
             if active is not None:
                 active.wanted = want
                 active.pusher.watch(want.channels.keys())

@@ -3,7 +3,9 @@
 What the mock server of Twitch's own command line does, and what its documents say beyond: a welcome first; 10 seconds to be used (4003); a
 keep-alive when nothing else is said; whoever sends is closed (4001); an order to reconnect, after which the old connection ends 30 seconds
 later (4004) and an address that was used is worth nothing (4007); everything at least once. Costs count: 1 each, 0 where the broadcaster
-consented; chat only where consented (403). A webhook is enabled once it gave back the challenge.
+consented; chat only where consented (403). A webhook is enabled once it gave back the challenge. Over a websocket without a conduit only a user's
+token may subscribe, within the limits of its account (eventsub_users.py), and what it has ends with the connection; conduits and webhooks want the
+application's.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from connectors.simulator.air import Airtime
+    from connectors.simulator.eventsub_users import People, Person
     from connectors.simulator.irc import Place
     from connectors.simulator.model import Sent
 
@@ -66,17 +69,21 @@ class EventSubServer:
         *,
         clock: Callable[[], float],
         enter: Callable[[web.Request, str], web.Response | None],
+        people: People,
         max_total_cost: int = 10_000,
     ) -> None:
         self.places = places
         self.air = air
         self.clock = clock
         self.enter = enter
+        self.people = people
         self.max_total_cost = max_total_cost
         self.consented: set[str] = set()
         """Broadcasters who authorised the application."""
         self.everything_twice = False
         self.wrong_signature = False
+        self.silent = False
+        """Whether connections are left without a word, keep-alives too."""
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.conduits: dict[str, list[str]] = {}
         """Conduit → the session of each shard; empty: none."""
@@ -85,6 +92,10 @@ class EventSubServer:
         """What webhooks answered."""
         self.closed: list[int] = []
         """Codes of sockets that were closed by us."""
+        self.lingers = False
+        """Whether what a connection carried still counts once it is gone, until it is taken away."""
+        self._owners: dict[str, str] = {}
+        """Subscription → the account that has it."""
         self._secrets: dict[str, str] = {}
         self._on_air = {index: self.air.channels[index].id for index, place in enumerate(places) if place is not None}
         self._moves: dict[str, str] = {}
@@ -134,7 +145,7 @@ class EventSubServer:
                 self._close(socket, 4004)
             elif not socket.used and now >= socket.opened + UNUSED_SECONDS:
                 self._close(socket, 4003)
-            elif now >= socket.said + socket.keepalive:
+            elif not self.silent and now >= socket.said + socket.keepalive:
                 socket.say("session_keepalive", {}, now, native=self._native())
 
     def deliver(self, sents: Sequence[Sent]) -> None:
@@ -186,7 +197,10 @@ class EventSubServer:
         if transport["method"] == "webhook":
             self._start(self._post(one, what, payload, native))
             return
-        sessions = {session for session in self.conduits.get(transport["conduit_id"], ()) if session}
+        if transport["method"] == "websocket":
+            sessions = {transport["session_id"]}
+        else:
+            sessions = {session for session in self.conduits.get(transport["conduit_id"], ()) if session}
         open_ones = [socket for socket in self.sockets if socket.session in sessions]
         if open_ones:
             # Of two connections of a session the younger one, and of several shards always the same one for a channel.
@@ -275,27 +289,21 @@ class EventSubServer:
     async def _list(self, request: web.Request) -> web.Response:
         if (answer := self.enter(request, "eventsub/subscriptions")) is not None:
             return answer
-        rows, begin = list(self.subscriptions.values()), int(request.query.get("after", "0"))
+        person = self._person(request)
+        rows, begin = self._of(person), int(request.query.get("after", "0"))
         cursor = {"cursor": str(begin + PAGE)} if begin + PAGE < len(rows) else {}
-        return _json({"data": rows[begin : begin + PAGE], "pagination": cursor, **self._cost()})
+        return _json({"data": rows[begin : begin + PAGE], "pagination": cursor, **self._cost(person)})
 
     async def _create(self, request: web.Request) -> web.Response:
         if (answer := self.enter(request, "eventsub/subscriptions")) is not None:
             return answer
         content = await _body(request)
         kind, condition, transport = content["type"], content["condition"], content["transport"]
-        channel = condition["broadcaster_user_id"]
-        if kind not in FREE and channel not in self.consented:
-            return _error(403, "subscription missing proper authorization")
-        if any(
-            _is(one, kind, channel) and one["transport"]["method"] == transport["method"] for one in self.subscriptions.values()
-        ):
-            return _error(409, "subscription already exists")
-        cost = 0 if channel in self.consented else 1
-        if sum(one["cost"] for one in self.subscriptions.values()) + cost > self.max_total_cost:
-            return _error(429, "max total cost exceeded")
-        if transport["method"] == "conduit" and transport["conduit_id"] not in self.conduits:
-            return _error(400, "conduit not found")
+        channel, person = condition["broadcaster_user_id"], self._person(request)
+        cost = 0 if channel in self.consented or (person is not None and person.user_id == channel) else 1
+        refusal = self._refusal(kind, condition, transport, person, cost)
+        if refusal is not None:
+            return refusal
         webhook = transport["method"] == "webhook"
         if webhook and not 10 <= len(transport["secret"]) <= 100:
             return _error(400, "The secret must be between 10 and 100 characters")
@@ -314,7 +322,46 @@ class EventSubServer:
         if webhook:
             self._secrets[native] = transport["secret"]
             self._start(self._verify(one))
-        return _json({"data": [one], **self._cost()}, 202)
+        for socket in self.sockets:
+            if socket.session == transport.get("session_id"):
+                socket.used = True
+        if person is not None:
+            self._owners[native] = person.user_id
+        return _json({"data": [one], **self._cost(person)}, 202)
+
+    def _refusal(
+        self, kind: str, condition: dict[str, Any], transport: dict[str, Any], person: Person | None, cost: int
+    ) -> web.Response | None:
+        """Why it cannot be had; None: it can."""
+        channel, mine = condition["broadcaster_user_id"], self._of(person)
+        if (person is not None) != (transport["method"] == "websocket"):
+            return _error(400, "invalid transport and auth combination")
+        if person is None and kind not in FREE and channel not in self.consented:
+            return _error(403, "subscription missing proper authorization")
+        if person is not None and (words := self.people.refusal(person, kind, condition, is_free=cost == 0)):
+            return _error(403, words)
+        if any(_is(one, kind, channel) and one["transport"]["method"] == transport["method"] for one in mine):
+            return _error(409, "subscription already exists")
+        if person is not None:
+            session = transport["session_id"]
+            if all(socket.session != session for socket in self.sockets):
+                return _error(400, "session does not exist or has already disconnected")
+            words = self.people.limit(person, mine, session, cost)
+            return _error(429, words) if words else None
+        if sum(one["cost"] for one in mine) + cost > self.max_total_cost:
+            return _error(429, "max total cost exceeded")
+        if transport["method"] == "conduit" and transport["conduit_id"] not in self.conduits:
+            return _error(400, "conduit not found")
+        return None
+
+    def _person(self, request: web.Request) -> Person | None:
+        """Who asks, where it is not the application itself."""
+        return self.people.of(request.headers.get("Authorization", "").partition(" ")[2])
+
+    def _of(self, person: Person | None) -> list[dict[str, Any]]:
+        """The subscriptions of an account, or of the application."""
+        user_id = person.user_id if person is not None else ""
+        return [one for native, one in self.subscriptions.items() if self._owners.get(native, "") == user_id]
 
     async def _delete(self, request: web.Request) -> web.Response:
         if (answer := self.enter(request, "eventsub/subscriptions")) is not None:
@@ -323,11 +370,12 @@ class EventSubServer:
             return _error(404, "subscription not found")
         return web.Response(status=204)
 
-    def _cost(self) -> dict[str, int]:
+    def _cost(self, person: Person | None) -> dict[str, int]:
+        mine = self._of(person)
         return {
-            "total": len(self.subscriptions),
-            "total_cost": sum(one["cost"] for one in self.subscriptions.values()),
-            "max_total_cost": self.max_total_cost,
+            "total": len(mine),
+            "total_cost": sum(one["cost"] for one in mine),
+            "max_total_cost": self.max_total_cost if person is None else self.people.max_total_cost,
         }
 
     # --- a websocket --------------------------------------------------------------------------------------------------
@@ -357,13 +405,22 @@ class EventSubServer:
                     self._close(socket, 4001)
         finally:
             self.sockets.discard(socket)
+            self._forget(socket.session)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
         return response
 
+    def _forget(self, session: str) -> None:
+        """What an account had on a connection ends with it, unless another took over; slowly, where ``lingers``."""
+        if self.lingers or any(socket.session == session for socket in self.sockets):
+            return
+        for native in [native for native, one in self.subscriptions.items() if one["transport"].get("session_id") == session]:
+            del self.subscriptions[native]
+
     def _close(self, socket: Socket, code: int) -> None:
         self.closed.append(code)
         self.sockets.discard(socket)
+        self._forget(socket.session)
         socket.queue.put_nowait(code)
 
     def _native(self) -> str:

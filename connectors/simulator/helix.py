@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from connectors.simulator.eventsub import EventSubServer
+from connectors.simulator.eventsub_users import People
 from connectors.simulator.faults import Faults, Mishaps
 from connectors.simulator.serving import Server
 
@@ -63,10 +64,12 @@ class HelixServer(Server):
         self._tokens: dict[str, float] = {}
         """Token → when it ends."""
         self._issued = 0
-        self.eventsub = EventSubServer(places, air, clock=clock, enter=self._enter)
+        self.people = People(clock)
+        self.eventsub = EventSubServer(places, air, clock=clock, enter=self._enter, people=self.people)
 
     def routes(self, app: web.Application) -> None:
         app.router.add_post("/oauth2/token", self._mishandled(self._token))
+        app.router.add_get("/oauth2/validate", self._mishandled(self._validate))
         app.router.add_get("/helix/users", self._mishandled(self._users))
         app.router.add_get("/helix/streams", self._mishandled(self._streams))
         app.router.add_get("/helix/videos", self._mishandled(self._videos))
@@ -109,12 +112,22 @@ class HelixServer(Server):
             return _json({"status": 400, "message": "invalid client"}, 400)
         if given.get("client_secret") != CLIENT_SECRET:
             return _json({"status": 403, "message": "invalid client secret"}, 403)
+        if given.get("grant_type") == "refresh_token":
+            status, content = self.people.renew(given.get("refresh_token", ""))
+            return _json(content, status)
         if given.get("grant_type") != "client_credentials":
             return _json({"status": 400, "message": "missing grant type"}, 400)
         self._issued += 1
         token = hashlib.blake2b(f"{self._issued} {self.clock()}".encode(), digest_size=15).hexdigest()
         self._tokens[token] = self.clock() + self.token_seconds
         return _json({"access_token": token, "expires_in": self.token_seconds, "token_type": "bearer"})
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        if (answer := self._count("validate")) is not None:
+            return answer
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        status, content = self.people.validate(token if kind in ("OAuth", "Bearer") else "", CLIENT_ID)
+        return _json(content, status)
 
     async def _users(self, request: web.Request) -> web.Response:
         if (answer := self._enter(request, "users")) is not None:
@@ -209,7 +222,7 @@ class HelixServer(Server):
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if not token or kind != "Bearer":
             return _error(401, "OAuth token is missing")
-        if self._tokens.get(token, 0.0) <= self.clock():
+        if self._tokens.get(token, 0.0) <= self.clock() and self.people.of(token) is None:
             return _error(401, "Invalid OAuth token")
         if request.headers.get("Client-Id") != CLIENT_ID:
             return _error(401, "Client ID and OAuth token do not match")

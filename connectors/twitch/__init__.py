@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from connectors import socket
@@ -86,8 +86,9 @@ class Options:
     """Address of the Helix API."""
     login_url: str = "https://id.twitch.tv/oauth2"
     """Address that gives the token for it."""
-    eventsub: Literal["conduit", "webhook", "off"] = "conduit"
-    """How Twitch tells us who begins, once there is a key: over a connection that we hold (needs no public address), at ``/hooks/twitch``, or not."""
+    eventsub: Literal["conduit", "webhook", "websocket", "off"] = "conduit"
+    """How Twitch tells us who begins, once there is a key: over a connection that we hold (needs no public address), at ``/hooks/twitch``, over
+    connections of the accounts of ``user_tokens``, or not."""
     eventsub_url: str = "wss://eventsub.wss.twitch.tv/ws"
     """Address of those connections."""
     eventsub_shards: int = 1
@@ -95,6 +96,9 @@ class Options:
     bot_user_id: str = ""
     """User id of an account that gave the application ``user:bot``; then the chat of broadcasters who gave it ``channel:bot`` is told too, and the
     follows where it moderates."""
+    user_tokens: Secret | None = field(default=None, metadata={"with": {"eventsub": "websocket"}})
+    """For ``"websocket"``: the tokens of accounts that let the application in, one a line; a refresh token lasts, an access token ends after hours.
+    With ``user:read:chat`` the chat of who authorised the application is told too, with ``moderator:read:followers`` the follows."""
     proxy: Proxy | None = None
     """HTTP proxy, ``http://proxy.example:3128``; with a password as ``{ env = "…" }``. Left out: HTTPS_PROXY and NO_PROXY hold."""
 

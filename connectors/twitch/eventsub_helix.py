@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connectors.pushing import short
 from connectors.rest import Reply, until
+from connectors.twitch.eventsub_tokens import WHERE_TOKENS, tokens_in
 from connectors.twitch.fields import dict_in, text_in
 
 if TYPE_CHECKING:
@@ -34,11 +35,31 @@ class Wanted(NamedTuple):
     channel: str
 
 
+class Place(NamedTuple):
+    """A connection: which account's (of a conduit there is one), and which of its connections."""
+
+    account: int
+    number: int
+
+
 class Have(NamedTuple):
     """One that Twitch lists."""
 
     id: str
     status: str
+
+
+def lacking(options: Any, public_url: str) -> str | None:
+    """What is missing so that Twitch can tell us, see Pusher."""
+    if options.eventsub == "off" or options.client_id is None:
+        return None
+    if options.eventsub == "websocket":
+        return "" if tokens_in(options.user_tokens) else f'eventsub = "websocket" in [twitch] needs user_tokens, {WHERE_TOKENS}'
+    if options.client_secret is None:
+        return None
+    if options.eventsub == "webhook" and not public_url.startswith(("https://", "http://127.0.0.1:")):
+        return 'Twitch calls only an https address: [public] url has none; eventsub = "conduit" in [twitch] needs no address'
+    return ""
 
 
 def secret_of(pseudonym: Callable[[str, str], str]) -> str:

@@ -33,6 +33,7 @@ from connectors.twitch.eventsub_helix import (
     Have,
     Wanted,
     has_points,
+    lacking,
     reset,
     rows,
     said,
@@ -97,11 +98,7 @@ class EventSubKeeper(Pusher):
 
     @classmethod
     def lacking(cls, options: Any, public_url: str) -> str | None:
-        if options.eventsub == "off" or options.client_id is None or options.client_secret is None:
-            return None
-        if options.eventsub == "webhook" and not public_url.startswith(("https://", "http://127.0.0.1:")):
-            return 'Twitch calls only an https address: [public] url has none; eventsub = "conduit" in [twitch] needs no address'
-        return ""
+        return lacking(options, public_url)
 
     def watch(self, native_ids: Collection[str]) -> None:
         wanted = frozenset(native_ids)

@@ -20,6 +20,7 @@ from connectors.discovery import Account, AppDiscoverer, Known, Question, Sighti
 from connectors.foreign import object_of
 from connectors.rest import Ask, Reply
 from connectors.times import moment
+from connectors.twitch.eventsub_tokens import holder_in, tokens_in, validating
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +41,16 @@ class Helix(AppDiscoverer):
     # Half of what is allowed: two that hand over to each other within a minute stay below it together, and `roster check` may ask too.
     quota: ClassVar[tuple[int, float]] = (400, 60.0)
 
+    @classmethod
+    def missing(cls, options: Any) -> tuple[str, ...]:
+        """A user's token opens Helix too, for as long as it lasts."""
+        return tuple(name for name in super().missing(options) if name != "client_secret" or not _by_user(options))
+
     # --- questions ----------------------------------------------------------------------------------------------------
 
     def enter(self) -> Question:
+        if self.opts.client_secret is None:
+            return Question(what="token", ask=validating(self.opts, tokens_in(self.opts.user_tokens)[0]), cost=0)
         form = {
             "client_id": self.opts.client_id.reveal(),
             "client_secret": self.opts.client_secret.reveal(),
@@ -72,6 +80,9 @@ class Helix(AppDiscoverer):
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def read_token(self, body: bytes, now: datetime) -> Token:
+        if self.opts.client_secret is None:
+            ends = now + timedelta(seconds=holder_in(body, self.opts).seconds or 3600)
+            return Token(value=tokens_in(self.opts.user_tokens)[0], expires_at=given_back(ends, now))
         found = object_of(body)
         value = _text(found, "access_token")
         if not value:
@@ -106,7 +117,13 @@ class Helix(AppDiscoverer):
             return Throttled("Twitch asks us to slow down (429)", _reset(reply, now))
         if reply.status in (400, 403) and b"invalid client" in reply.body[:1000]:
             return Refused("Twitch does not know this client_id and client_secret; correct them in [twitch]")
+        if reply.status == 401 and self.opts.client_secret is None:
+            return Refused("the first of user_tokens in [twitch] has ended, and without client_secret it cannot be renewed")
         return rest.failure_of(reply, now, who="Twitch", key="client_id and client_secret of [twitch]")
+
+
+def _by_user(options: Any) -> bool:
+    return bool(options.eventsub == "websocket" and tokens_in(options.user_tokens))
 
 
 def _sighting(native_id: str, stream: dict[str, Any]) -> Sighting:

@@ -1,0 +1,493 @@
+"""Twitch's EventSub by users' tokens: whose a token is and how it is renewed and kept, what accounts may have, and connections that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+
+import pytest
+from eventsub_world import COUNT, PSEUDONYM, Told, Whole, World
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.connector import Dropped, Hint, Secret, make_pseudonym
+from connectors.event import Follow, Gap, Message
+from connectors.rest import Reply
+from connectors.simulator.eventsub_users import HOUSE, HOUSE_TOKEN, SCOPES
+from connectors.simulator.model import Sent, make_member
+from connectors.simulator.texts import Text
+from connectors.twitch import Options
+from connectors.twitch.eventsub_helix import CHAT, FOLLOW, LIVE
+from connectors.twitch.eventsub_link import EventSub, UserSockets
+from connectors.twitch.eventsub_tokens import opened, sealed, tokens_in
+from monitor.journal import Journal
+
+
+@pytest.fixture
+async def twitch(clock):
+    made = World(clock)
+    await made.open()
+    made.options |= {"eventsub": "websocket", "user_tokens": Secret(HOUSE_TOKEN)}
+    yield made
+    await made.close()
+
+
+def accounts(world, **options):
+    return world.keeper(kind=UserSockets, **options)
+
+
+def given_tokens(*tokens):
+    return {"user_tokens": Secret("\n".join(tokens))}
+
+
+def access_of(world, user_id=HOUSE):
+    return world.server.people.give(world.server.people[user_id])
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+@given(text=st.text(max_size=200), other=st.binary(min_size=1, max_size=20))
+def test_what_is_sealed_opens_with_the_same_key_alone_and_unchanged(text, other):
+    seal = sealed(text, PSEUDONYM)
+    assert opened(seal, PSEUDONYM) == text
+    assert opened(seal, make_pseudonym(b"not " + other)) is None
+    for position in (0, len(seal) // 2, len(seal) - 1):
+        digit = "0" if seal[position] != "0" else "1"
+        assert opened(seal[:position] + digit + seal[position + 1 :], PSEUDONYM) is None
+    assert text.isascii() is False or len(text) < 4 or text not in seal
+
+
+@given(seal=st.text(max_size=100))
+def test_what_is_no_seal_opens_as_nothing(seal):
+    assert opened(seal, PSEUDONYM) is None
+
+
+def test_tokens_stand_one_a_line_each_once():
+    assert [one.reveal() for one in tokens_in(Secret("a\r\nb\n\n a "))] == ["a", "b"]
+    assert tokens_in(None) == ()
+
+
+async def test_a_refresh_token_becomes_an_access_token_that_is_validated_each_hour(twitch):
+    keeper = accounts(twitch)
+    assert await twitch.drive(keeper) == [("GET", "validate"), ("POST", "token"), ("GET", "validate")]
+    twitch.clock.advance(3599)
+    assert await twitch.drive(keeper) == []
+    twitch.clock.advance(1)
+    assert await twitch.drive(keeper) == [("GET", "validate")]
+    assert keeper.trouble == ""
+
+
+async def test_an_access_token_is_used_as_it_is_and_its_end_is_said_at_once(twitch):
+    keeper = accounts(twitch, **given_tokens(access_of(twitch)))
+    assert await twitch.drive(keeper) == [("GET", "validate")]
+    await twitch.drive(keeper, seconds=4 * 3600 - 1)
+    assert keeper.trouble == ""
+    await twitch.drive(keeper, seconds=2)
+    assert "number 1 of user_tokens in [twitch] is not valid any more" in keeper.trouble
+
+
+async def test_a_renewed_token_survives_a_restart_although_the_configured_one_is_used_up(twitch):
+    people = twitch.server.people
+    people.rotates = True
+    first = accounts(twitch)
+    await twitch.drive(first)
+    kept = first.changes()
+    assert people.renewed == 1
+    assert HOUSE_TOKEN not in str(kept)
+    assert people[HOUSE].refresh not in str(kept)
+    again = accounts(twitch)
+    again.load(kept)
+    assert await twitch.drive(again) == [("GET", "validate")]
+    people.expire()
+    third = accounts(twitch)
+    third.load(kept)
+    assert await twitch.drive(third) == [("GET", "validate"), ("POST", "token"), ("GET", "validate")]
+    assert third.trouble == ""
+    assert third.changes().keys() == kept.keys()
+
+
+async def test_a_token_is_renewed_minutes_before_it_ends(twitch):
+    keeper = accounts(twitch)
+    await twitch.drive(keeper)
+    assert ("POST", "token") not in await twitch.drive(keeper, seconds=4 * 3600 - 310)
+    assert ("POST", "token") in await twitch.drive(keeper, seconds=300)
+    assert keeper.trouble == ""
+
+
+async def test_what_was_kept_of_a_token_that_is_configured_no_more_is_forgotten(twitch):
+    first = accounts(twitch)
+    await twitch.drive(first)
+    kept = {**first.changes(), "conduit": "c1"}
+    other = accounts(twitch, **given_tokens(access_of(twitch)))
+    other.load(kept)
+    [key] = kept.keys() - {"conduit"}
+    assert other.changes() == {key: None}
+
+
+async def test_with_another_key_what_was_kept_is_not_read_and_the_configured_token_is_used(twitch):
+    first = accounts(twitch)
+    await twitch.drive(first)
+    [value] = first.changes().values()
+    again = accounts(twitch)
+    again.load(dict.fromkeys([again._accounts[0].token.key], value[:-1] + ("0" if value[-1] != "0" else "1")))
+    assert ("POST", "token") in await twitch.drive(again)
+    assert again.trouble == ""
+
+
+async def test_who_took_the_consent_back_is_said_by_number_and_asked_again_an_hour_later(twitch):
+    person = twitch.server.people[HOUSE]
+    person.welcome = False
+    keeper = accounts(twitch)
+    await twitch.drive(keeper, seconds=600)
+    assert "number 1 of user_tokens" in keeper.trouble
+    assert "let the application in again" in keeper.trouble
+    assert twitch.server.people.validated == twitch.server.people.renewed == 1
+    person.welcome = True
+    await twitch.drive(keeper, seconds=3000)
+    assert keeper.trouble == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"client_id": "another", "user_id": "1", "expires_in": 5000}, "another application"),
+        ({"client_id": "simulated", "expires_in": 5000}, "no user's"),
+    ],
+)
+async def test_a_token_that_cannot_be_used_is_said_why(twitch, body, words):
+    keeper = accounts(twitch)
+    keeper.next(twitch.clock.now())
+    keeper.take(Reply(status=200, body=json.dumps(body).encode()), twitch.clock.now())
+    assert words in keeper.trouble
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, b""), (200, b"<html>"), (200, b"[]"), (429, b"{}"), (302, b"")])
+async def test_an_answer_about_a_token_that_makes_no_sense_is_waited_out(twitch, status, body):
+    keeper = accounts(twitch)
+    keeper.next(twitch.clock.now())
+    keeper.take(Reply(status=status, body=body), twitch.clock.now())
+    assert keeper.trouble
+    await twitch.drive(keeper, seconds=120)
+    assert keeper.trouble == ""
+
+
+async def test_no_token_is_in_anything_that_is_shown(twitch, caplog):
+    caplog.set_level(logging.DEBUG)
+    keeper = accounts(twitch)
+    shown = []
+    while (ask := keeper.next(twitch.clock.now())) is not None:
+        shown.append(f"{ask!r} {ask.url}")
+        keeper.take(
+            Reply(status=200, body=b'{"access_token":"AT-secret","refresh_token":"RT-secret","expires_in":9}'), twitch.clock.now()
+        )
+    shown += [repr(keeper), repr(keeper.changes()), repr(keeper.opts), keeper.trouble, repr(vars(keeper)), caplog.text]
+    for secret in (HOUSE_TOKEN, "AT-secret", "RT-secret"):
+        assert secret not in " ".join(shown)
+
+
+def test_what_is_missing_is_said_with_where_to_get_it():
+    given = {"client_id": Secret("id"), "eventsub": "websocket"}
+    assert "user_tokens" in EventSub.lacking(Options(**given), "")
+    assert "twitch token" in EventSub.lacking(Options(**given), "")
+    assert EventSub.lacking(Options(**given, user_tokens=Secret("t")), "") == ""
+    assert EventSub.lacking(Options(eventsub="websocket", user_tokens=Secret("t")), "") is None
+
+
+# --- subscriptions and connections ------------------------------------------------------------------------------------
+
+
+class Users(Told):
+    """Accounts with their connections, while the world goes on."""
+
+    async def told_of(self, number):
+        await self.until(lambda: self.keeper.standing == number)
+
+    async def done(self):
+        """Nothing is left to ask for."""
+        await self.until(lambda: self.keeper.standing and not any(account.todo != [] for account in self.keeper._accounts))
+
+
+def said(number, text="hello", room=0, at=1_792_152_000_000):
+    return Sent("message", at, f"{number:04x}", room, make_member(random.Random(number), 5, "en", 1), text=Text(text, "", ()))
+
+
+async def test_who_begins_and_ends_is_told_to_an_account_where_the_broadcaster_consented_to_both(twitch):
+    twitch.push.consented = {"501"}
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        assert twitch.subscribed(LIVE[0]) == set(twitch.ids)
+        assert twitch.subscribed(LIVE[1]) == {"501"}, "an end costs as much as a beginning, and is found by asking"
+        twitch.air.go_live(1, twitch.unix())
+        twitch.air.go_live(2, twitch.unix())
+        twitch.push.tick()
+        await told.until(lambda: len(told.items) == 2)
+        twitch.air.go_offline(1)
+        twitch.push.tick()
+        await told.until(lambda: len(told.items) == 3)
+        assert [(hint.what, hint.native_id) for hint in told.items] == [("began", "501"), ("began", "502"), ("ended", "501")]
+        assert told.failure is None
+        assert twitch.push.conduits == {}
+
+
+async def test_the_chat_of_who_consented_is_told_and_nobody_elses(twitch):
+    twitch.push.consented = {"500"}
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        assert twitch.subscribed(*CHAT, FOLLOW) == {"500"}
+        [chat] = [one for one in twitch.push.subscriptions.values() if one["type"] == CHAT[0]]
+        assert chat["condition"] == {"broadcaster_user_id": "500", "user_id": HOUSE}
+        twitch.push.deliver([said(1), said(2, room=1)])
+        await told.until(lambda: told.items)
+        [message] = told.items
+        assert (type(message), message.id, message.livestream) == (Message, "twitch:0001", "twitch:c0")
+
+
+async def test_what_an_account_may_not_read_is_not_asked_for(twitch):
+    twitch.push.consented = {"500"}
+    person = twitch.server.people.let_in("77", ["user:read:email"])
+    async with Users(twitch, accounts(twitch, **given_tokens(person.refresh))) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        assert twitch.subscribed(*CHAT, FOLLOW) == set()
+        assert told.keeper.trouble == ""
+
+
+async def test_the_costs_are_spent_on_beginnings_and_who_consented_costs_nothing(clock):
+    world = World(clock, count=30)
+    await world.open()
+    world.options |= {"eventsub": "websocket", **given_tokens(HOUSE_TOKEN)}
+    world.push.consented = {world.ids[25], world.ids[29]}
+    try:
+        async with Users(world, accounts(world)) as told:
+            await told.told_of(12)
+            await told.done()
+            assert world.push.consented < world.subscribed(LIVE[0])
+            assert world.subscribed(LIVE[1]) == world.subscribed(CHAT[0]) == world.push.consented
+            assert "12 channels are told, cost 10 of 10" in told.keeper.trouble
+            asked = world.server.calls["eventsub/subscriptions"]
+            assert await world.drive(told.keeper, seconds=600) == []
+            assert world.server.calls["eventsub/subscriptions"] == asked
+    finally:
+        await world.close()
+
+
+async def test_a_broadcasters_own_account_reads_the_own_channel_and_the_house_the_rest(twitch):
+    person = twitch.server.people.let_in("502", SCOPES)
+    async with Users(twitch, accounts(twitch, **given_tokens(HOUSE_TOKEN, person.refresh))) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        owners = {
+            one["condition"]["broadcaster_user_id"]: twitch.push._owners[one["id"]] for one in twitch.push.subscriptions.values()
+        }
+        assert owners == {channel: "502" if channel == "502" else HOUSE for channel in twitch.ids}
+        assert twitch.subscribed(*CHAT) == {"502"}
+
+
+async def test_what_one_account_has_no_room_for_another_takes(twitch):
+    twitch.server.people.max_total_cost = 4
+    person = twitch.server.people.let_in("77")
+    async with Users(twitch, accounts(twitch, **given_tokens(HOUSE_TOKEN, person.refresh))) as told:
+        await told.told_of(COUNT)
+        owners = [twitch.push._owners[one["id"]] for one in twitch.push.subscriptions.values()]
+        assert sorted(owners) == ["77", "77", *[HOUSE] * 4]
+
+
+async def test_a_connection_that_is_full_gets_another_beside_it_up_to_three(twitch, monkeypatch):
+    monkeypatch.setattr("connectors.twitch.eventsub_users.MOST_EACH", 2)
+    twitch.server.people.most_each = 2
+    twitch.server.people.max_total_cost = 100
+    async with Users(twitch, accounts(twitch, wanted=[*twitch.ids, "990", "991"])) as told:
+        await told.told_of(6)
+        assert len(twitch.push.sockets) == 3
+        await twitch.drive(told.keeper)
+        assert {4001, 4003, 4004, 4007}.isdisjoint(twitch.push.closed)
+
+
+async def test_an_order_to_reconnect_loses_nothing_and_subscribes_nothing_anew(twitch):
+    twitch.push.everything_twice = True
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        asked = twitch.server.calls["eventsub/subscriptions"]
+        twitch.push.order_reconnect(twitch.options["eventsub_url"])
+        twitch.air.go_live(0, twitch.unix())
+        twitch.push.tick()  # on the old connection
+        await told.until(lambda: len(told.items) == 1)
+        await told.until(lambda: len(twitch.push.sockets) == 1)
+        twitch.air.go_live(1, twitch.unix())
+        twitch.push.tick()  # on the new one
+        await told.until(lambda: len(told.items) == 2)
+        assert [hint.native_id for hint in told.items] == ["500", "501"]
+        assert twitch.server.calls["eventsub/subscriptions"] == asked
+        assert {4004, 4003, 4001}.isdisjoint(twitch.push.closed)
+
+
+async def test_a_connection_that_dies_is_opened_anew_and_a_gap_says_where_follows_may_be_missing(twitch):
+    twitch.push.consented = {"500"}
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        lost = twitch.clock.now()
+        twitch.clock.advance(7)
+        twitch.push.drop_all()
+        await told.until(lambda: told.keeper.standing == 0)
+        twitch.clock.advance(3)
+        await told.until(lambda: any(isinstance(item, Gap) for item in told.items))
+        [gap] = [item for item in told.items if isinstance(item, Gap)]
+        assert (gap.livestream, gap.from_, gap.to) == ("twitch:c0", lost, twitch.clock.now())
+        twitch.push.tell(FOLLOW, "500", {"broadcaster_user_id": "500", "user_id": "9", "user_name": "Zoe"})
+        await told.until(lambda: any(isinstance(item, Follow) for item in told.items))
+        assert told.failure is None
+
+
+async def test_what_a_dead_connection_still_costs_is_taken_away_before_it_is_asked_for_again(twitch):
+    twitch.push.lingers = True
+    twitch.server.people.max_total_cost = COUNT
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        twitch.push.drop_all()
+        await told.until(lambda: told.keeper.standing == 0)
+        twitch.clock.advance(3)
+        await told.told_of(COUNT)
+        assert len(twitch.push.subscriptions) == COUNT
+        assert told.keeper.trouble == ""
+
+
+async def test_where_others_hold_the_three_connections_it_is_said_and_tried_again_a_minute_later(twitch):
+    twitch.server.people.most_connections = 0
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.until(lambda: "another program" in told.keeper.trouble)
+        await told.until(lambda: not twitch.push.sockets)
+        twitch.server.people.most_connections = 3
+        twitch.clock.advance(61)
+        await told.told_of(COUNT)
+        assert told.keeper.trouble == ""
+
+
+async def test_a_token_that_ends_before_its_time_is_renewed_and_the_work_goes_on(twitch):
+    async with Users(twitch, accounts(twitch, wanted=twitch.ids[:3])) as told:
+        await told.told_of(3)
+        twitch.server.people.expire()
+        told.keeper.watch(twitch.ids)
+        await told.told_of(COUNT)
+        assert told.keeper.trouble == ""
+        assert twitch.server.people.renewed == 2
+
+
+async def test_a_connection_of_which_nobody_makes_use_is_closed_by_twitch_and_that_is_said(twitch):
+    keeper = accounts(twitch)
+    await twitch.drive(keeper)
+    async with Users(twitch, keeper) as told, asyncio.timeout(30):  # and nobody asks for anything
+        for number in (1, 2):
+            while not twitch.push.sockets:
+                await asyncio.sleep(0.005)
+            twitch.clock.advance(11)
+            twitch.push.tick()
+            while keeper._accounts[0].losses < number:
+                await asyncio.sleep(0.005)
+            twitch.clock.advance(10)
+        assert twitch.push.closed == [4003, 4003]
+        assert "4003" in keeper.trouble
+        await told.told_of(COUNT)
+        assert keeper.trouble == ""
+
+
+async def test_what_the_broadcaster_took_back_is_not_asked_for_until_tomorrow(twitch):
+    twitch.push.consented = {"500"}
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        twitch.push.revoke(CHAT[0], "500")
+        await told.until(lambda: told.items)
+        [hint] = told.items
+        assert (hint.what, hint.key) == ("revoked", "channel.chat.message authorization_revoked")
+        told.keeper.hear(hint, twitch.clock.now())
+        await told.done()
+        assert twitch.subscribed(CHAT[0]) == set()
+        twitch.clock.advance(86_401)
+        await told.done()
+        await told.until(lambda: twitch.subscribed(CHAT[0]) == {"500"})
+
+
+async def test_a_channel_that_is_watched_no_more_is_given_back(twitch):
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        told.keeper.watch(twitch.ids[:2])
+        await told.until(lambda: twitch.subscribed() == set(twitch.ids[:2]))
+        assert told.keeper.standing == 2
+
+
+async def test_when_asking_too_much_is_answered_it_waits_for_the_time_that_twitch_names(twitch):
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.until(lambda: twitch.push.sockets and told.keeper._accounts[0].sessions)
+        told.keeper.watch([*twitch.ids, "999"])
+        ask = told.keeper.next(twitch.clock.now())
+        assert ask is not None
+        now = twitch.clock.now()
+        headers = {"ratelimit-remaining": "0", "ratelimit-reset": str(int(now.timestamp()) + 20)}
+        told.keeper.take(Reply(status=429, headers=headers, body=b'{"message":"Too Many Requests"}'), now)
+        assert told.keeper.next(now) is None
+        twitch.clock.advance(21)
+        assert told.keeper.next(twitch.clock.now()) is not None
+        told.keeper.failed(Dropped("the network is away"), twitch.clock.now())
+        assert "the network is away" in told.keeper.trouble
+
+
+# --- all of it, with discovery ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def whole(valkey, redis_client, clock, tmp_path):
+    journal = Journal(valkey, partitions=2)
+    await journal.prepare()
+    made = Whole(clock, journal, valkey, tmp_path)
+    yield made
+    await made.close()
+    await journal.close()
+
+
+def pusher(whole):
+    return whole.discovery.pushes.pushers.get("twitch")
+
+
+async def test_a_broadcast_is_found_because_an_account_was_told_and_the_renewed_token_is_kept_sealed(whole):
+    whole.push.consented = {"500"}
+    await whole.open(eventsub="websocket", **given_tokens(HOUSE_TOKEN), live_every_seconds=3600.0)
+    await whole.until(lambda: pusher(whole) and pusher(whole).standing == COUNT, 1.0)
+    whole.air.go_live(0, whole.unix())
+    await whole.until(whole.live, 1.0)
+    assert whole.live() == {"twitch:c0"}
+    await whole.until(lambda: CHAT[0] in {one["type"] for one in whole.push.subscriptions.values()}, 1.0)
+    whole.push.deliver([said(7, at=int(whole.unix() * 1000))])
+    await whole.until(lambda: any(isinstance(event, Message) for event in whole.events))
+    [message] = [event for event in whole.events if isinstance(event, Message)]
+    assert (message.id, message.broadcast) == ("twitch:0007", whole.air.channels[0].id)
+    kept = await whole.discovery.pushes.store.kept("twitch")
+    assert [key.partition(" ")[0] for key in kept] == ["token"]
+    for token in (HOUSE_TOKEN, *whole.server.people[HOUSE].access):
+        assert token not in str(kept)
+
+
+async def test_with_a_users_token_alone_helix_is_asked_by_it_too(whole):
+    token = access_of(whole)
+    await whole.open(eventsub="websocket", client_secret=None, **given_tokens(token), live_every_seconds=30.0)
+    await whole.until(lambda: pusher(whole) and pusher(whole).standing == COUNT, 1.0)
+    whole.air.go_live(3, whole.unix())
+    await whole.until(whole.live, 1.0)
+    assert whole.live() == {"twitch:c3"}
+    assert whole.server.people.renewed == 0
+
+
+def test_a_hint_of_somebody_elses_subscription_changes_nothing(clock):
+    world = World(clock)
+    keeper = UserSockets(Options(client_id=Secret("c"), eventsub="websocket", **given_tokens("t")), world.tools, "")
+    keeper.watch(["1"])
+    keeper.hear(Hint(what="revoked", native_id="1", at=clock.now(), key="stream.online user_removed"), clock.now())
+    assert keeper.standing == 0
+    assert keeper.wants(clock.now()) == []
+    asyncio.run(world.server.stop())
