@@ -31,9 +31,16 @@ _header = re.compile(rb"(?:[<>*-] )?([A-Za-z][A-Za-z0-9_-]{0,60}):[ \t]*(.*?)\s*
 _plain: Final = frozenset((b"host", b"accept", b"connection", b"date", b"server", b"via", b"signature"))
 """Headers without a hyphen with which a block of headers may begin; other words before a colon are a log's."""
 _stamped = re.compile(
-    rb"[ \t]*(?:[\[(]?\d[\d:/.,TZ+ -]{4,40}[\])]?|[<>]{1,3} |[A-Za-z][\w .-]{0,40}[:=])[^{}\[\"@]{0,80}(?=[{\[][ \t]*$)"
+    rb"[ \t]*(?:[\[(]?\d[\d:/.,TZ+ -]{4,40}[\])]?|[<>]{1,3} |[A-Za-z][\w .-]{0,40}[:= ])[^{}\[\"@]{0,80}(?=[{\[][ \t]*$)"
 )
 """What a log writes before JSON that goes on over the next lines."""
+_between = re.compile(rb"\s*(?:```[\w-]*|~~~|[-=*_#~+]{3,}|\* [^{\[<@]*|(?:Dis)?[Cc]onnected \([^{\[]*\))\s*$")
+"""What stands between payloads and is none: a line that parts two, the fence of an example, what curl and wscat say of the connection."""
+_title = re.compile(rb"[\s#*_>-]*(?:request |response |http )?(?:headers?|body|payload|data)[\s*_:]*$", re.IGNORECASE)
+"""What people write above headers and above what came with them."""
+_unquoted = re.compile(rb"\s*[{\[]*\s*(?:[A-Za-z_$][\w$]*: |')")
+"""How a line begins of what JavaScript printed, in which strings have other quotes."""
+_PRINTED: Final = re.compile(rb"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|[\[\]{}]""")
 _root = re.compile(
     rb"<(feed|entry|rss|xml|html|[A-Za-z][\w.-]*(?=[^<>]*\bxmlns\b)|[A-Za-z][\w.-]*:deleted-entry)(?=[\s/>])", re.IGNORECASE
 )
@@ -116,11 +123,13 @@ class _Head:
             if not line.strip(b" \t\r<>*") and (len(self._held) > 1 or _first.match(self._held[0][1])):
                 self._close(number + 1)
                 return
-            if line[:1] in (b"{", b"["):
+            if line[:1] in (b"{", b"[") or (_title.match(line) and not _field.match(line) and len(self._held) > 1):
                 self._close(number)
             else:
                 yield from self.flush()
-        if self._begins(line):
+        if (_title.match(line) and not _field.match(line)) or _between.match(line):
+            yield number, b""
+        elif self._begins(line):
             self._held.append((number, line))
         else:
             yield number, line
@@ -251,7 +260,7 @@ class _Block:
     def _follow(self, line: bytes) -> bool:
         """Keep track of what is open; False when it cannot be JSON."""
         begin = found.end() if not self._held and (found := _stamped.match(line)) else 0
-        for found in TOKEN.finditer(line, begin):
+        for found in (_PRINTED if _unquoted.match(line, begin) else TOKEN).finditer(line, begin):
             token = found[0]
             if token == b'"':  # one that is never closed
                 return False

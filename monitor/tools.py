@@ -24,7 +24,7 @@ from connectors.event import as_json
 from monitor.captured import PACKED, Payload, lines_of, payloads
 from monitor.config import ConfigError
 from monitor.enrich.topics import Flag, Matcher
-from monitor.unwrapped import recorded
+from monitor.unwrapped import named, recorded, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,24 +76,39 @@ class _Reader(NamedTuple):
     read: Callable[[bytes], list[Event]]
     takes_whole: bool = False
     """Whether it knows a recorded request, or any shape; of others what was recorded is read."""
+    lists_requests: bool = False
+    """Whether a list of requests is taken apart first, as those export it who receive webhooks for testing."""
 
 
 def _read(captured: Payload, reader: _Reader, levels: int = DEEPEST) -> Iterator[tuple[str, list[Event] | Unreadable]]:
     """(which item of a list, events or the reason why there are none); a payload that is nothing as a whole is read in parts."""
-    parts = [] if reader.takes_whole else recorded(captured.raw)
+    parts = requests(captured.raw) if reader.lists_requests else []
+    if not parts and not reader.takes_whole:
+        parts = recorded(captured.raw)
     if not parts or not levels:
         try:
             yield "", reader.read(payload(captured.raw))
         except Unreadable as problem:
             parts = captured.parts() if levels else []
             if not parts:
-                yield "", problem
+                yield from _samples(captured, reader, levels) or [("", problem)]
         else:
             return
     for number, part in enumerate(parts, 1):
         place = f", item {number}" if len(parts) > 1 else ""
         for within, found in _read(Payload(captured.number, part), reader, levels - 1):
             yield place + within, found
+
+
+def _samples(captured: Payload, reader: _Reader, levels: int) -> list[tuple[str, list[Event] | Unreadable]]:
+    """What a file of samples under names holds; nothing when most of that cannot be read, because then it was a payload itself."""
+    parts = named(captured.raw) if levels else []
+    found = [
+        (f", item {number}{within}", item)
+        for number, part in enumerate(parts, 1)
+        for within, item in _read(Payload(captured.number, part), reader, 0)
+    ]
+    return found if sum(not isinstance(item, Unreadable) for _, item in found) * 2 > len(found) else []
 
 
 def _reader(name: str, settings: Settings, tools: Tools) -> _Reader:
@@ -103,7 +118,7 @@ def _reader(name: str, settings: Settings, tools: Tools) -> _Reader:
         options = kind.options(**{"section": name, **settings.config.platform(name).options})
         return _Reader(lambda raw: list(kind.parse_with(options, raw, tools)), takes_whole=True)
     if issubclass(kind, Connector):
-        return _Reader(kind.remembering(tools), kind.reads_headers)
+        return _Reader(kind.remembering(tools), kind.reads_headers, lists_requests=True)
     return _Reader(lambda raw: list(kind.parse(raw, tools)))
 
 

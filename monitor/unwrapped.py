@@ -6,13 +6,15 @@ something is not searched for pieces that happen to be readable.
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
+import csv
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+
+from monitor.printed import in_javascript, in_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,27 +25,25 @@ CLOSES: Final = {0x7D: 0x7B, 0x5D: 0x5B}
 
 _CARRIERS: Final = (
     "body", "rawBody", "raw_body", "payload", "data", "frame", "raw", "text", "message", "msg", "line", "content", "json",
-    "event", "request", "response",
+    "event", "request", "response", "log", "jsonPayload", "textPayload", "MESSAGE",
 )  # fmt: skip
 """Where recorders put what they recorded."""
-_LISTS: Final = ("messages", "lines", "frames", "entries", "events", "payloads", "records", "log")
+_RAW: Final = ("raw", "Raw", "rawMessage", "raw_message", "rawLine", "raw_line")
+"""Where a library keeps the line beside what it made of it."""
+_LISTS: Final = ("messages", "lines", "frames", "entries", "events", "payloads", "records", "logEvents", "log")
+_REQUESTS: Final = ("data", "requests", "items")
+"""Where those who receive webhooks for testing list them."""
 _ABOUT: Final = frozenset(
     (
         "headers", "ts", "time", "timestamp", "received_at", "receivedAt", "captured_at", "direction", "opcode", "level", "logger",
-        "@timestamp", "url", "method", "severity", "request_id", "requestId",
+        "@timestamp", "url", "method", "severity", "request_id", "requestId", "at", "insertId", "hostname", "__REALTIME_TIMESTAMP",
     )
 )  # fmt: skip
 """What a recorder writes beside a payload; then that may be an object and not only a text."""
 _OF_RECORDS: Final = _ABOUT.union(_CARRIERS, ("type", "platform", "source", "n", "seq"))
 _DEEPEST: Final = 4
 _TRIES: Final = 64
-_literal = re.compile(r"""b?(["'])(.*)\1""", re.DOTALL)
-_printed = re.compile(rb"(?:^|(?<=[ =:(]))(?:\[\s*)?\{'\w")
-"""Where a document begins that Python printed."""
-_LONGEST_PRINTED: Final = 1024 * 1024
 _feed = re.compile(rb"<(\?xml|feed)\b")
-_escaped = re.compile(r"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
-_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 
 
 def inside(text: bytes) -> list[bytes]:
@@ -60,7 +60,30 @@ def inside(text: bytes) -> list[bytes]:
     if isinstance(found, dict):
         return list(_carried(found, _DEEPEST))
     if found is None:
-        return _in_python(text) or _in_line(text)
+        return in_python(text) or _in_line(text) or in_javascript(text)
+    return []
+
+
+def named(text: bytes) -> list[bytes]:
+    """The values of an object that holds nothing else than objects and lists of them, as a file of samples under names does; of anything else none."""
+    found = json_of(text) if text[:1] == b"{" else None
+    if not isinstance(found, dict) or not found:
+        return []
+    rows = [row for value in found.values() for row in (value if isinstance(value, list) and value else [value])]
+    if not all(isinstance(row, dict) and row for row in rows):
+        return []
+    return [written for row in rows if (written := _written(row)) is not None]
+
+
+def requests(text: bytes) -> list[bytes]:
+    """The requests in a list that somebody exported who receives webhooks for testing; empty when it is none."""
+    found = json_of(text) if text[:1] == b"{" and b'"headers"' in text else None
+    if not isinstance(found, dict):
+        return []
+    for key in _REQUESTS:
+        rows = _list(found.get(key))
+        if rows and all(isinstance(row, dict) and ("headers" in row or "headers" in _dict(row.get("request"))) for row in rows):
+            return [written for row in rows if (written := _written(_with_body(row))) is not None]
     return []
 
 
@@ -85,6 +108,22 @@ def json_of(raw: bytes) -> object:
     return found
 
 
+def _with_body(row: dict[str, Any]) -> dict[str, Any]:
+    """Where only the whole request was kept, in base64, its body is taken out of it."""
+    request = _dict(row.get("request"))
+    if not isinstance(request.get("raw"), str) or "body" in request:
+        return row
+    _, _, body = _unpacked(request["raw"]).partition("\r\n\r\n")
+    return {"request": {"headers": request["headers"], "body": body}}
+
+
+def _unpacked(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""
+
+
 # --- records ------------------------------------------------------------------------------------------------------------
 
 
@@ -106,15 +145,22 @@ def _carried(record: dict[str, Any], levels: int) -> Iterator[bytes]:
                     yield one.encode("utf-8", "replace")
                 elif isinstance(one, dict) and not _ABOUT.isdisjoint(one):
                     yield from _carried(one, levels - 1)
+                elif isinstance(one, dict) and (written := _written(one)) is not None:
+                    yield written
         elif isinstance(value, dict) and key == "log":
             yield from _carried(value, levels - 1)
+    if raw := next((text for key in _RAW if isinstance(text := record.get(key), str) and _may_be_payload(text)), ""):
+        yield raw.encode("utf-8", "replace")
+        return
     for key in _CARRIERS:
         value = record.get(key)
+        if record.get("isBase64Encoded") is True and key == "body" and isinstance(value, str):
+            value = _unpacked(value)
         if isinstance(value, str) and _may_be_payload(value):
             yield value.encode("utf-8", "replace")
         elif isinstance(value, dict) and not _ABOUT.isdisjoint(value) and not value.keys().isdisjoint(_CARRIERS):
             yield from _carried(value, levels - 1)
-        elif is_record and isinstance(value, dict | list) and value:
+        elif is_record and isinstance(value, dict | list) and value and key != "log":
             written = _written(value)
             if written is not None:
                 yield written
@@ -134,10 +180,7 @@ def _recorded(entry: dict[str, Any]) -> Iterator[bytes]:
     content = _dict(response.get("content"))
     answered = content.get("text")
     if isinstance(answered, str) and content.get("encoding") == "base64":
-        try:
-            answered = base64.b64decode(answered).decode("utf-8", "replace")
-        except (binascii.Error, ValueError):
-            answered = None
+        answered = _unpacked(answered)
     if isinstance(answered, str) and _may_be_payload(answered):
         yield answered.encode("utf-8", "replace")
 
@@ -175,6 +218,8 @@ def _in_line(text: bytes) -> list[bytes]:
     at = 0
     if text[:1] != b"<" and (feed := _feed.search(text)):
         return [text[feed.start() :]]
+    if b'"{""' in text or b'"[{""' in text:
+        return _columns(text)
     for _ in range(_TRIES):
         begin = text.find(b"{", at)
         if begin < 0:
@@ -191,6 +236,15 @@ def _in_line(text: bytes) -> list[bytes]:
     return [one for one in found if one != text]
 
 
+def _columns(text: bytes) -> list[bytes]:
+    """The JSON in a row of a table."""
+    try:
+        rows = list(csv.reader([text.decode("utf-8", "replace")]))
+    except csv.Error:
+        return []
+    return [column.encode("utf-8", "replace") for row in rows for column in row if column[:1] in ("{", "[")]
+
+
 def _end(text: bytes, begin: int) -> int | None:
     """Behind what opens at ``begin``; None when it is never closed."""
     depth = 0
@@ -202,34 +256,6 @@ def _end(text: bytes, begin: int) -> int | None:
             if depth == 0:
                 return token.end()
     return None
-
-
-def _in_python(text: bytes) -> list[bytes]:
-    r"""The bytes that Python wrote as ``b'…\r\n'``, a text that it wrote in quotes, or a document as ``{'id': None}``, also behind a log's words."""
-    printed = _printed.search(text)
-    if printed is not None and len(text) <= _LONGEST_PRINTED:
-        end = max(text.rfind(b"}"), text.rfind(b"]")) + 1
-        try:
-            written = _written(ast.literal_eval(text[printed.start() : end].decode()))
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return []
-        return [written] if written is not None else []
-    if text[:1] not in (b"b", b"'"):
-        return []
-    found = _literal.fullmatch(text.decode("utf-8", "replace"))
-    if found is None:
-        return []
-    as_bytes = text[:1] == b"b"
-
-    def byte(escape: re.Match[str]) -> str:
-        word = escape[1]
-        return chr(int(word[1:], 16)) if word[0] == "x" and len(word) == 3 else _ESCAPES.get(word, word)
-
-    content = _escaped.sub(byte, found[2])
-    try:
-        return [content.encode("latin-1")] if as_bytes else [content.encode("utf-8", "replace")]
-    except UnicodeEncodeError:
-        return [content.encode("utf-8", "replace")]
 
 
 def _items(text: bytes) -> list[bytes]:
@@ -247,4 +273,6 @@ def _items(text: bytes) -> list[bytes]:
             elif depth < 1 and text[found.end() :].strip():  # it was closed, and what follows is no part of it: a log's brackets
                 return []
     rest = text[begin:].strip(b", \t\r\n")
+    if rest == b"]":  # closed, behind a comma too many
+        return items
     return [*items, rest] if rest and items else items

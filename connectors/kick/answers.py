@@ -51,7 +51,7 @@ def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: i
         return _recorded(record, raw, context, levels)
     if "broadcaster" in document:
         return webhook_events(_kind(document), digest_of(raw), document, context)
-    if text_of(document.get("event")) and name not in NEEDED:
+    if _is_frame(document) and name not in NEEDED:
         return frame_events(document, context)
     if _is_answer(document):
         return _answered(document, context)
@@ -64,6 +64,12 @@ def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: i
     if name not in NEEDED and "broadcaster" not in inner and levels:
         return _events_of(inner, raw, context, levels - 1)
     return webhook_events(name if name in NEEDED else _kind(inner), digest_of(raw), inner, context)
+
+
+def _is_frame(document: Mapping[str, Any]) -> bool:
+    """A log has an ``event`` too, but neither its data nor where it happened."""
+    event = text_of(document.get("event"))
+    return bool(event) and (not document.keys().isdisjoint(("data", "channel")) or event.startswith(("pusher", "App\\")))
 
 
 def _recorded(record: Record, raw: bytes, context: Context, levels: int) -> list[Event]:
@@ -89,7 +95,7 @@ def _kind(body: Mapping[str, Any]) -> str:
 
 def _is_answer(document: Mapping[str, Any]) -> bool:
     data = document.get("data")
-    if "event" in document:
+    if "event" in document or (isinstance(data, dict) and not data.keys().isdisjoint(("event", "broadcaster"))):
         return False
     if "livestream" in document and "slug" in document:  # a channel as kick.com's own page asks for it
         return True

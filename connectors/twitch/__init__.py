@@ -40,6 +40,7 @@ from connectors.proxy import Proxy, address_of
 from connectors.twitch.answers import answer_events, is_answer
 from connectors.twitch.eventsub import parse_document
 from connectors.twitch.logged import line_in
+from connectors.twitch.loose import line_of, wrapped
 from connectors.twitch.parse import Context, parse_line
 from connectors.twitch.session import Rooms, Session
 
@@ -265,8 +266,14 @@ class Twitch(Connector):
 def _parse(raw: bytes, context: Context) -> list[Event]:
     if raw.lstrip()[:1] == b"{":
         document = object_of(raw)
-        return answer_events(document, context) if is_answer(document) else parse_document(document, context)
-    lines = [line_in(line) for line in raw.decode("utf-8", "replace").split("\n")]
+        if is_answer(document):
+            return answer_events(document, context)
+        taken_apart = line_of(document)
+        if not taken_apart:
+            return parse_document(wrapped(document), context)
+        lines = [taken_apart]
+    else:
+        lines = [line_in(line) for line in raw.decode("utf-8", "replace").split("\n")]
     events = [event for line in lines if line for event in parse_line(line, context)]
     if context.told is not None:
         context.told.update(("irc", event.livestream) for event in events if event.livestream)

@@ -6,6 +6,7 @@ chat is read in any case, so they count nothing. A capture may hold them alone: 
 * A gift of many subscriptions is one ``channel.subscription.gift`` with their number and one ``channel.subscribe`` per receiver (``is_gift``):
   the first counts here, because it says who gave.
 * ``channel.bits.use`` repeats a cheer. Its power-ups and combos are told nowhere else.
+* ``channel.moderate`` tells deletions, bans and time-outs; a deletion has the chat's own id, so it counts once also beside the chat.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from connectors.twitch.parse import TAKEN_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from connectors.event import Event
     from connectors.twitch.parse import Context
@@ -27,13 +29,14 @@ if TYPE_CHECKING:
 TOLD_TWICE: Final = frozenset(
     {
         "channel.cheer", "channel.bits.use", "channel.subscribe", "channel.subscription.gift", "channel.subscription.message",
-        "channel.subscription.end", "channel.raid", "channel.ban", "channel.unban", "channel.charity_campaign.donate",
+        "channel.subscription.end", "channel.raid", "channel.ban", "channel.unban", "channel.moderate", "channel.charity_campaign.donate",
     }
 )  # fmt: skip
 """Kinds that the chat tells as well, with its own ids, or that are no action of a viewer."""
 
 TOLD_BY: Final = {
     "channel.cheer": "channel.chat.message", "channel.bits.use": "channel.chat.message", "channel.ban": "channel.chat.clear_user_messages",
+    "channel.moderate": "channel.chat.clear_user_messages",
 }  # fmt: skip
 """Which kind of the chat tells it; the others ``channel.chat.notification`` does. The anonymous chat tells all of them."""
 
@@ -42,6 +45,8 @@ def told_alone(kind: str, native: str, event: dict[str, Any], about: Mapping[str
     """The events of one of these when the chat is not there to tell them; ``native`` is the delivery's id."""
     livestream, key = str(about["livestream"]), f"twitch:eventsub:{native}"
     told = context.told if context.told is not None else set()
+    if deleted := text_in(dict_in(event, "delete"), "message_id"):
+        return [Removed(id=f"twitch:clearmsg:{deleted}", target=f"twitch:{deleted}", **about)]
     is_bits_alone = kind == "channel.bits.use" and text_in(event, "type") not in ("cheer", "")
     if not is_bits_alone and not told.isdisjoint(
         (("irc", livestream), (TOLD_BY.get(kind, "channel.chat.notification"), livestream))
@@ -63,14 +68,31 @@ def told_alone(kind: str, native: str, event: dict[str, Any], about: Mapping[str
         case "channel.raid":
             return [Share(id=key, **common)]
         case "channel.ban":
-            user = text_in(event, "user_id")
-            if not user:
-                raise Unreadable("missing_target")
-            at = moment(event.get("banned_at")) or about["at"]
-            who = context.pseudonym("twitch", user)
-            return [Removed(id=key, target_author=who, from_=at - TAKEN_BACK, to=at, **{**about, "at": at})]
+            return [_banned(key, event, moment(event.get("banned_at")), about, context)]
+        case "channel.moderate":
+            return _moderated(key, event, about, context)
         case _:  # an end of a subscription, a ban that was lifted
             return []
+
+
+def _moderated(key: str, event: dict[str, Any], about: Mapping[str, Any], context: Context) -> list[Event]:
+    """Nothing for what takes nothing back, and for what moderators of another room did in a shared chat."""
+    action = text_in(event, "action")
+    match action:
+        case "ban" | "timeout":
+            return [_banned(key, dict_in(event, action), None, about, context)]
+        case "clear":
+            return [Removed(id=key, from_=about["at"] - TAKEN_BACK, to=about["at"], **about)]
+        case _:
+            return []
+
+
+def _banned(key: str, who: dict[str, Any], at: datetime | None, about: Mapping[str, Any], context: Context) -> Removed:
+    user = text_in(who, "user_id")
+    if not user:
+        raise Unreadable("missing_target")
+    at = at or about["at"]
+    return Removed(id=key, target_author=context.pseudonym("twitch", user), from_=at - TAKEN_BACK, to=at, **{**about, "at": at})
 
 
 def value_of(amount: dict[str, Any]) -> dict[str, Any]:

@@ -31,15 +31,20 @@ _MOST: Final = 2**40
 
 
 def is_answer(document: dict[str, Any]) -> bool:
-    return isinstance(document.get("data"), list) or ("error" in document and "status" in document)
+    """An answer, a refusal, or a stream that fell out of an answer."""
+    return isinstance(document.get("data"), list) or ("error" in document and "status" in document) or _is_stream(document)
+
+
+def _is_stream(row: Any) -> bool:
+    return isinstance(row, dict) and "viewer_count" in row and "user_id" in row
 
 
 def answer_events(document: dict[str, Any], context: Context) -> list[Event]:
     """Status and viewers of each stream; raises Unreadable("api_error") for a refusal."""
-    rows = document.get("data")
+    rows = [document] if _is_stream(document) else document.get("data")
     if not isinstance(rows, list):
         raise Unreadable("api_error")
-    streams = [row for row in rows if isinstance(row, dict) and "viewer_count" in row and "user_id" in row]
+    streams = [row for row in rows if _is_stream(row)]
     if streams or not rows:
         return [event for row in streams for event in _stream(row, context)]
     if all(isinstance(row, dict) and not row.keys().isdisjoint(_QUIET) for row in rows):

@@ -48,8 +48,8 @@ PAID = frozenset(
 )
 """USERNOTICE kinds that are gifts."""
 
-ANONYMOUS = "ananonymousgifter"
-"""The account behind which Twitch hides those who give anonymously: it is nobody in particular."""
+ANONYMOUS = frozenset({"ananonymousgifter", "ananonymouscheerer"})
+"""The accounts behind which Twitch hides those who give and cheer anonymously: they are nobody in particular."""
 
 UNCOUNTED = frozenset(
     {
@@ -208,6 +208,8 @@ def _parse_privmsg(line: Line, context: Context) -> list[Event]:
     message = _message(line, tags, context, login=login, livestream=livestream, at=at, text=text)
     if "bits" in tags or "pinned-chat-paid-amount" in tags:
         return [message, *_values(tags, message)]
+    if tags.get("rm-deleted") == "1":  # a history says so, which may leave out the deletion itself
+        return [message, _removed(message.id.partition(":")[2], livestream, at, context)]
     return [message]
 
 
@@ -283,8 +285,6 @@ def _parse_usernotice(line: Line, context: Context) -> list[Event]:
     }
     if kind in PAID:
         value: dict[str, Any] = {}
-        if author_name.lower() == ANONYMOUS:
-            about |= {"author": None, "author_name": None}
         if kind == "onetapgiftredeemed" and (bits := _number(tags, "msg-param-bits-spent")):
             value = {"amount_minor": bits, "currency": "BITS"}
         if kind == "charitydonation" and (amount := _number(tags, "msg-param-donation-amount")):
@@ -307,15 +307,19 @@ def _parse_clearmsg(line: Line, context: Context) -> list[Event]:
         return []
     if not target:
         raise Unreadable("missing_target")
-    removed = Removed(
+    return [_removed(target, livestream, _time(tags, context), context)]
+
+
+def _removed(target: str, livestream: str, at: datetime, context: Context) -> Removed:
+    """One message; the same event however often and by whatever it is told."""
+    return Removed(
         id=f"twitch:clearmsg:{target}",
         platform="twitch",
         livestream=livestream,
-        at=_time(tags, context),
+        at=at,
         received_at=context.received_at,
         target=f"twitch:{target}",
     )
-    return [removed]
 
 
 def _parse_clearchat(line: Line, context: Context) -> list[Event]:
@@ -351,13 +355,16 @@ def _is_copy(tags: dict[str, str]) -> bool:
     return bool(source) and source != tags.get("room-id")
 
 
-def _author(line: Line, tags: dict[str, str], context: Context) -> tuple[str, str]:
+def _author(line: Line, tags: dict[str, str], context: Context) -> tuple[str | None, str | None]:
+    """Pseudonym and name; neither of those who are anonymous."""
     login = tags.get("login") or line.prefix.partition("!")[0]
     if line.command == "USERNOTICE" and "login" not in tags:  # then the prefix is the server's
         login = tags.get("display-name", "").strip().lower()
     native = tags.get("user-id") or login
     if not native:
         raise Unreadable("missing_author")
+    if login in ANONYMOUS:
+        return None, None
     return context.pseudonym("twitch", native), tags.get("display-name", "").strip() or login
 
 
