@@ -13,7 +13,8 @@ from benchmarks.chat import chat, shipped
 from benchmarks.measure import PARTITIONS, Row, row, thrown_away
 from connectors.event import as_json
 from monitor.journal import digest
-from monitor.produce import CHUNK_EVENTS, Producer, place
+from monitor.produce import Producer, place
+from monitor.produce_lane import CHUNK_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from monitor.derivation import decode_derivation
 from monitor.journal import Journal, key
 from monitor.journal_committed import unpack_minute
+from monitor.journal_keys import entry_order
 from monitor.recount import Recount, Rules, differences, read_event
 from monitor.windows import ViewerSample
 
@@ -205,14 +206,9 @@ async def _configs(journal: Journal, partition: int, made: dict[str, Rules]) -> 
 def _rules_at(configs: list[tuple[str, Rules]], entry_id: str) -> Rules:
     found = configs[0][1]
     for position, rules in configs:
-        if not position or _order(position) < _order(entry_id):
+        if not position or entry_order(position) < entry_order(entry_id):
             found = rules
     return found
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    head, _, tail = entry_id.partition("-")
-    return int(head), int(tail or 0)
 
 
 async def _entries(journal: Journal, partition: int, first: str, last: str) -> list[tuple[str, bytes]]:

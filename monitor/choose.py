@@ -17,6 +17,7 @@ import msgspec
 
 from monitor.enrich.normalise import normalise
 from monitor.enrich.topics import language_code
+from monitor.journal_keys import is_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -365,13 +366,3 @@ class Pool:
         for voice in chosen:
             voice.state, voice.since_ms = "clean", around.now_ms
         return changed or bool(chosen)
-
-
-def is_before(read: str, position: str) -> bool:
-    """Whether a cursor has not come to a journal id yet."""
-    return _order(read) < _order(position)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    head, _, tail = entry_id.partition("-")
-    return int(head or 0), int(tail or 0)

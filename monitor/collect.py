@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import random
-import socket
 import time
 from collections import deque
 from contextlib import aclosing, suppress
@@ -35,6 +34,7 @@ from connectors.connector import (
     Watch,
     make_pseudonym,
 )
+from connectors.ending import end
 from connectors.event import Status, Unknown
 from connectors.pacing import backoff
 from monitor.channel_store import ChannelStore
@@ -49,7 +49,7 @@ from monitor.journal import Journal, LostTail, ready
 from monitor.memory import KEY as MEMORY
 from monitor.memory import RedisMemory
 from monitor.posted import Posted
-from monitor.produce import RETRIABLE, Producer
+from monitor.produce import RETRIABLE, Producer, member_of
 from monitor.push_store import PushStore
 from monitor.setup import Source, author_key
 from monitor.simulated_file import Simulated
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("monitor.collect")
 
 SHARE_TTL_MS = 5000
+PLAN_SECONDS = 0.25
+"""So soon after a change the connections follow it."""
 FLUSH_SECONDS = 0.02
 """Group commit of the spool."""
 MOST_UNFLUSHED = 5000
@@ -155,6 +157,7 @@ class Collector:
                 tasks.create_task(self._flush_all())
                 tasks.create_task(self._store_cursors())
                 tasks.create_task(self._own_shares())
+                tasks.create_task(self._keep_planned())
                 tasks.create_task(self._write_states())
                 tasks.create_task(self._follow(poll))
                 tasks.create_task(self._follow_channels())
@@ -170,7 +173,7 @@ class Collector:
         expires = time.monotonic()
         while not stopping():
             try:
-                await self.own()
+                await self.hear_shares()
                 expires = time.monotonic() + self.share_ttl_ms / 1000
             except RETRIABLE:
                 # Others may take our livestreams when they can reach Redis and we cannot. Reading on is harmless (ids dedupe),
@@ -180,15 +183,27 @@ class Collector:
                     expires = time.monotonic()
             await asyncio.sleep(min(1.0, self.share_ttl_ms / 5000))
 
+    async def _keep_planned(self) -> None:
+        """Beside the heartbeat: a connection that is slow to end must not cost us the shares, which others would take and read too."""
+        while not stopping():
+            if self._unplanned:
+                with suppress(*RETRIABLE):
+                    await self.replan()
+            await asyncio.sleep(PLAN_SECONDS)
+
     async def own(self) -> None:
         """Say that we live, hear which shares are ours, and watch what is in them."""
+        await self.hear_shares()
+        if self._unplanned:
+            await self.replan()
+
+    async def hear_shares(self) -> None:
+        """Say that we live, and hear which shares are ours."""
         mine = set(await self.journal.shares("collect", self.token, self.share_ttl_ms, SHARES))
         if mine != self._shares:
             log.info("this collector owns %d of %d shares", len(mine), SHARES)
             self._shares = mine
             self._unplanned = True
-        if self._unplanned:
-            await self.replan()
 
     async def _follow(self, poll: Callable[[], Setup | None]) -> None:
         while not stopping():
@@ -225,7 +240,8 @@ class Collector:
         """Start, change and stop connections so that exactly our targets are watched."""
         async with self._plan_lock:
             self._unplanned = True  # until all of it is done
-            wanted = plan(self.setup.config, self.setup.roster, self._shares, self._rows, given=self.addresses())
+            shares, setup, rows = self._shares, self.setup, self._rows
+            wanted = plan(setup.config, setup.roster, shares, rows, given=self.addresses())
             await self._load_resumes([name for some in wanted.targets.values() for name in some if name not in self._resumes])
             self._reopen(wanted)
             for platform in self._groups.keys() | wanted.targets.keys():
@@ -241,7 +257,8 @@ class Collector:
                 self._states.note(name, "paused", reason)
             for name, reason in wanted.closed.items():
                 self._states.note(name, "waiting", reason)
-            self._unplanned = False
+            # What changed meanwhile is not in it.
+            self._unplanned = shares is not self._shares or setup is not self.setup or rows is not self._rows
 
     def _reopen(self, wanted: Wanted) -> None:
         """What was said while a livestream was none of our business is not missing: it is covered up to now."""
@@ -349,8 +366,7 @@ class Collector:
 
     async def _cancel(self, platform: str, number: int) -> None:
         running = self._running.pop((platform, number))
-        running.task.cancel()
-        await asyncio.gather(running.task, return_exceptions=True)
+        await end([running.task])
 
     # from connectors to the spool
 
@@ -439,9 +455,7 @@ class Collector:
     # the end
 
     async def _stop(self) -> None:
-        for running in self._running.values():
-            running.task.cancel()
-        await asyncio.gather(*(running.task for running in self._running.values()), return_exceptions=True)
+        await end(running.task for running in self._running.values())
         with suppress(*RETRIABLE, TimeoutError, LostTail):
             async with asyncio.timeout(5):
                 await self.flush()
@@ -455,11 +469,6 @@ def soon(seconds: float) -> str:
     if seconds < 1.0:
         return "at once"
     return f"in {seconds:.0f} s" if seconds < 120.0 else f"in {seconds / 60:.0f} minutes"
-
-
-def machine_token(spool_name: str) -> str:
-    """Who this collector is: the same after a crash on the same machine (the spool's lock sees to it that there is only one)."""
-    return f"{socket.gethostname()}:{spool_name}"
 
 
 async def run(settings: Settings) -> int:
@@ -483,7 +492,8 @@ async def run(settings: Settings) -> int:
             rewind="no-rewind" not in off,
             dedupe="no-dedupe" not in off,
         ) as producer:
-            token = machine_token(producer.name)
+            # Who this collector is: the same after a crash on the same machine, and the spool's lock sees to it that there is only one.
+            token = member_of(producer.name)
             addresses: Callable[[], Mapping[str, Any]] = Simulated(settings.data_dir / "simulator.json") if simulator else dict
             collector = Collector(journal, producer, source.setup, tools, token=token, addresses=addresses)
             # The simulator listens on this machine, where no proxy of the house leads.

@@ -23,6 +23,7 @@ from monitor.derive_memory import NO_ORIGINALS, Memory, Originals
 from monitor.derive_sums import Batch
 from monitor.entry import Entry, decode_entry, is_covered, speaker
 from monitor.journal import Checkpoint, Commit, Journal, author_key, key, pack, ready
+from monitor.journal_keys import entry_ms, entry_order
 from monitor.reader import Reader
 from monitor.reschedule import changed, rebuild
 from monitor.setup import Source
@@ -138,7 +139,7 @@ class Counter:
             entries,
             state.memory,
             originals,
-            journal_ms=_milliseconds(work.pulled.position[0]),
+            journal_ms=entry_ms(work.pulled.position[0]),
             position=work.pulled.position[0],
         )
         before = work.held.checkpoint.config
@@ -220,8 +221,8 @@ class Counter:
     @staticmethod
     def _note_speakers(state: Partition, after: str, last: str, speakers: frozenset[int]) -> None:
         state.recent.append(Stretch(after, last, speakers))
-        oldest = _milliseconds(last) - BAN_REACH_MS
-        while state.recent and _milliseconds(state.recent[0].last) < oldest:
+        oldest = entry_ms(last) - BAN_REACH_MS
+        while state.recent and entry_ms(state.recent[0].last) < oldest:
             state.recent.popleft()
 
     async def _pack_some(self, works: Sequence[Work]) -> None:
@@ -231,7 +232,7 @@ class Counter:
             if time.monotonic() < state.pack_at:
                 continue
             state.pack_at = time.monotonic() + PACK_SECONDS
-            newest = _milliseconds(work.pulled.position[0]) // 1000
+            newest = entry_ms(work.pulled.position[0]) // 1000
             old = [start for start in await self.journal.open_minutes(work.held.partition) if start < newest - PACK_AFTER_SECONDS]
             for start in old[:PACK_AT_ONCE]:
                 await self.journal.pack_minute(work.held.partition, work.held.token, start)
@@ -246,7 +247,7 @@ class Counter:
         if targets:
             for target, (found, payload) in zip(targets, await self.journal.lookup(partition, targets), strict=True):
                 # Entries after the cursor are not counted yet; the mark alone keeps them from being counted.
-                if payload and position and _order(found) <= _order(position):
+                if payload and position and entry_order(found) <= entry_order(position):
                     by_id[target] = (decode_entry(payload), await self._deriver_at(state, found))
         by_ban = {
             entry.id: await self._spoken(partition, state, entry, position)
@@ -258,10 +259,10 @@ class Counter:
     async def _spoken(self, partition: int, state: Partition, removal: Entry, position: str) -> list[tuple[Entry, Deriver]]:
         """Committed messages that a retraction by author (or of a whole chat) covers, oldest first."""
         wanted = speaker(removal.livestream, removal.target_author)
-        reach = _milliseconds(position) - BAN_REACH_MS  # in the journal's clock: event times may be of another day
+        reach = entry_ms(position) - BAN_REACH_MS  # in the journal's clock: event times may be of another day
         ranges = [(stretch.after, stretch.last) for stretch in state.recent if wanted in stretch.speakers]
         known_from = state.recent[0].after if state.recent else position
-        if known_from and _milliseconds(known_from) > reach:  # taken over lately: what we have not read ourselves is scanned
+        if known_from and entry_ms(known_from) > reach:  # taken over lately: what we have not read ourselves is scanned
             ranges.insert(0, (f"{max(reach, 0)}-0", known_from))
         found: list[tuple[Entry, Deriver]] = []
         for after, last in ranges:
@@ -278,7 +279,7 @@ class Counter:
         """The deriver with which the entry of this journal id was counted."""
         name = self._hash
         for position, config in reversed(state.configs):
-            if not position or _order(position) < _order(entry_id):
+            if not position or entry_order(position) < entry_order(entry_id):
                 name = config
                 break
         return await self._deriver_named(name)
@@ -289,15 +290,6 @@ class Counter:
             data = await self.journal.redis.get(f"{{cfg}}:{name}")
             deriver = self._derivers[name] = Deriver(decode_derivation(data)) if data else self._deriver
         return deriver
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    head, _, tail = entry_id.partition("-")
-    return int(head), int(tail or 0)
-
-
-def _milliseconds(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0] or 0)
 
 
 async def run(settings: Settings) -> int:

@@ -32,6 +32,22 @@ def digest(event_id: str) -> bytes:
     return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def entry_order(entry_id: str) -> tuple[int, int]:
+    """An entry id of a Redis stream as numbers, which can be compared; the very beginning is before all."""
+    head, _, tail = entry_id.partition("-")
+    return int(head or 0), int(tail or 0)
+
+
+def entry_ms(entry_id: str) -> int:
+    """When the server made it (Unix ms); 0 for the very beginning."""
+    return entry_order(entry_id)[0]
+
+
+def is_before(read: str, position: str) -> bool:
+    """Whether a cursor has not come to a journal id yet."""
+    return entry_order(read) < entry_order(position)
+
+
 def author_key(head: str, window: str) -> str:
     """A HyperLogLog of its own tag, so that no merging is ever needed."""
     return f"{{u:{head}}}:{window}"

@@ -15,35 +15,30 @@ import logging
 import socket
 import sqlite3
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import msgspec
 from redis.exceptions import RedisError
 
-from connectors.event import Event, Removed, as_json, from_json
+from connectors.event import Event, Removed, as_json
 from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, partition_of
 from monitor.journal_calls import make_nonce
+from monitor.produce_lane import Lane
 from monitor.seldom import Seldom
-from monitor.spool import KEEP_SECONDS, MOST_KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
+from monitor.spool import KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
-    from monitor.journal import Position
     from monitor.spool import Pair
 
 log = logging.getLogger("monitor.produce")
 T = TypeVar("T")
 
-CHUNK_EVENTS = 2000
-"""Events of one ingest call."""
 RETRIABLE = (RedisError, OSError)
 """Whatever Redis answers (out of memory, read-only, loading) or does not answer, the events stay in the spool and go again."""
 VERIFY_SECONDS = 1.0
@@ -66,46 +61,6 @@ def place(event: Event, partitions: int) -> int:
     if isinstance(event, Removed) and event.target is not None:
         return partition_of(event.target, partitions)
     return partition_of(event.id, partitions)
-
-
-@dataclass(slots=True)
-class Lane:
-    """What waits for one partition and what is remembered of it. Each has its own sender: a shard that is away stops no other."""
-
-    queue: deque[Row] = field(default_factory=deque)
-    """Rows on disk that are not acknowledged, those under way included."""
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    resent_up_to: int = 0
-    """Rows up to this number may have been sent before: repeats of them are ours, not the platform's."""
-    tail: Position | None = None
-    """The newest entry that is ours, to be proven with every call."""
-    tail_at: float = 0.0
-    sent: int = 0
-    """The last row that the journal has, as far as we know."""
-    proven_at: float = 0.0
-    """When we last heard that it has all of them (Unix time)."""
-    rewound: int | None = None
-    """The last row sent again in a rewind that is not finished; an interrupted one goes on, or what is behind it is lost."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def waits_since(self) -> float | None:
-        """Since when (Unix time) its oldest row waits that the journal does not have, as far as we know."""
-        row = next((row for row in self.queue if row.acknowledged is None), None)
-        if row is None or row.queued:
-            return None if row is None else row.queued
-        # What a former process left has been waiting since it was received; what another version wrote is sent, and not understood.
-        with suppress(msgspec.DecodeError):
-            return from_json(row.pairs[0][1]).received_at.timestamp()
-        return None
-
-    def heard(self, tail: Position | None, now: float) -> None:
-        """An answer proved the old tail and named the newest of the entries it was about."""
-        self.proven_at = now
-        # Never back: an older tail may stand when ours is lost. What was proven for so long is safe, and may be trimmed.
-        if tail is not None and (self.tail is None or _order(tail) > _order(self.tail)):
-            self.tail, self.tail_at = tail, now
-        elif self.tail is not None and now - self.tail_at > MOST_KEEP_SECONDS:
-            self.tail = None
 
 
 class Producer:
@@ -285,7 +240,7 @@ class Producer:
         delay = 0.0
         while not stopping():
             await lane.wake.wait()
-            rows = _chunk(lane.queue)
+            rows = lane.next_rows()
             if not rows:
                 lane.wake.clear()
                 continue
@@ -457,22 +412,5 @@ def _let_go(claimed: Sequence[Spool]) -> None:
 
 
 def member_of(name: str) -> str:
-    """As others know the spool of this name."""
+    """As others, also on other machines, know the process that has the spool of this name."""
     return f"{socket.gethostname()}:{name}"
-
-
-def _chunk(queue: deque[Row]) -> list[Row]:
-    """The first rows, up to the size of one call."""
-    rows: list[Row] = []
-    count = 0
-    for row in queue:
-        if count >= CHUNK_EVENTS:
-            break
-        rows.append(row)
-        count += len(row.pairs)
-    return rows
-
-
-def _order(position: Position) -> tuple[int, int]:
-    head, _, tail = position[0].partition("-")
-    return int(head), int(tail)

@@ -14,7 +14,6 @@ import time
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from monitor.choose import is_before
 from monitor.derive_tags import tag_window
 from monitor.derive_where import FUTURE_SECONDS, PAST_SECONDS
 from monitor.emerging import (
@@ -30,6 +29,7 @@ from monitor.emerging import (
 )
 from monitor.enrich.hashtags import hashtags, tag_key
 from monitor.journal import author_key, key
+from monitor.journal_keys import is_before
 from monitor.moderation.rules import Flag, decode_record
 from monitor.moments import iso, moment
 from monitor.windows import split_field
