@@ -48,7 +48,7 @@ def _kind_of(event: dict[str, Any]) -> str:
 
 def line_of(document: dict[str, Any]) -> str:
     """The line of chat that a library took to pieces; empty when it is none."""
-    taken = next((document[key] for key in _TAGS if isinstance(document.get(key), dict)), {})
+    taken: dict[str, Any] = next((document[key] for key in _TAGS if isinstance(document.get(key), dict)), {})
     tags: dict[str, Any] = {key.replace("_", "-"): value for key, value in taken.items()}
     command = dict_in(document, "command")
     channel = text_in(command, "channel") or text_in(document, "channel") or text_in(document, "target")
