@@ -11,6 +11,8 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from connectors.ending import end
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
 
@@ -82,10 +84,7 @@ class Crew(Generic[Said]):
             await self.stop()
 
     async def stop(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def _told(self, work: Coroutine[Any, Any, None]) -> None:
         try:

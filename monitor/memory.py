@@ -62,13 +62,17 @@ class RedisMemory:
 
     async def _try(self, call: Any) -> Any:
         """The answer; None when there is none. No call here answers None by itself."""
+        task = asyncio.current_task()
+        told = task.cancelling() if task else 0
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 answer = await call
         except (*RETRIABLE, TimeoutError) as error:
             if not self._away:
                 log.warning("quotas are counted in this process until Redis answers again (%s)", type(error).__name__)
-            self._away = True
-            return None
-        self._away = False
+            self._away, answer = True, None
+        else:
+            self._away = False
+        if task and task.cancelling() > told:  # redis-py lost it (monitor/stopping.py), and the connector has no other word of it
+            raise asyncio.CancelledError
         return answer

@@ -33,6 +33,7 @@ from connectors.connector import (
     Tools,
     make_pseudonym,
 )
+from connectors.ending import end
 from connectors.event import Gap, Message, from_json
 from monitor.collect import Collector
 from monitor.collect_cover import decode_resume, later
@@ -388,6 +389,37 @@ async def test_a_roster_that_changes_while_redis_is_away_does_not_end_the_collec
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert await journal.redis.hlen("{collect}:members") == 0  # a goodbye, so that others need not wait
+
+
+async def test_a_connection_that_is_slow_to_end_costs_no_shares(fake, journal, valkey, tmp_path, monkeypatch):
+    """Others would take what this one still reads."""
+    released, ending = asyncio.Event(), asyncio.Event()
+
+    async def slow(tasks):
+        ending.set()
+        await released.wait()
+        await end(tasks)
+
+    monkeypatch.setattr("monitor.collect.end", slow)
+    polls = iter([Setup(config=config(twitch=options_of(fake)), roster=Roster())])
+    async with collecting(journal, valkey, tmp_path, setup_of(fake, "ana"), share_ttl_ms=500) as collector:
+        running = asyncio.create_task(collector.run(lambda: next(polls, None)))
+
+        async def said_at() -> int:
+            return int(await journal.redis.hget("{collect}:members", collector.token) or 0)
+
+        await ending.wait()
+        before = await said_at()
+
+        async def said_again() -> bool:
+            return await said_at() > before
+
+        await until(said_again)
+        assert fake.listeners("ana") == 1
+        released.set()
+        await fake.until(lambda: fake.listeners("ana") == 0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 # --- what is covered --------------------------------------------------------------------------------------------------------

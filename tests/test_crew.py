@@ -8,6 +8,7 @@ import pytest
 
 from connectors.connector import Dropped, Target, Watch
 from connectors.crew import Call, Crew
+from connectors.ending import end
 
 
 async def test_what_was_learnt_is_heard_before_the_failure():
@@ -54,3 +55,33 @@ async def test_stopped_before_it_began_nothing_is_left():
     crew.start(crew.follow(Watch()))
     await crew.stop()
     assert asyncio.all_tasks() == before
+
+
+async def test_who_lost_the_word_that_it_should_end_is_told_again(monkeypatch):
+    """python/cpython#86296: a cancellation in the moment in which something was sent is lost."""
+    monkeypatch.setattr("connectors.ending.AGAIN_SECONDS", 0.0)
+    before, crew, sending = asyncio.all_tasks(), Crew(4), asyncio.Event()
+
+    async def work():
+        try:
+            sending.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+        await asyncio.Event().wait()
+
+    crew.start(work())
+    await sending.wait()
+    await crew.stop()
+    assert asyncio.all_tasks() == before
+
+
+async def test_who_ends_others_and_is_ended_has_ended_them():
+    waiting = asyncio.create_task(asyncio.Event().wait())
+    ender = asyncio.create_task(end([waiting]))
+    while not waiting.cancelling():
+        await asyncio.sleep(0)
+    ender.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ender
+    assert waiting.cancelled()

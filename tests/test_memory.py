@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -79,3 +80,21 @@ async def test_a_sum_whose_answer_was_lost_is_never_too_small(wire):
     await one.add("units", 7)
     wire.mute = False
     assert await one.add("units", 1) >= 8
+
+
+async def test_a_connector_that_was_told_to_end_while_it_remembered_ends():
+    """redis-py loses the word when it comes in the moment in which the command was sent (monitor/stopping.py)."""
+    sending = asyncio.Event()
+
+    class Deaf:
+        async def hmget(self, *_):
+            with suppress(asyncio.CancelledError):
+                sending.set()
+                await asyncio.Event().wait()
+            return [b"7"]
+
+    connector = asyncio.create_task(RedisMemory(Deaf()).get("spent"))
+    await sending.wait()
+    connector.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connector

@@ -44,6 +44,7 @@ from connectors.connector import (
     Throttled,
     Unreadable,
 )
+from connectors.ending import end
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.youtube.aim import OVER, Aim, Chat, Known, aim, idle_seconds, is_far, near, unknown
 from connectors.youtube.answers import parse_answer
@@ -164,8 +165,7 @@ class YouTube(Connector):
                     raise item
                 yield item
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            await end([work])
 
     # --- the tasks; all they learn goes through the inbox, so that what was read comes before the end ------------------
 
