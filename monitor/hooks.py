@@ -27,38 +27,33 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 import connectors
-from connectors.connector import Answer, Mark, Receiver, Request, Tools, make_pseudonym
-from connectors.event import Gap, Unknown
+from connectors.connector import Answer, Mark, Receiver, Tools, make_pseudonym
+from connectors.event import Unknown
 from monitor.channel_store import ChannelStore
 from monitor.channels import Passes
 from monitor.gate import Gate
 from monitor.held import HeldFile
+from monitor.hooks_http import READ_SECONDS, as_request, cut, read_body
+from monitor.hooks_plan import directories_of, gaps_of, resolved_of, section_of, settings_of
 from monitor.produce import RETRIABLE, Producer
 from monitor.push_store import PushStore
 from monitor.setup import author_key
 from monitor.told import rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
 
     from connectors.event import Event
-    from monitor.channels import Row
     from monitor.config import Config
     from monitor.roster import Channel, Roster
 
 log = logging.getLogger("monitor.hooks")
 
-READ_SECONDS: Final = 5.0
-"""A body that has not come in this time is not waited for: a sender of one byte a second would hold us for days."""
 PUT_SECONDS: Final = 0.7
 """So long may the disk take before the sender is told to come again; senders wait a second or two."""
-GOODBYE_SECONDS: Final = 0.2
-"""Between the answer to a sender that drips and the end of its connection."""
-MOST_BYTES: Final = 1 << 20
-"""Longest body of any sender; receivers have lower limits of their own."""
 MOST_AT_ONCE: Final = 64
 MOST_WAITING: Final = 500_000
 """Events on disk that the journal does not have yet; beyond, senders are told to come again."""
@@ -252,33 +247,17 @@ class Hooks:
             )
         self._at_once += 1
         try:
-            body = await self._body(request)
+            body = await read_body(request, self._read_seconds)
             if isinstance(body, web.Response):
                 self.counts[name, "too_slow" if body.status == 408 else "too_large"] += 1
                 return body
             receiver = self._receivers[name]
-            answer = receiver.receive(_request(request, body), self._now())
+            answer = receiver.receive(as_request(request, body), self._now())
             if answer.hints and not await self._told_discovery(receiver.platform, answer):
                 return self._later(name, "away")
             return await self._answer(name, answer, self.producer)
         finally:
             self._at_once -= 1
-
-    async def _body(self, request: web.Request) -> bytes | web.Response:
-        if request.content_length is not None and request.content_length > MOST_BYTES:
-            return _cut(web.Response(status=413, text="The body is too large.\n"))
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._read_seconds):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > MOST_BYTES:
-                        return _cut(web.Response(status=413, text="The body is too large.\n"))
-        except TimeoutError:
-            if request.transport is not None:  # aiohttp would go on reading for ten seconds, so that the answer is not lost
-                asyncio.get_running_loop().call_later(GOODBYE_SECONDS, request.transport.close)
-            return _cut(web.Response(status=408, text="The body did not come in time.\n"))
-        return bytes(body)
 
     async def _answer(self, name: str, answer: Answer, producer: Producer) -> web.Response:
         if answer.events:
@@ -326,14 +305,14 @@ class Hooks:
     def _later(self, name: str, reason: str) -> web.Response:
         self.counts[name, reason] += 1
         self._say(name, reason)
-        return _cut(
+        return cut(
             web.Response(status=503, headers=RETRY_AFTER, text="We cannot take more now; send it again in a few seconds.\n")
         )
 
     def _refuse(self, name: str, status: int, reason: str, text: str) -> web.Response:
         self.counts[name, reason] += 1
         self._say(name, reason)
-        return _cut(web.Response(status=status, text=text))
+        return cut(web.Response(status=status, text=text))
 
     def _say(self, name: str, reason: str) -> None:
         """Once, and then seldom: who sends nonsense a thousand times a second must not fill the log."""
@@ -360,96 +339,6 @@ class HookCollector(Collector):
         for (section, result), count in sorted(counts.items()):
             requests.add_metric([section or "none", result], count)
         yield requests
-
-
-# --- pure ---------------------------------------------------------------------------------------------------------------
-
-
-def settings_of(config: Config) -> dict[str, Mapping[str, Any]]:
-    """Sections that receive → their options. A platform that also receives does so once it has a section."""
-    tables = dict(config.platforms)
-    if config.simulator.enabled:  # its platforms are played without a section
-        tables = {name: config.platform(name) for name in connectors.PUSHERS} | tables
-    return {
-        name: dict(table.options)
-        for name, table in tables.items()
-        if table.enabled and connectors.kind_of(name) in connectors.RECEIVERS and _is_called(name, table.options, config)
-    }
-
-
-def _is_called(name: str, options: Mapping[str, Any], config: Config) -> bool:
-    """Whether the platform calls us: one that does so only when we ask it to needs our address."""
-    if name in connectors.PUSHERS and not (config.public.url or config.simulator.enabled):
-        return False
-    try:
-        return connectors.receiver_of(name).receives(connectors.options_of(name)(**options))
-    except ValueError:  # said where the receiver is made
-        return True
-
-
-def gaps_of(held: Mapping[str, datetime], roster: Roster, now: datetime) -> list[Event]:
-    """What a killed process held in memory is lost: a Gap for each livestream of the roster that it held something of."""
-    channels = roster.by_id()
-    return [
-        Gap(
-            id=f"{channel.platform}:gap:{name}:{since.timestamp():.3f}",
-            platform=channel.platform,
-            livestream=name,
-            at=now,
-            received_at=now,
-            from_=since,
-            to=now,
-            reason="this program ended while it waited to hear whether a broadcast had begun",
-        )
-        for name, since in held.items()
-        if (channel := channels.get(name)) is not None
-    ]
-
-
-def resolved_of(rows: Mapping[str, Row]) -> dict[str, dict[str, str]]:
-    """Platform → native id → livestream, of those that may be watched."""
-    found: dict[str, dict[str, str]] = {}
-    for livestream, row in rows.items():
-        if row.native_id and row.state not in ("paused", "refused", "unreachable"):
-            found.setdefault(row.platform, {})[row.native_id] = livestream
-    return found
-
-
-def directories_of(config: Config, roster: Roster) -> dict[str, dict[str, str]]:
-    """Platform → native id and handle → livestream, of those who may be read."""
-    directories: dict[str, dict[str, str]] = {}
-    for channel in roster.watchable(config.require_consent):
-        known = directories.setdefault(channel.platform, {})
-        known[channel.handle] = channel.id
-        if channel.native_id:
-            known[channel.native_id] = channel.id
-    return directories
-
-
-def section_of(name: str, receivers: Mapping[str, Receiver]) -> str | None:
-    """``/hooks/partner`` and ``/hooks/webhook.partner`` are the same section."""
-    return next((known for known in (name, f"webhook.{name}") if known in receivers), None)
-
-
-def _request(request: web.Request, body: bytes) -> Request:
-    return Request(
-        body=body,
-        headers={name.lower(): _text(value) for name, value in request.headers.items()},
-        method=request.method,
-        path=_text(request.match_info.get("rest", "")),
-        query={name: _text(value) for name, value in request.query.items()},
-    )
-
-
-def _text(value: str) -> str:
-    """Headers may hold bytes that are no text; an event with such a half character could not be written down."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _cut(response: web.Response) -> web.Response:
-    """The rest of the body is not read, so the connection cannot be used again."""
-    response.force_close()
-    return response
 
 
 # --- in serve -----------------------------------------------------------------------------------------------------------

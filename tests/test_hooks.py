@@ -23,7 +23,9 @@ from monitor.channel_store import ChannelStore
 from monitor.channels import Live, Row, as_json
 from monitor.config import Config, Event, Platform
 from monitor.gate import HELD_SECONDS
-from monitor.hooks import MOST_BYTES, Hooks, directories_of, opened, section_of, settings_of
+from monitor.hooks import Hooks, opened
+from monitor.hooks_http import MOST_BYTES
+from monitor.hooks_plan import directories_of, section_of, settings_of
 from monitor.journal import Journal, ready
 from monitor.produce import Producer
 from monitor.roster import Channel, Roster

@@ -16,7 +16,7 @@ from connectors.simulator.platform import PLATFORMS
 from monitor.app import _ports_of
 from monitor.config import Config, Event, Platform, Simulator
 from monitor.findings import findings
-from monitor.hooks import settings_of
+from monitor.hooks_plan import settings_of
 from monitor.roster import Roster, parse_roster
 from monitor.simulated import PLAYED, addresses_of, as_simulated, sim_channels, with_simulated
 
