@@ -1,7 +1,7 @@
 """Configuration: TOML and environment to frozen dataclasses; every mistake becomes one sentence that names the key and the fix.
 
 Here are the types, and the words under each field are the manual (docs/config.md shows them in use). Every key of the file is
-optional except ``event.name`` and ``event.timezone``. How the file is read and checked is in config_file.py and tables.py.
+optional except ``event.name`` and ``event.timezone``. How the file is read and checked is in config_file.py, config_platforms.py and tables.py.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Event:
     """Language → name, where it is given per language; shown on the wall and on the pages."""
 
     def name_in(self, language: str) -> str:
-        """The name in a language, as far as it was given."""
-        return self.names.get(language) or self.names.get("*") or self.name
+        """The name in a language, as far as it was given; else in English, which more people read than the wall's own language."""
+        return self.names.get(language) or self.names.get("*") or self.names.get("en") or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

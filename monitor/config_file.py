@@ -1,22 +1,20 @@
 """The configuration file: TOML to the types of config.py, section by section, in the order of docs/config.md.
 
-``read(path)`` reads a file, ``parse(text, …)`` a text. Nothing unknown passes: an unknown section must be a platform of
-``connectors.PLATFORMS``, and a platform's keys must be fields of that connector's own options.
+``read(path)`` reads a file, ``parse(text, …)`` a text. Nothing unknown passes: what is no section of ours must be a platform, which
+config_platforms.py reads.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import tomllib
 import zoneinfo
 from datetime import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-import connectors
 from connectors.connector import Secret
 from monitor.attention import OWNERS
 from monitor.config import (
@@ -26,7 +24,6 @@ from monitor.config import (
     Event,
     KeywordRule,
     Moderation,
-    Platform,
     Privacy,
     Public,
     Scope,
@@ -37,6 +34,7 @@ from monitor.config import (
     Turn,
     Wall,
 )
+from monitor.config_platforms import platforms_of
 from monitor.stage import SCENES
 from monitor.tables import Source, Table, nearest
 
@@ -106,7 +104,7 @@ def parse(text: str, *, file: Path, environment: Mapping[str, str], tells: bool 
         **_section(root, "roster", lambda table: _roster(table, public)),
         **_section(root, "redis", _redis),
         **_section(root, "server", _server),
-        platforms=_platforms(root),  # Last: what no section took must be a platform.
+        platforms=platforms_of(root),  # Last: what no section took must be a platform.
         notes=tuple(source.notes),
     )
 
@@ -384,75 +382,3 @@ def _server(table: Table) -> dict[str, Any]:
         "port": table.integer("port", USUAL.port, low=0, high=65535),
         "data_dir": table.source.folder / Path(data_dir).expanduser() if data_dir else None,
     }
-
-
-# --- platforms --------------------------------------------------------------------------------------------------------
-
-
-def _platforms(root: Table) -> dict[str, Platform]:
-    sections = root.asked()
-    found: dict[str, Platform] = {}
-    for name in root.keys:
-        if name in sections:
-            continue
-        if name not in connectors.KNOWN or "." in name:
-            raise root.error("", f'unknown section or platform "{name}"; {nearest(name, [*sections, *connectors.KNOWN])}')
-        table = root.table(name)
-        named = _named(table, name) if name in connectors.NAMED else {}
-        found |= named
-        if not named or len(named) < len(table.keys):
-            found[name] = _platform(table, name)
-        table.done()
-    return found
-
-
-def _named(table: Table, kind: str) -> dict[str, Platform]:
-    """The tables in a kind's table that are no option of it: ``[sse.mysite]`` is a platform of that name."""
-    own = {option.name for option in dataclasses.fields(connectors.options_of(kind))}
-    found: dict[str, Platform] = {}
-    for key in table.keys:
-        if key in own or not isinstance(table.raw(key), dict):
-            continue
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", key):
-            raise table.error("", f'"[{kind}.{key}]": expected a name of small letters, digits, "-" and "_" (at most 32)')
-        section = table.table(key)
-        section.where = f"[{kind}.{key}]"
-        found[f"{kind}.{key}"] = _platform(section, f"{kind}.{key}")
-        section.done()
-    return found
-
-
-def _platform(table: Table, name: str) -> Platform:
-    enabled = table.flag("enabled", default=True)
-    in_totals = table.flag("in_totals", default=True)
-    kind = _options_type(table, name)
-    hints = get_type_hints(kind, localns={"Secret": Secret})  # A connector may import Secret for type checking only.
-    options: dict[str, Any] = {}
-    for option in dataclasses.fields(kind):
-        if option.name == "section" and connectors.kind_of(name) in connectors.NAMED:
-            options["section"] = name
-            continue
-        mandatory = option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
-        needed = mandatory and enabled
-        if table.has(option.name) or needed:
-            value = table.typed(option.name, hints[option.name], needed=needed)
-            if value is not None:
-                options[option.name] = value
-        else:
-            table.asked(option.name)
-    if enabled:
-        try:
-            kind(**options)
-        except ValueError as error:
-            raise table.error("", str(error)) from error
-    return Platform(name=name, enabled=enabled, in_totals=in_totals, options=options)
-
-
-def _options_type(table: Table, name: str) -> type[Any]:
-    try:
-        return connectors.options_of(name)
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("connectors."):
-            raise
-        others = ", ".join(sorted(set(connectors.PLATFORMS) - {name})) or "none"
-        raise table.error("", f"unknown platform: this installation has no connector for it; the others are: {others}") from error
