@@ -12,8 +12,20 @@ from connectors.connector import Unreadable
 from connectors.event import Unknown, Viewers
 from connectors.foreign import decode, object_of
 from connectors.kick.api import channel_of
+from connectors.kick.bare import frame_of
 from connectors.kick.frames import frame_events
-from connectors.kick.parse import NEEDED, digest_of, guess_type, livestream_of, object_in, status, text_of, webhook_events
+from connectors.kick.parse import (
+    NEEDED,
+    digest_of,
+    guess_type,
+    livestream_of,
+    name_of,
+    number_of,
+    object_in,
+    status,
+    text_of,
+    webhook_events,
+)
 from connectors.recorded import record_of
 from connectors.times import moment
 
@@ -55,6 +67,8 @@ def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: i
         return frame_events(document, context)
     if _is_answer(document):
         return _answered(document, context)
+    if frame := frame_of(document):
+        return frame_events(frame, context)
     wrapped = next((document[key] for key in ("body", "payload", "data") if key in document), None)
     if wrapped is None:
         if name:
@@ -99,11 +113,10 @@ def _is_answer(document: Mapping[str, Any]) -> bool:
         return False
     if "livestream" in document and "slug" in document:  # a channel as kick.com's own page asks for it
         return True
-    if isinstance(data, list):
+    if isinstance(data, list) or _is_on_page(data) or _is_on_page(document) or document == {"data": None}:
         return True
-    return ("message" in document and ("data" in document or len(document) <= 2)) or (
-        isinstance(data, dict) and "messages" in data
-    )
+    said = isinstance(document.get("message"), str)
+    return (said and ("data" in document or len(document) <= 2)) or (isinstance(data, dict) and "messages" in data)
 
 
 def _answered(document: Mapping[str, Any], context: Context) -> list[Event]:
@@ -112,6 +125,8 @@ def _answered(document: Mapping[str, Any], context: Context) -> list[Event]:
         return [event for one in data["messages"] if isinstance(one, dict) for event in _history(one, context)]
     if "livestream" in document:
         return _page_channel(document, context)
+    if _is_on_page(document):
+        return _on_page(document, context)
     rows = data if isinstance(data, list) else [data] if isinstance(data, dict) and data else []
     if not rows and text_of(document.get("message")).casefold() not in ("", "ok"):
         raise Unreadable("api_error")
@@ -127,6 +142,8 @@ def _row(row: dict[str, Any], context: Context) -> list[Event]:
         if "stream" not in row:  # of ``livestreams``, where each row is live
             row = {**row, "stream": {"is_live": True, "viewer_count": row["viewer_count"], "start_time": row.get("started_at")}}
         return _live(row, context)
+    if _is_on_page(row):
+        return _on_page(row, context)
     if not row.keys().isdisjoint(_QUIET):
         return []
     now = context.received_at
@@ -146,6 +163,31 @@ def _page_channel(document: Mapping[str, Any], context: Context) -> list[Event]:
         "start_time": live.get("start_time") or live.get("created_at"),
     }
     return _live({"broadcaster_user_id": document.get("user_id"), "slug": document.get("slug"), "stream": stream}, context)
+
+
+def _is_on_page(row: Any) -> bool:
+    """A broadcast as kick.com's own pages ask for it: of one channel, of those that are shown first, or its viewers alone."""
+    if not isinstance(row, dict) or row.keys().isdisjoint(("viewers", "viewer_count")):
+        return False
+    return not row.keys().isdisjoint(("session_title", "livestream_id"))
+
+
+def _on_page(row: Mapping[str, Any], context: Context) -> list[Event]:
+    """Whose it is only some of these answers say; the viewers of others are nobody's in particular."""
+    owner = row.get("channel")
+    if isinstance(owner, dict) and owner.get("user_id"):
+        return _page_channel({"user_id": owner["user_id"], "slug": owner.get("slug"), "livestream": row}, context)
+    if context.livestreams is not None or row.get("is_live") is False:
+        return []
+    now, native = context.received_at, name_of(row.get("livestream_id") or row.get("id"))[:30]
+    channel = name_of(row.get("channel_id"))[:30]
+    return [
+        Viewers(
+            id=f"kick:viewers:livestream-{native}:{round(now.timestamp() * 1000)}", platform="kick",
+            livestream=f"kick:channel:{channel}" if channel else None, at=now, received_at=now,
+            viewers=number_of(row.get("viewer_count", row.get("viewers"))),
+        )
+    ]  # fmt: skip
 
 
 def _live(row: dict[str, Any], context: Context) -> list[Event]:

@@ -160,8 +160,10 @@ def channel_of(row: dict[str, Any]) -> Channel | None:
         return None
     stream = row.get("stream")
     stream = stream if isinstance(stream, dict) else {}
-    live = stream.get("is_live") is True
+    live = stream.get("is_live") in (True, 1, "true")
     viewers = stream.get("viewer_count")
+    if isinstance(viewers, str) and viewers.isascii() and viewers.isdigit() and len(viewers) < 13:
+        viewers = int(viewers)
     tags = stream.get("custom_tags")
     return Channel(
         user_id=user,

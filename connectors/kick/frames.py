@@ -7,7 +7,7 @@ A frame carries JSON inside a JSON string::
 Names come with and without ``App\\Events\\``: the last part counts. kick.com's own page subscribes to several channels of one chat
 (``chatrooms.668``, ``chatrooms.668.v2``, ``chatroom_668``, ``channel.12``, ``channel_12``), so the same thing may come by two of them and under two
 names: what has no id of its own gets one from what happened, to whom and where. Gifts and subscriptions have no id in common with the webhooks:
-with ``counts_gifts=False`` they are left out.
+with ``counts_gifts=False`` they are left out. What says neither its chat nor its channel is read only of a capture, and is then nobody's in particular.
 """
 
 from __future__ import annotations
@@ -199,14 +199,24 @@ def _place(channel: str, data: Mapping[str, Any]) -> str:
     parts = channel.replace("_", ".").replace("-", ".").split(".")
     number = next((part[:30] for part in parts if part.isascii() and part.isdigit()), "")
     if not number:
-        return ""
-    kind = "chatroom" if parts[0].startswith("chatroom") else "channel" if "channel" in parts else parts[0][:20]
+        return f"channel:{own}" if (own := _channel_in(data)) else ""
+    kind = "channel" if "channel" in parts else parts[0][:20]
+    if any(part.startswith("chatroom") for part in parts):
+        kind = "chatroom"
     return f"{kind}:{number}"
+
+
+def _channel_in(data: Mapping[str, Any]) -> int:
+    """The channel that a broadcast says itself."""
+    live = data.get("livestream")
+    live = live if isinstance(live, dict) else {}
+    channel = live.get("channel")
+    return number_of(live.get("channel_id")) or number_of(channel.get("id") if isinstance(channel, dict) else None)
 
 
 def _livestream(place: str, name: str, context: Context) -> str | None:
     if not place:
-        if name in READ:
+        if name in READ and context.livestreams is not None:
             raise Unreadable("missing_channel")
         return None
     return f"kick:{place}" if context.livestreams is None else context.livestreams.get(place)
