@@ -74,7 +74,6 @@ class Source(Protocol):
     async def ingest_counters(self) -> dict[str, int]: ...
     async def minutes(self, partition: int, starts: Sequence[int]) -> dict[int, dict[str, int]]: ...
     async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]: ...
-    async def peak(self, values: Mapping[str, int]) -> dict[str, int]: ...
 
 
 def unix_ms() -> int:
@@ -220,7 +219,7 @@ class Feed:
                 self.book.caught_up(partition, caught_up[partition])
 
     async def look_around(self) -> None:
-        """Livestream states, ingest's counters and the peaks. One turn."""
+        """Livestream states and ingest's counters. One turn."""
         rows = await self.source.livestream_states()
         self._raw = {name: known for name, known in self._raw.items() if name in rows}
         states = {name: state for name, raw in rows.items() if (state := self._read_state(name, raw)) is not None}
@@ -241,13 +240,6 @@ class Feed:
             before = max(self._ingest.get(name, value), value)
             self.counts.ingest[name] = self.counts.ingest.get(name, 0) + before - self._ingest.get(name, value)
             self._ingest[name] = before
-        if self.ready_to_show:
-            heads = {"total", *(f"platform:{name}" for name in self.ticker.state["platforms"])}
-            heads.update(f"country:{country}" for country in self.ticker.state["countries"])
-            heads.update(f"session:{session.id}" for session in self.config.sessions)
-            peaks = self.ticker.picture.peaks
-            known = await self.source.peak({head: peaks.get(head, 0) for head in sorted(heads)})
-            self.around = replace(self.around, peaks={head: value for head, value in known.items() if value > 0})
 
     async def _look_at_discovery(self) -> None:
         """Rows are read again only when one has changed."""

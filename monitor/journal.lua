@@ -249,13 +249,18 @@ local function raise_levels(levels, list, derived)
   end
 end
 
--- Viewer-seconds: what the previous sample was worth until this one (or until it was no longer believed).
+-- Viewer-seconds: what the previous sample was worth until this one (or until it was no longer believed). Answers the samples that were
+-- taken, each with whether it counts in the totals.
 local function take_samples(viewers, list, places, derived)
+  local taken = {}
   for i, sample in ipairs(list) do -- {livestream, viewers, at ms, expires ms, country, platform}
     local stored = redis.call('HGET', viewers, sample[1])
     local old = stored and cmsgpack.unpack(stored)
     if not old or sample[3] > old[3] then
       redis.call('HSET', viewers, sample[1], cmsgpack.pack(sample))
+      local in_totals = false
+      for _, head in ipairs(places[i][2]) do in_totals = in_totals or head == 'total' end
+      taken[#taken + 1] = {sample[1], sample[2], sample[3], sample[4], sample[5], sample[6], in_totals}
       if old then
         local seconds = math.floor(old[2] * (math.min(sample[3], old[4]) - old[3]) / 1000)
         if seconds > 0 then
@@ -266,6 +271,7 @@ local function take_samples(viewers, list, places, derived)
       end
     end
   end
+  return taken
 end
 
 -- The journal keeps one hour or its share of the memory, and never loses what a reader or the baseline still needs.
@@ -308,7 +314,11 @@ local function commit(keys, args)
   end
   apply(prefix, change[2])
   raise_levels(prefix .. 'levels', extras[1], derived)
-  take_samples(prefix .. 'viewers', change[3], extras[2], derived)
+  local taken = take_samples(prefix .. 'viewers', change[3], extras[2], derived)
+  -- Of these peaks are made, also of a time in which no server ran. Whoever reads them trims them; the limit is for when nobody does.
+  if #taken > 0 then
+    redis.call('XADD', prefix .. 'samples', 'MAXLEN', '~', 50000, '*', 'n', args[9], 'd', cmsgpack.pack(taken))
+  end
   apply(prefix, derived)
   for _, member in ipairs(extras[3]) do redis.call('ZADD', prefix .. 'removed', 'NX', args[4], member) end
   if #extras[3] > 0 then redis.call('ZREMRANGEBYRANK', prefix .. 'removed', 0, -50001) end
@@ -415,21 +425,6 @@ local function shares(keys, args)
   return mine
 end
 
--- KEYS hash; ARGV field, value, … → the greater of stored and given, in order
-local function peak(keys, args)
-  local answer = {}
-  for i = 1, #args, 2 do
-    local stored = tonumber(redis.call('HGET', keys[1], args[i]) or '-1')
-    local given = tonumber(args[i + 1])
-    if given > stored then
-      redis.call('HSET', keys[1], args[i], number(given))
-      stored = given
-    end
-    answer[#answer + 1] = stored
-  end
-  return answer
-end
-
 redis.register_function('lm1_ingest', ingest)
 redis.register_function{function_name = 'lm1_pull', callback = pull, flags = {'no-writes'}}
 redis.register_function{function_name = 'lm1_pull_unproven', callback = pull_unproven, flags = {'no-writes'}}
@@ -442,4 +437,3 @@ redis.register_function('lm1_pack', pack)
 redis.register_function('lm1_publish', publish)
 redis.register_function{function_name = 'lm1_load', callback = load, flags = {'no-writes'}}
 redis.register_function('lm1_shares', shares)
-redis.register_function('lm1_peak', peak)

@@ -148,14 +148,6 @@ class Committed(Calls):
             pipeline.execute_command("PFCOUNT", *(author_key(head, name) for name in (days if window == "event" else [window])))
         return dict(zip(wanted, await pipeline.execute(), strict=True))
 
-    async def peak(self, values: Mapping[str, int]) -> dict[str, int]:
-        """Raise the stored maxima to these values where they are greater; returns the maxima. Idempotent, so nobody need own it."""
-        if not values:
-            return {}
-        flat = [item for pair in values.items() for item in pair]
-        answer = await self.call("lm1_peak", ["{wall}:peak"], *flat)
-        return dict(zip(values, answer, strict=True))
-
 
 def decode_change(fields: Mapping[bytes, bytes]) -> Change:
     """One entry of ``changes``; increments that the server derived are appended to the groups."""

@@ -33,6 +33,8 @@ UNKEPT_SECONDS = 30
 """Searches of the keeper are made every few seconds."""
 KEPT = "kept"
 """The part that says when each search was made last; it is judged here, and not shown."""
+PEAKS = "peaks"
+"""The part that holds peaks of viewers; they are shown in their metrics."""
 EXPECTED = "expected"
 """The part that says what was to be expected of each series; it is shown in its metrics."""
 SHOWN_KINDS = (*KINDS, "engagement")
@@ -46,8 +48,6 @@ class Around:
     livestreams: Mapping[str, Livestream] = field(default_factory=dict)
     authors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(head, window) → estimate; the windows are ``event``, ``day`` and ``session``, each the current one."""
-    peaks: Mapping[str, int] = field(default_factory=dict)
-    """Head → most concurrent viewers of the event."""
     event_to_wall_ms: Mapping[str, int] = field(default_factory=dict)
     duplicates: int | None = None
     held_back_ms: int | None = None
@@ -85,16 +85,15 @@ class Picture:
         self._last: dict[str, Any] = {}
         self._viewers: dict[str, int] = {}
         self._peaks: dict[str, int] = {}
+        self._day = ""
+        """The head of the event's current day."""
+        self._began_ms: int | None = None
+        """The time of the first state."""
         self._cells: dict[str, tuple[str, str, dict[str, Any]]] = {}
         self._cells_of: tuple[Book, int] | None = None
         self._attention = Memory()
         self._band: dict[int, tuple[int, int]] = {}
         self._roll = roll({}, self.outside)
-
-    @property
-    def peaks(self) -> Mapping[str, int]:
-        """Head → most viewers in any state so far; worth keeping in Redis."""
-        return self._peaks
 
     def state(self, book: Book, now_ms: int, around: Around) -> dict[str, Any]:
         """The state at this time; the caller has advanced the book."""
@@ -127,7 +126,7 @@ class Picture:
             }
             if band := self._expected_minutes(book, around):
                 state["history"]["expected"] = band
-        state.update({name: dict(part) for name, part in around.parts.items() if name not in (KEPT, EXPECTED)})
+        state.update({name: dict(part) for name, part in around.parts.items() if name not in (KEPT, EXPECTED, PEAKS)})
         unkept = _unkept(around.parts.get(KEPT, {}), now_ms)
         if stale := _stale(self._roll, around.asked, unkept, now_ms):
             state["stale"] = stale
@@ -203,19 +202,31 @@ class Picture:
             result["now"] = self._viewers[head]
         if head in self._peaks:
             result["peak"] = self._peaks[head]
+        if head == "total" and self._day in self._peaks:
+            result["peak_day"] = self._peaks[self._day]
         seconds = book.totals.get(f"{head}|viewer_seconds")
         if seconds:
             result["hours"] = round(seconds / 3600, 1)
         return result
 
     def _measure(self, book: Book, now_ms: int, around: Around) -> None:
-        """Viewers now, and the event's peak: the maximum over time of the sum, never the sum of peaks."""
+        """Viewers now, and the event's peaks as the keeper makes them of all samples; what is seen now is part of them already."""
         self._viewers = book.viewers_now(now_ms, self.outside) if book.complete else {}
+        self._day = f"day:{event_day(self.config.event, from_ms(now_ms))}"
         current = {f"session:{session.id}" for session in self.config.sessions if _is_now(session, now_ms) and not session.tags}
         if "total" in self._viewers:
             self._viewers.update(dict.fromkeys(current, self._viewers["total"]))
-        for head, value in (*around.peaks.items(), *self._viewers.items()):
-            self._peaks[head] = max(value, self._peaks.get(head, 0))
+        if self._began_ms is None:
+            self._began_ms = now_ms
+        told = around.parts.get(PEAKS, {})
+        until = moment(told.get("until"))
+        self._peaks = {}
+        # What was told long before we began lacks what happened since: unknown, until a keeper has caught up.
+        if until is not None and until * 1000 >= self._began_ms - UNKEPT_SECONDS * 1000:
+            seen = {**self._viewers, self._day: self._viewers["total"]} if "total" in self._viewers else self._viewers
+            self._peaks = {
+                head: max(told["heads"].get(head, 0), seen.get(head, 0)) for head in told["heads"].keys() | seen.keys()
+            }
 
     # --- parts of the state ---
 

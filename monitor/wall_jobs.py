@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.peak_watch import Watched
 from monitor.spike_watch import Spikes
 from monitor.tags import Trending
 from monitor.voices import Voices
@@ -14,4 +15,4 @@ if TYPE_CHECKING:
 
 def jobs() -> list[Job]:
     """Fresh ones, for one keeper."""
-    return [Voices(), Trending(), Spikes()]
+    return [Watched(), Voices(), Trending(), Spikes()]

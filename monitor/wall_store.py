@@ -6,6 +6,7 @@
 | ``{wall}:parts`` | hash | name → JSON object; a key of the feed's state, shown by every server with its next tick |
 | ``{wall}:version`` | string | changes with any part; read before the parts, so that a change in between is seen the next time |
 | ``{wall}:seen_spikes`` | hash | spike id → who saw it when (``monitor.spike_seen``) |
+| ``{wall}:watched`` | hash | what peaks of viewers are made of (``monitor.peak_watch``) |
 
 What people *say* (scene, pins, decisions) may be written by any server; what is found is written by the owner of the lease only.
 """
@@ -67,16 +68,23 @@ class WallStore:
                 found[int(severity)] = found.get(int(severity), 0) + int(count)
         return found
 
-    async def write(self, parts: Mapping[str, Mapping[str, Any]], token: str = "") -> None:
-        """Replace these parts, all at once; with a token only while the lease is its own, else raises Doubt."""
+    async def write(
+        self, parts: Mapping[str, Mapping[str, Any]], token: str = "", *, beside: Mapping[str, Mapping[str, bytes]] | None = None
+    ) -> None:
+        """Replace these parts, and fields of the hashes ``beside``, all at once; with a token only while the lease is its own, else
+        raises Doubt.
+        """
         async with self.journal.redis.pipeline(transaction=True) as pipe:
             if token:
                 await pipe.watch(LEASE)
                 if await pipe.hget(LEASE, "token") != token.encode():
                     raise Doubt("FENCED", 0)
                 pipe.multi()
-            pipe.hset(PARTS, mapping={name: orjson.dumps(part) for name, part in parts.items()})
-            pipe.incr(VERSION)
+            for name, fields in (beside or {}).items():
+                pipe.hset(name, mapping=fields)
+            if parts:
+                pipe.hset(PARTS, mapping={name: orjson.dumps(part) for name, part in parts.items()})
+                pipe.incr(VERSION)
             await pipe.execute()
 
 

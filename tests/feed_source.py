@@ -23,7 +23,6 @@ class Shelf:
     caught_up_ms: dict[int, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
-    peaks: dict[str, int] = field(default_factory=dict)
     held_back_ms: int | None = None
     most: int = 200
     down: bool = False
@@ -92,12 +91,6 @@ class Shelf:
     async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]:
         self._answer()
         return {(head, window): len(head) for head in heads for window in windows}
-
-    async def peak(self, values: Mapping[str, int]) -> dict[str, int]:
-        self._answer()
-        for head, value in values.items():
-            self.peaks[head] = max(value, self.peaks.get(head, 0))
-        return {head: self.peaks[head] for head in values}
 
     def _answer(self) -> None:
         if self.down:

@@ -25,7 +25,7 @@ from monitor.journal import START, Checkpoint, Journal, pack
 from monitor.patch import apply_patch
 from monitor.roster import Channel, Roster
 from monitor.snapshot import Around, Picture
-from monitor.windows import Change, Group, Loaded, ViewerSample
+from monitor.windows import Change, Group, Loaded
 
 START_AT = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)
 NOW = int(START_AT.timestamp())
@@ -460,18 +460,6 @@ async def test_an_unreadable_state_is_counted_and_hides_nobody_else():
     await feed.look_around()
     assert feed.counts.unreadable == 1
     assert feed.around.livestreams["twitch:b"].state == "live"
-
-
-async def test_the_peak_of_the_event_survives_in_redis():
-    source = Shelf(peaks={"total": 900})
-    source.commit(0, viewers=[ViewerSample("twitch:a", 40, NOW * 1000, NOW * 1000 + 60_000, "BR", "twitch")])
-    feed, _ = make_feed(source)
-    await feed.follow()
-    feed.tick()
-    await feed.look_around()
-    feed.tick()
-    assert feed.ticker.state["totals"]["viewers"] == {"now": 40, "peak": 900}
-    assert source.peaks["country:BR"] == 40
 
 
 async def test_authors_name_their_windows():

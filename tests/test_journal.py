@@ -310,8 +310,3 @@ async def test_a_different_number_of_partitions_is_refused(journal, url):
 async def test_functions_are_loaded_again_by_a_server_that_lost_them(journal):
     await journal.redis.function_flush()
     assert (await journal.ingest(0, pairs("a"), tail=None)).added == 1
-
-
-async def test_peak_only_rises(journal):
-    assert await journal.peak({"total": 5, "country:BR": 2}) == {"total": 5, "country:BR": 2}
-    assert await journal.peak({"total": 3, "country:BR": 4}) == {"total": 5, "country:BR": 4}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from monitor.book import Behind, Book, Window
 from monitor.config import Config, Event, Platform, Session, Simulator, Topic
 from monitor.livestreams import Livestream, cells, hashtags, watched
+from monitor.moments import iso
 from monitor.patch import apply_patch, merge_patch, share
 from monitor.roster import Channel, Roster
 from monitor.snapshot import Around, Picture, event_day, gift_value
@@ -229,8 +230,9 @@ def test_a_state_with_kept_parts_is_the_state_made_afresh(found, moments):
                 book.apply(partition, one)
         at = moment
         caught_up(book, NOW + at)
-        state = keeping.state(book, (NOW + at) * 1000, Around(peaks=keeping.peaks))
-        assert state == picture(book, NOW + at, Around(peaks=keeping.peaks))
+        around = told_peaks(NOW + at, total=40)
+        state = keeping.state(book, (NOW + at) * 1000, around)
+        assert state == picture(book, NOW + at, around)
         client = apply_patch(client, merge_patch(client, state))
         assert client == state
 
@@ -413,15 +415,27 @@ def viewers(livestream: str, count: int, at: int, platform: str = "twitch", coun
     return ViewerSample(livestream, count, at * 1000, (at + 180) * 1000, country, platform)
 
 
-def test_the_peak_is_the_greatest_sum_and_never_the_sum_of_peaks():
+def told_peaks(at: int, **heads: int) -> Around:
+    """As the keeper told them at that time."""
+    return Around(parts={"peaks": {"until": iso(at * 1000), "heads": heads}})
+
+
+def test_what_is_seen_now_is_part_of_the_peak_before_the_keeper_has_looked():
     book = empty_book()
+    book.apply(0, change(1, viewers=[viewers("a", 100, NOW), viewers("b", 10, NOW)]))
+    assert picture(book, NOW, told_peaks(NOW, total=90))["totals"]["viewers"]["peak"] == 110
+    assert picture(book, NOW, told_peaks(NOW, total=120))["totals"]["viewers"]["peak"] == 120
+
+
+def test_a_peak_that_was_told_long_before_the_server_began_is_unknown_until_it_is_told_again():
+    book = empty_book()
+    book.apply(0, change(1, viewers=[viewers("a", 100, NOW)]))
     pictures = Picture(CONFIG)
-    for version, samples in enumerate(
-        ([viewers("a", 100, NOW), viewers("b", 10, NOW)], [viewers("a", 5, NOW + 60), viewers("b", 90, NOW + 60)])
-    ):
-        book.apply(0, change(version + 1, viewers=samples))
-        state = pictures.state(book, (NOW + 60 * version) * 1000, Around())
-    assert state["totals"]["viewers"] == {"now": 95, "peak": 110}
+    assert pictures.state(book, NOW * 1000, told_peaks(NOW - 31, total=120))["totals"]["viewers"] == {"now": 100}
+    shown = pictures.state(book, (NOW + 2) * 1000, told_peaks(NOW + 2, total=150))["totals"]["viewers"]
+    assert shown == {"now": 100, "peak": 150, "peak_day": 100}
+    # A keeper that is silent later takes nothing away: that it is silent is told beside it.
+    assert pictures.state(book, (NOW + 99) * 1000, told_peaks(NOW + 2, total=150))["totals"]["viewers"]["peak"] == 150
 
 
 def test_an_expired_sample_is_unknown_and_not_zero():
