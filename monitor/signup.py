@@ -267,13 +267,13 @@ def remarks(channel: Channel, people: Iterable[Signup], *, listed: Collection[st
     """(word, who, other) of what a liaison must look at beside the channel's state."""
     found = []
     for one in people:
-        if channel.id not in {place.id for place in one.channels}:
-            continue
+        if not one.consents or channel.id not in {place.id for place in one.channels}:
+            continue  # who agreed to nothing, or no longer, asks nobody for anything
         if one.attendee.casefold() != channel.attendee.casefold():
             found.append(("claimed", one.shown, channel.attendee))
         elif not one.confirmed and listed:
             found.append(("again" if one.attendee.casefold() in listed else "not_listed", one.shown, ""))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def live_report(

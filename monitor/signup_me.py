@@ -114,7 +114,9 @@ class PersonalPages:
     async def _me_page(
         self, language: str, person: Signup, token: str, *, notices: Html, keep: Html, status: int = 200, told: bool = False
     ) -> web.Response:
-        around = await self.desk.look([place.id for place in person.channels])
+        # Of a channel that is not confirmed to be this person's nothing is shown: it may be somebody else's.
+        own = signup.own_places(person, self.desk.around.roster(), await self.desk.store.all())
+        around = await self.desk.look([place.id for place in own])
         body = signup_views.me(
             language,
             person,

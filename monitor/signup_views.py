@@ -113,14 +113,14 @@ def confirm_form(
 # --- /me --------------------------------------------------------------------------------------------------------------
 
 
-def state_of(signup: Signup, place: Place, around: Around, platforms: Collection[str]) -> str:
+def state_of(signup: Signup, place: Place, around: Around | None, platforms: Collection[str]) -> str:
     """One word; what the person said counts before what is measured, because it is in force at once."""
     if not signup.consents:
         return "withdrawn"
+    if around is None:
+        return "unverified"
     if place.paused:
         return "paused"
-    if not signup.confirmed:
-        return "unverified"
     return _measured(around, place.platform, platforms)
 
 
@@ -128,14 +128,14 @@ def me(
     language: str, signup: Signup, around: Mapping[str, Around], *, path: str, platforms: Collection[str], zone: ZoneInfo,
     keep: Html, notices: Html, told: bool = False,
 ) -> Html:  # fmt: skip
-    """The personal page; ``told``: what was just done says that nothing is read."""
+    """The personal page; ``around`` has the channels that are confirmed to be this person's, ``told``: what was just done says that nothing is read."""
     more = []
     if not signup.consents:
         more.append(NONE if told else notice(word(language, "me_not_read"), "note"))
     elif not signup.confirmed:
         more.append(notice(word(language, "me_waiting"), "note"))
     cards = [
-        _card(language, signup, place, around.get(place.id, Around()), path=path, platforms=platforms, zone=zone)
+        _card(language, signup, place, around.get(place.id), path=path, platforms=platforms, zone=zone)
         for place in signup.channels
     ]
     return render(
@@ -156,18 +156,21 @@ def _card(
 ) -> Html:
     state = state_of(signup, place, around, platforms)
     details = []
-    if engagement := around.cell.get("engagement"):
-        details.append(
-            render("numbers", language, total=engagement.get("total", 0), per_minute=engagement.get("per_minute", "–"),
-                   last=_local(around.cell.get("last_event"), zone))
-        )  # fmt: skip
-    if around.report is not None and signup.consents:
-        details.append(render("reported", language, url=around.report.url))
     pause, broadcasts = NONE, NONE
-    if signup.consents:
-        verb = "resume" if place.paused else "pause"
-        pause = render("pause", language, path=path, lang=language, id=place.id, pausing=verb, pause_word=word(language, verb))
-        broadcasts = joined(_broadcasts(language, place.id, around, path))
+    if around is not None:
+        if engagement := around.cell.get("engagement"):
+            details.append(
+                render("numbers", language, total=engagement.get("total", 0), per_minute=engagement.get("per_minute", "–"),
+                       last=_local(around.cell.get("last_event"), zone))
+            )  # fmt: skip
+        if around.report is not None and signup.consents:
+            details.append(render("reported", language, url=around.report.url))
+        if signup.consents:
+            verb = "resume" if place.paused else "pause"
+            pause = render(
+                "pause", language, path=path, lang=language, id=place.id, pausing=verb, pause_word=word(language, verb)
+            )
+            broadcasts = joined(_broadcasts(language, place.id, around, path))
     return render(
         "channel", language, kind=kind_of(state), platform=platform_title(place.platform), handle=place.handle,
         state=word(language, f"state_{state}"), details=joined(details), pause=pause, broadcasts=broadcasts,

@@ -98,6 +98,8 @@ def test_the_event_has_one_name_or_one_per_language():
     text = MINIMAL.replace('"Summit"', table) + 'languages = ["zh", "en"]'
     named = parse(text, file=Path("config.toml"), environment={}).event
     assert (named.name, named.name_in("en"), named.name_in("zh"), named.name_in("fr")) == ("峰会", "Summit", "峰会", "Sommet")
+    two = parse(text.replace(', "*" = "Sommet"', ""), file=Path("config.toml"), environment={}).event
+    assert two.name_in("ar") == "Summit"  # whoever reads neither is likelier to read English than the wall's language
 
 
 def test_one_line_turns_the_simulator_of_the_shipped_configuration_off():

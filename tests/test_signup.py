@@ -623,6 +623,36 @@ async def test_nobody_speaks_for_a_channel_that_is_somebody_elses(site, redis_cl
     assert "twitch:caro_1" in watched(table(*await site.people()))
 
 
+async def test_nothing_of_a_channel_is_shown_to_whom_it_does_not_belong(redis_client):
+    """Neither numbers nor titles; whoever names another's channel would see them otherwise."""
+    cell = {"state": "live", "engagement": {"total": 4711, "per_minute": 12}}
+    await redis_client.hset(
+        ROWS, "twitch:caro_1", as_json(Row(platform="twitch", handle="caro_1", broadcasts=(Live(id="7", title="her title"),)))
+    )
+    caro = {"channel": "https://www.twitch.tv/caro_1"}
+    async with serving(redis_client, cell=lambda _: cell) as site:
+        owner, stranger, claimer = [await site.join(number=number, **caro) for number in ("A3", "Z9", "A1")]
+        page = await site.get(f"/me/{owner}")
+        assert "4711" in page
+        assert "her title" in page
+        for token in (stranger, claimer):
+            page = await site.get(f"/me/{token}")
+            assert "caro_1" in page
+            assert words("en")["state_unverified"] in page
+            for hers in ("4711", "her title", "/pause", "/not-this"):
+                assert hers not in page
+
+
+async def test_a_liaison_is_not_asked_about_whom_nobody_asks_to_read(site):
+    caro = {"channel": "https://www.twitch.tv/caro_1"}
+    claimer, again = [await site.join(number="Z9", **caro) for _ in range(2)]
+    token = await liaison_of(site, "*")
+    assert (await site.get(f"/liaison/{token}?lang=en")).count("Signed up as") == 1
+    for one in (claimer, again):
+        await site.post(f"/me/{one}/withdraw", {"sure": "1"})
+    assert "Signed up as" not in await site.get(f"/liaison/{token}?lang=en")
+
+
 async def test_my_numbers_are_those_of_the_feed(redis_client):
     cell = {"state": "live", "engagement": {"total": 4711, "per_minute": 12}, "last_event": "2026-10-10T08:59:58.000Z"}
     async with serving(redis_client, cell=lambda name: cell if name == "twitch:ana_1" else {}) as site:
