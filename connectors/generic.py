@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlsplit
@@ -28,7 +28,7 @@ from connectors.safehost import resolve
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from datetime import datetime
 
     from connectors.connector import Secret
@@ -104,6 +104,7 @@ class Following(Connector):
         self._heard = tools.now()
         self._marked: str | None = None
         self._passed_any = False
+        self._streaks: dict[str, tuple[int, int]] = {}
 
     @classmethod
     def feeds(cls, options: Mapping[str, Any]) -> bool:
@@ -223,6 +224,7 @@ class Following(Connector):
         return Reading(
             platform=self.platform, now=self._heard, pseudonym=self.tools.pseudonym, livestreams=self._livestreams,
             livestream=next(iter(self._targets), None) if self._room else None, around=around, native=native,
+            streaks=self._streaks,
         )  # fmt: skip
 
     def _events(self, piece: Piece) -> list[Event]:
@@ -281,7 +283,11 @@ class Following(Connector):
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
-        return cls._parse(usual(cls.usual_options), raw, tools, livestreams)
+        return cls._parse(usual(cls.usual_options), raw, cls._captured(usual(cls.usual_options), tools, livestreams))
+
+    @classmethod
+    def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
+        return cls.remembering_with(cls.options(), tools)
 
     @classmethod
     def generic(cls, options: Any) -> Any:
@@ -291,7 +297,15 @@ class Following(Connector):
     @classmethod
     def parse_with(cls, options: Any, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """As ``parse``, with the map of a section of the configuration."""
-        return cls._parse(cls.generic(options), raw, tools, livestreams)
+        options = cls.generic(options)
+        return cls._parse(options, raw, cls._captured(options, tools, livestreams))
+
+    @classmethod
+    def remembering_with(cls, options: Any, tools: Tools) -> Callable[[bytes], list[Event]]:
+        """As ``remembering``, with the map of a section of the configuration."""
+        options = cls.generic(options)
+        streaks: dict[str, tuple[int, int]] = {}
+        return lambda raw: cls._parse(options, raw, replace(cls._captured(options, tools, None), streaks=streaks))
 
     @classmethod
     def usual_options(cls) -> Any:
@@ -299,8 +313,10 @@ class Following(Connector):
         return cls.generic(cls.options())
 
     @classmethod
-    def _parse(cls, options: Any, raw: bytes, tools: Tools, livestreams: Mapping[str, str] | None) -> list[Event]:
-        reading = Reading(
-            platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams
-        )
+    def _captured(cls, options: Any, tools: Tools, livestreams: Mapping[str, str] | None) -> Reading:
+        """Around something of which nobody knows how it came."""
+        return Reading(platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams)
+
+    @classmethod
+    def _parse(cls, options: Any, raw: bytes, reading: Reading) -> list[Event]:
         return events_of_all(plan_of(options.map or cls.usual_map), cls.pieces(raw, options), reading)

@@ -13,14 +13,15 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import orjson
+from msgspec.structs import replace
 
 from connectors.connector import Unreadable
 from connectors.event import Event, Follow, Gift, Join, Level, Message, Reaction, Removed, Share, Status, Unknown, Viewers
 from connectors.markup import words_of
-from connectors.money import SYMBOLS, Money, exponent_of, minor, shown
+from connectors.money import Money, currency_of, exponent_of, minor, shown
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
 
     from connectors.mapping import Conditions, Plan, Pointer
 
+Read = TypeVar("Read")
 MOST: Final = 2**53
 LONGEST_TEXT: Final = 10_000
 LONGEST_NAME: Final = 200
 LONGEST_ID: Final = 160
-_leading: Final = re.compile(r"\d{1,6}(?= )", re.ASCII)
+_leading: Final = re.compile(r"(?:[xX×] ?)?(\d{1,6})[xX×]?(?=\s|$)", re.ASCII)
+NOTHING: Final = frozenset(("", "0", "false", "null", "none", "undefined", "nan"))
+"""How scripts write down what is not there."""
+MOST_STREAKS: Final = 10_000
 BAN_REACH: Final = timedelta(minutes=10)
 """What is taken back when an author is banned or a chat is cleared, and nobody says how much."""
 
@@ -53,6 +58,8 @@ class Reading:
     """What ``@/…`` points into."""
     native: str | None = None
     """Id of the delivery, for documents without an id of their own."""
+    streaks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Gifts that are told again with a higher total each time: which → (how many so far, worth how much); kept by who reads on."""
 
 
 # --- applying it --------------------------------------------------------------------------------------------------------
@@ -125,7 +132,10 @@ class _Documents:
 
     def has(self, pointers: tuple[Pointer, ...]) -> bool:
         """Whether one of these finds more than nothing, nought or no."""
-        return any(self.at(one) not in (None, "", 0, "0", [], {}) for one in pointers)
+        found = (self.at(one) for one in pointers)
+        return any(
+            one not in (None, 0, [], {}) and not (isinstance(one, str) and one.strip().casefold() in NOTHING) for one in found
+        )
 
     def fits(self, conditions: Conditions) -> bool:
         return any(_equal(self.at(where), wanted) for where, wanteds in conditions for wanted in wanteds)
@@ -216,7 +226,7 @@ class _Item:
             case "join":
                 return [Join(count=self.number("count", 1), **self.about(":join"))]
             case "gift":
-                return [self.gift(word)]
+                return self.more_of(self.gift(word))
             case "viewers":
                 return [Viewers(viewers=self.value(), **self.about(":viewers", sample=True))]
             case "removed":
@@ -263,22 +273,39 @@ class _Item:
             **self.about(":gift"),
         )  # fmt: skip
 
+    def more_of(self, gift: Gift) -> list[Event]:
+        """Of a gift that is told again and again with its total so far, what is new."""
+        streak, total = self.text("streak", LONGEST_ID), self.read("streak_total", number_of)
+        if streak is None or not total:
+            return [gift]
+        known = self.reading.streaks
+        which = f"{self.reading.livestream}:{self.scoped(streak)}"
+        count, worth = known.pop(which, (0, 0))
+        known[which] = (max(total, count), max(gift.amount_minor, worth))
+        while len(known) > MOST_STREAKS:
+            del known[next(iter(known))]
+        if total <= count:
+            return []
+        event_id = f"{self.event_id(self.scoped(streak))}:{total}:gift"
+        return [replace(gift, id=event_id, count=total - count, amount_minor=max(gift.amount_minor - worth, 0))]
+
     def money(self) -> Money | None:
-        told = self.text("currency", 12) or ""
-        currency = SYMBOLS.get(told, told.upper())
+        currency = currency_of(self.text("currency", 12) or "")
         if not (currency.isascii() and currency.isalnum()):
             return None
-        exact = number_of(self.find("amount_minor"))
+        exact = self.read("amount_minor", number_of)
         if exact is not None:
-            exponent = number_of(self.find("exponent"))
+            exponent = self.read("exponent", number_of)
             return Money(exact, exponent_of(currency) if exponent is None else min(exponent, 9), currency)
-        return minor(self.find("amount"), currency)
+        return self.read("amount", lambda value: minor(value, currency))
 
     def removed(self) -> Iterable[Removed]:
         found = self.find("target")
         targets = [text for one in (found if isinstance(found, list) else [found]) if (text := text_of(one)) is not None]
+        here = [] if targets else [self.here(text) for text in (self.text("target_here", LONGEST_ID),) if text is not None]
+        targets = [*(self.scoped(target) for target in targets), *here]
         for target in targets:
-            event_id = self.event_id(self.scoped(target))
+            event_id = self.event_id(target)
             yield Removed(target=event_id, **{**self.about("", named=False), "id": f"{event_id}:removed"})
         author = self.text("target_author", LONGEST_ID)
         if author is not None and not targets:
@@ -296,7 +323,7 @@ class _Item:
     def about(self, suffix: str, *, named: bool = True, sample: bool = False) -> dict[str, Any]:
         """What all events carry. A sample is a number that the platform states again and again: each statement counts."""
         reading = self.reading
-        at = moment(self.find("at"))
+        at = self.read("at", moment)
         native = self.native(timed=at is not None, sample=sample)
         about: dict[str, Any] = {
             "id": self.event_id(native) + suffix, "platform": reading.platform, "livestream": self.livestream(),
@@ -305,7 +332,7 @@ class _Item:
         if named:
             name = self.text("author_name", LONGEST_NAME)
             author = self.text("author", LONGEST_ID) or (f"name:{name}" if name else None)
-            about["author_name"] = name
+            about["author_name"] = (words_of(name) or name) if name and self.plan.html else name
             about["author"] = reading.pseudonym(reading.platform, self.scoped(author)) if author else None
         return about
 
@@ -313,6 +340,9 @@ class _Item:
         own = self.text("id", LONGEST_ID)
         if own is not None:
             return self.scoped(own) + (f":{self.digest(self.plan.id_and)[:12]}" if self.plan.id_and else "")
+        counted = self.text("id_here", LONGEST_ID)
+        if counted is not None:
+            return self.here(counted)
         content = self.content()
         if self.reading.native is not None:  # Numbers may start anew when the sender does: the content tells them apart.
             return f"{self.reading.native[:LONGEST_ID]}{self.place}:{content[:16]}"
@@ -330,6 +360,11 @@ class _Item:
             parts = [self.documents.at(where) for where in self.plan.digest] or self.documents.item
             self._content = _digest([self.reading.livestream, parts])
         return self._content
+
+    def here(self, counted: str) -> str:
+        """An id that somebody's own program counts up is one only in this livestream."""
+        livestream = (self.livestream() or "").removeprefix(f"{self.reading.platform}:")
+        return self.scoped(f"{livestream}:{counted}" if livestream else counted)
 
     def digest(self, parts: tuple[Pointer, ...]) -> str:
         """Of what these point at, whoever reads it."""
@@ -374,9 +409,16 @@ class _Item:
         found = self.documents.first(where.pointers)
         return where.const if found is None else found
 
+    def read(self, name: str, by: Callable[[Any], Read | None]) -> Read | None:
+        """The first place of a field that holds something of this kind; others may hold a no, or what else stands there at times."""
+        where = self.fields[name]
+        read = (by(self.documents.at(one)) for one in where.pointers)
+        found = next((one for one in read if one is not None), None)
+        return by(where.const) if found is None else found
+
     def text(self, name: str, longest: int) -> str | None:
         """Never empty. A longer id is cut to its beginning and a digest, so that two long ones stay two."""
-        text = text_of(self.find(name))
+        text = self.read(name, text_of)
         if text is None or len(text) <= longest:
             return text
         if longest > LONGEST_ID:
@@ -388,14 +430,11 @@ class _Item:
         return url if url is not None and url.lower().startswith(("https://", "http://")) else None
 
     def number(self, name: str, default: int) -> int:
-        value = self.find(name)
-        found = number_of(value)
-        if found is None and isinstance(value, str) and (digits := _leading.match(value)) is not None:
-            found = int(digits[0])  # "5 memberships"
+        found = self.read(name, counted)
         return default if found is None else max(found, 1)
 
     def value(self) -> int:
-        found = number_of(self.find("value"))
+        found = self.read("value", number_of)
         if found is None:
             raise Unreadable("missing_value")
         return found
@@ -407,6 +446,14 @@ def _digest(content: Any) -> str:
     except TypeError:
         raise Unreadable("too_deep") from None
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def counted(value: Any) -> int | None:
+    """A number, also one before the word for what it counts: ``5 memberships``, ``x5``."""
+    found = number_of(value)
+    if found is None and isinstance(value, str) and (digits := _leading.match(value.strip())) is not None:
+        return int(digits[1])
+    return found
 
 
 def word_of(value: Any) -> str:

@@ -24,8 +24,9 @@ KINDS: Final = (
     *STATES, *(f"level:{what}" for what in LEVELS),
 )  # fmt: skip
 FIELDS: Final = (
-    "kind", "id", "scope", "at", "channel", "broadcast", "author", "author_name", "text", "language", "reply_to", "url", "count",
-    "reaction", "name", "amount", "amount_minor", "exponent", "currency", "display", "value", "target", "target_author", "reason",
+    "kind", "id", "id_here", "scope", "at", "channel", "broadcast", "author", "author_name", "text", "language", "reply_to", "url", "count",
+    "reaction", "name", "amount", "amount_minor", "exponent", "currency", "display", "value", "target", "target_here", "target_author",
+    "streak", "streak_total", "reason",
 )  # fmt: skip
 KEYS: Final = (
     *FIELDS, "items", "inner_json", "type_map", "skip_if", "plain_if", "html", "const", "digest", "id_and", "same_within_seconds",

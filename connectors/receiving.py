@@ -6,23 +6,24 @@ Pure: see ``Receiver`` for the order in which things are judged, signatures.py f
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 — the configuration reads the options' types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
 import orjson
 
-from connectors.connector import Answer, Receiver, Secret, Unreadable
+from connectors.connector import Answer, Receiver, Request, Secret, Unreadable
 from connectors.documents import events_of_all, plan_of, read_or_tell, usual
 from connectors.foreign import decode
 from connectors.mapped import Reading, value_at
 from connectors.mapping import OUR_OWN, compile_map, pointer
+from connectors.recorded import record_of
 from connectors.signatures import Auth, delivery_id, refused, same
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from connectors.connector import Request, Tools
+    from connectors.connector import Tools
     from connectors.event import Event
 
 REFUSED_BODY = b"The request does not prove where it comes from.\n"
@@ -131,12 +132,9 @@ class Hook(Receiver):
         return str(value_at(body, pointer(told["reply_at"])) if "reply_at" in told else told.get("reply", ""))
 
     def _reading(self, request: Request, now: datetime) -> Reading:
-        # Of the path what follows a token: the secret itself is nothing that a map may point at.
-        rest = request.path.split("/")[1 if self.opts.auth == "path_token" else 0 :]
-        around = {"header": _clean(request.headers), "query": _clean(request.query), "path": rest}
         return Reading(
-            platform=self.platform, now=now, pseudonym=self.tools.pseudonym, livestreams=self.directory, around=around,
-            native=delivery_id(self.opts, request),
+            platform=self.platform, now=now, pseudonym=self.tools.pseudonym, livestreams=self.directory,
+            around=_around(self.opts, request), native=delivery_id(self.opts, request),
         )  # fmt: skip
 
     @classmethod
@@ -166,7 +164,31 @@ class Hook(Receiver):
         reading = Reading(
             platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams
         )
-        return events_of_all(plan_of(options.map or cls.usual_map), cls.documents("", raw, options), reading)
+        plan, content_type = plan_of(options.map or cls.usual_map), ""
+        if (request := _recorded(raw)) is not None:
+            reading = replace(reading, around=_around(options, request), native=delivery_id(options, request))
+            raw, content_type = request.body, request.headers.get("content-type", "")
+        return events_of_all(plan, cls.documents(content_type, raw, options), reading)
+
+
+def _recorded(raw: bytes) -> Request | None:
+    """The request that somebody wrote down with its headers; None when there is only a body."""
+    try:
+        document = decode(raw)
+        record = record_of(document) if isinstance(document, dict) else None
+    except Unreadable:
+        return None
+    if record is None or not (record.body.lstrip()[:1] in (b"{", b"[") or "form" in record.headers.get("content-type", "")):
+        return None  # some senders' own documents have headers and a text
+    _, hooks, path = record.path.rpartition("/hooks/")
+    path = path.partition("/")[2].strip("/") if hooks else record.path.strip("/")
+    return Request(body=record.body, headers=record.headers, path=path, query=record.query)
+
+
+def _around(options: Any, request: Request) -> dict[str, Any]:
+    # Of the path what follows a token: the secret itself is nothing that a map may point at.
+    rest = request.path.split("/")[1 if options.auth == "path_token" else 0 :]
+    return {"header": _clean(request.headers), "query": _clean(request.query), "path": rest}
 
 
 def _of_form(body: bytes, name: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BODIES: Final = ("body", "rawBody", "raw_body", "payload", "content", "data", "text", "json")
+_ADDRESSES: Final = ("url", "uri", "rawPath", "path", "request_uri")
+_QUERIES: Final = ("query", "queryStringParameters", "args", "params")
 _WITHIN: Final = ("request", "event", "req")
 
 
@@ -22,6 +25,9 @@ class Record(NamedTuple):
     headers: dict[str, str]
     """By name in lower case."""
     body: bytes
+    path: str = ""
+    """Where it was sent to, as far as that was written down."""
+    query: dict[str, str] = {}  # noqa: RUF012 — never changed
 
 
 def record_of(document: Mapping[str, Any]) -> Record | None:
@@ -31,8 +37,21 @@ def record_of(document: Mapping[str, Any]) -> Record | None:
             continue
         body = next((place[key] for key in _BODIES if isinstance(place.get(key), str | dict | list) and place[key]), None)
         if body is not None:
-            return Record(headers_of(place["headers"]), _bytes_of(body, is_base64=place.get("isBase64Encoded") is True))
+            raw = _bytes_of(body, is_base64=place.get("isBase64Encoded") is True)
+            return Record(headers_of(place["headers"]), raw, *_address_of(place))
     return None
+
+
+def _address_of(place: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Path and query of the address that a record has, whole or in parts."""
+    written = next((place[key] for key in _ADDRESSES if isinstance(place.get(key), str) and place[key]), "")
+    try:
+        parts = urlsplit(written[:4000])
+    except ValueError:
+        return "", {}
+    told: dict[str, Any] = next((place[key] for key in _QUERIES if isinstance(place.get(key), dict)), {})
+    texts = {key: value for key, value in told.items() if isinstance(value, str)}
+    return parts.path, texts or dict(parse_qsl(parts.query))
 
 
 def headers_of(found: Any) -> dict[str, str]:

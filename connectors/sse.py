@@ -24,7 +24,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Mapping  # noqa: TC003 — the configuration reads the options' types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,7 +35,6 @@ from connectors import safehost
 from connectors.connector import Dropped, Refused, Secret, Throttled, Tools, Unreadable
 from connectors.documents import events_of_all, plan_of, read_or_tell
 from connectors.generic import Following, Piece, Source, is_room
-from connectors.mapped import Reading
 from connectors.mapping import compile_map
 from connectors.proxy import Proxy  # noqa: TC001 — as above
 from connectors.rest import Reply, end_with_connection, failure_of, network_failure
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
     from connectors.connector import ConnectorFailure
     from connectors.event import Event
+    from connectors.mapped import Reading
 
 NETWORK = (aiohttp.ClientError, OSError, TimeoutError, EOFError, ValueError)
 PATIENT_SECONDS = 5.0
@@ -259,19 +259,16 @@ class Sse(Following):
         return headers
 
     @classmethod
-    def _parse(cls, options: Any, raw: bytes, tools: Tools, livestreams: Mapping[str, str] | None) -> list[Event]:
+    def _parse(cls, options: Any, raw: bytes, reading: Reading) -> list[Event]:
         """What a server sent word for word has names and ids beside its data; a document without them is read as it is."""
         if not _FIELD.match(raw):
-            return super()._parse(options, raw, tools, livestreams)
+            return super()._parse(options, raw, reading)
         plan = plan_of(options.map or cls.usual_map)
         found: dict[str, Event] = {}
         sents = EventStream(len(raw) + 2).feed(raw + b"\n\n")
         for sent in sents:
-            reading = Reading(
-                platform=options.section or cls.name, now=tools.now(), pseudonym=tools.pseudonym, livestreams=livestreams,
-                around={"event": sent.event, "id": sent.id or None}, native=sent.id or None,
-            )  # fmt: skip
+            about = replace(reading, around={"event": sent.event, "id": sent.id or None}, native=sent.id or None)
             data = sent.data.encode("utf-8", "replace")
-            events = events_of_all(plan, [data], reading) if len(sents) == 1 else read_or_tell(plan, data, reading)
+            events = events_of_all(plan, [data], about) if len(sents) == 1 else read_or_tell(plan, data, about)
             found |= {event.id: event for event in events if event.id not in found}
         return list(found.values())

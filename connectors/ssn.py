@@ -31,7 +31,12 @@ from connectors.mapping import compile_map
 from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads the options' types
 from connectors.talk import Preset, TalkOptions
 
-GIFT = {"as": "gift", "display": "/hasDonation", "needs": "/hasDonation"}
+GIFT = {
+    "as": "gift", "display": "/hasDonation", "needs": "/hasDonation", "amount": "/meta/amount", "currency": "/meta/currency",
+    "count": ["/meta/tiktokGiftCount", "/meta/giftCount", "/meta/count"],
+    "streak": "/meta/tiktokGiftStreakId", "streak_total": "/meta/tiktokGiftCount",
+}  # fmt: skip
+"""TikTok's combos are told again with each gift, with the number and the value so far."""
 HOW_MANY = ["/meta/gift_count", "/meta/totalGifted", "/meta/total", "/meta/tokens/amount", "/total", "/subtitle"]
 MEMBERSHIP = {"as": "gift", "name": "/event"}
 MEMBERSHIPS = {**MEMBERSHIP, "count": HOW_MANY}
@@ -47,7 +52,8 @@ PICTURE = {"as": "message", "text": "/meta/gifLabel", "const": {"text": ""}, "ne
 DELETED = {
     "as": "removed",
     "scope": "/delete/type",
-    "target": ["/delete/meta/messageId", "/delete/id"],
+    "target": "/delete/meta/messageId",
+    "target_here": "/delete/id",
     "target_author": ["/delete/userid", "/delete/username", "/delete/chatname"],
     "needs": "/delete",
 }
@@ -56,13 +62,18 @@ BANNED = {
     "target_author": ["/meta/userId", "/meta/userid", "/meta/channelId", "/meta/username", "/userid", "/username"],
 }
 SAID = ["message", PICTURE, GIFT]
+ASKED = (*SAID, "skip")
+FOLLOWED = {"as": "follow", "count": "/meta/count"}
+"""Several at once are told as one."""
 ABOUT_THE_SITE = (
     "viewer_updates",  # the same numbers again, of all sites together
     "follower_update", "subscriber_update", "view_update", "video_stats", "hype_train", "ad_break", "ad_request", "ad_schedule",
     "community_highlight", "recording_started", "recording_stopped", "scene_changed", "media_ended", "replay_buffer_saved",
     "giveaway_state", "monetization_update", "monetization_test",
     "giftredemption", "gift_recipient", "gifted_membership",  # the receiving end of a gift that was counted
-    "giftfunded", "purchase", "watch_streak", "knock",
+    "giftfunded", "purchase", "merch", "watch_streak", "knock", "auction_update", "auction_started", "auction_ended", "new_bid", "product_sold",
+    "commerce_update", "payment_succeeded", "payment_failed", "shopping_purchase", "monetization_reward", "sticker", "left", "user_leave",
+    "guest_update", "shoutout", "notification", "follow_request", "poll", "goal_update", "room_pin",
 )  # fmt: skip
 MAP: Mapping[str, Any] = MappingProxyType(
     {
@@ -70,13 +81,16 @@ MAP: Mapping[str, Any] = MappingProxyType(
         "kind": ["/event", "/action"],
         "scope": "/type",
         "broadcast": "/type",  # keeps the totals of two sites in one session apart
-        "id": ["/meta/messageId", "/meta/webhookId", "/id"],
+        "id": ["/meta/messageId", "/meta/webhookId"],
+        "id_here": "/id",  # the extension counts its messages, from a number by chance
+        "skip_if": {"/private": [True], "/bot": [True], "/type": ["bot"]},
         "at": "/timestamp",
-        "digest": ["/type", "/event", "/chatname", "/chatmessage", "/hasDonation", "/meta", "/delete", "/timestamp"],
+        "digest": ["/type", "/event", "/chatname", "/chatmessage", "/hasDonation", "/meta", "/delete", "/timestamp", "/action", "/value"],
         "same_within_seconds": 5,
         "author": ["/userid", "/username", "/chatname"],
         "author_name": "/chatname",
-        "text": "/chatmessage",
+        "text": ["/reply", "/chatmessage"],  # of an answer without the words that it answers
+        "reply_to": "/meta/reply/messageId",
         "html": True,
         "plain_if": {"/textonly": [True, "true", 1]},
         "value": ["/meta/viewers", "/meta/viewer_count", "/meta/count", "/meta"],
@@ -91,11 +105,9 @@ MAP: Mapping[str, Any] = MappingProxyType(
             "redeem": [*SAID, "skip"],
             "viewer_update": "viewers",
             "likes_update": "level:reactions",
-            "new_follower": "follow",
-            "follow": "follow",
-            "followed": "follow",
-            "joined": "join",
-            "join": "join",
+            **dict.fromkeys(("new_follower", "follow", "followed"), FOLLOWED),
+            **dict.fromkeys(("joined", "join", "rejoined", "user_enter"), "join"),
+            **dict.fromkeys(("question_new", "question", "emote"), ASKED),
             "raid": "share",
             "host": "share",
             "redirect": "share",
@@ -115,9 +127,10 @@ MAP: Mapping[str, Any] = MappingProxyType(
             **dict.fromkeys(
                 ("resub", "upgraded_membership", "upgraded-membership", "membership_upgrade"), ("message", MEMBERSHIP)
             ),
+            "giftpurchase": {**MEMBERSHIPS, "skip_if": {"/type": ["twitch"]}},  # there each of them follows
             **dict.fromkeys(
                 (
-                    "giftpurchase", "subscription_gift", "subgift", "gifted", "gift_membership", "membership_gift", "giftmemberships",
+                    "subscription_gift", "subgift", "gifted", "gift_membership", "membership_gift", "giftmemberships",
                     "gifted_memberships", "community_gift",
                 ),
                 MEMBERSHIPS,
@@ -172,7 +185,8 @@ class Options:
 
     def table(self) -> dict[str, Any]:
         """The whole map."""
-        return {**MAP, **({"skip_if": {"/type": list(self.not_from)}} if self.not_from else {}), **self.map}
+        skipped = {**MAP["skip_if"], "/type": [*MAP["skip_if"]["/type"], *self.not_from]}
+        return {**MAP, "skip_if": skipped, **self.map}
 
     def talk(self) -> TalkOptions:
         """What this means to a websocket."""

@@ -37,6 +37,8 @@ BASE64: Final = b"base64:"
 """Prefix of a line that carries a binary payload."""
 DEEPEST: Final = 4
 """A list of records of requests with a text of JSON: so many times something captured is looked into."""
+ANY_SHAPE: Final = frozenset(("sse", "websocket", "webhook"))
+"""Kinds whose documents may look like anything, also like something that was recorded."""
 SHOWCASE_KEY: Final = b"monitor parse"
 """Not the event's key: what this tool prints cannot be joined with the authors in a journal."""
 
@@ -116,6 +118,8 @@ def _reader(name: str, settings: Settings, tools: Tools) -> _Reader:
     kind: Any = parser_of(name)
     if kind_of(name) in NAMED:
         options = kind.options(**{"section": name, **settings.config.platform(name).options})
+        if issubclass(kind, Connector):
+            return _Reader(kind.remembering_with(options, tools), takes_whole=kind_of(name) in ANY_SHAPE)
         return _Reader(lambda raw: list(kind.parse_with(options, raw, tools)), takes_whole=True)
     if issubclass(kind, Connector):
         return _Reader(kind.remembering(tools), kind.reads_headers, lists_requests=True)

@@ -256,7 +256,7 @@ def test_ssn_a_picture_without_words_is_a_message_unless_it_is_a_gifts():
         ({"event": "gift", "hasDonation": "$10.00"}, (1, 1000, "USD")),
         ({"event": "gift", "meta": {"tokens": {"amount": "5"}}}, (5, 0, None)),
         ({"event": "subscription_gift", "meta": {"totalGifted": 10}}, (10, 0, None)),
-        ({"event": "giftpurchase", "subtitle": "7 memberships"}, (7, 0, None)),
+        ({"event": "giftpurchase", "type": "youtube", "subtitle": "7 memberships"}, (7, 0, None)),
         ({"event": "newmember", "subtitle": "Tier 1"}, (1, 0, None)),
         ({"event": "brand_new", "hasDonation": "€3"}, (1, 300, "EUR")),
     ],

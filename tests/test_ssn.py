@@ -71,7 +71,7 @@ def test_a_donation_without_words_and_words_without_a_donation():
         ("thankyou", {"hasDonation": "$1", "chatmessage": "Thank you for your donation!"}, [Gift]),
         (True, {"chatmessage": "Ana was promoted"}, []),
         (True, {"hasDonation": "5 coins"}, [Gift]),
-        ("auction_update", {"meta": {}}, [Unknown]),
+        ("brand_new", {"meta": {}}, [Unknown]),
     ],
 )
 def test_each_event_is_what_it_is(event, more, kinds):
