@@ -10,6 +10,7 @@ Nothing depends on push. When it is refused or silent, broadcasts are found by a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
     from connectors.connector import ConnectorFailure, Hint, Tools
     from connectors.event import Event
     from connectors.rest import Ask, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What became of a trial that was no failure."""
+
+    well: bool
+    """Whether it does all that it could do."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A question by which ``monitor check`` finds out whether a platform will tell us; ``read`` may raise one of the three failures."""
+
+    what: str
+    ask: Ask
+    read: Callable[[Reply, datetime], Tried | Trial]
+    """What the answer means, or what to ask after it."""
 
 
 class Pusher(ABC):
@@ -48,6 +68,11 @@ class Pusher(ABC):
     @abstractmethod
     def lacking(cls, options: Any, public_url: str) -> str | None:
         """What is missing so that the platform can tell us, in a sentence; empty: nothing; None: it is switched off, or has no key."""
+
+    @classmethod
+    def trials(cls, options: Any) -> list[Trial]:  # noqa: ARG003 — for those that have logins of their own
+        """What to try before the event, beside discovery's login."""
+        return []
 
     @abstractmethod
     def watch(self, native_ids: Collection[str]) -> None:

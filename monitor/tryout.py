@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors import DISCOVERERS, PLATFORMS, class_of, discoverer_of, kind_of, rest
+from connectors import DISCOVERERS, PLATFORMS, PUSHERS, class_of, discoverer_of, kind_of, pusher_of, rest
 from connectors.connector import (
     ConnectorFailure,
     Health,
@@ -24,6 +24,7 @@ from connectors.connector import (
     make_pseudonym,
     utc_now,
 )
+from connectors.pushing import Trial, Tried
 from monitor.findings import Finding, channels_of, secrets_missing, where_to_get
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ async def logins(config: Config, roster: Roster, *, within_seconds: float = LOGI
     watched = Counter(channel.platform for channel in roster.watchable(config.require_consent))
     used = [name for name in dict.fromkeys((*config.platforms, *watched, *config.by_hashtag)) if _can_be_tried(config, name)]
     work: list[Awaitable[list[Finding]]] = [_login(config, name, within_seconds) for name in used if name in DISCOVERERS]
+    work += [_trials(config, name, within_seconds) for name in used if name in PUSHERS]
     work += [_connection(config, roster, name, within_seconds) for name in used]
     return [finding for found in await asyncio.gather(*work) for finding in found]
 
@@ -82,6 +84,27 @@ async def _login(config: Config, name: str, within_seconds: float) -> list[Findi
             discoverer.read_resolved(question, reply.body)
 
     return [await _told(name, "the login", ask(), within_seconds) or Finding("works", f"{name}: the login works.")]
+
+
+async def _trials(config: Config, name: str, within_seconds: float) -> list[Finding]:
+    """The logins by which a platform tells us who goes live, where these are others."""
+    options = class_of(name).options(**config.platform(name).options)
+    found = []
+    for trial in pusher_of(name).trials(options):
+        result: list[Tried] = []
+        trouble = await _told(name, trial.what, _try(options, trial, result), within_seconds)
+        found += (
+            [trouble] if trouble else [Finding("works" if one.well else "note", f"{name}: {one.sentence}.") for one in result]
+        )
+    return found
+
+
+async def _try(options: Any, trial: Trial, result: list[Tried]) -> None:
+    step: Trial | Tried = trial
+    async with rest.client(proxy=options.proxy) as session:
+        while isinstance(step, Trial):
+            step = step.read(await rest.send(session, step.ask), utc_now())
+    result.append(step)
 
 
 async def _told(name: str, what: str, work: Awaitable[Any], within_seconds: float) -> Finding | None:

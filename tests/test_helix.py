@@ -265,7 +265,7 @@ async def test_a_token_that_ended_or_was_never_given_is_refused(world):
 
 async def test_an_empty_bucket_answers_429_and_fills_again(world):
     [question] = world.platform.discover(known("500"), NOW, 1)
-    world.server._level = 1.0
+    world.server._levels[""] = (1.0, world.server.clock())
     token = await world.token()
     assert (await world.signed(question, token)).status == 200
     reply = await world.signed(question, token)

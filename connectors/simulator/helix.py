@@ -2,7 +2,7 @@
 
 Client credentials for a token that ends; users by login or id and streams by user id, at most 100 together, else 400; ``first`` is 20
 unless it is said, so that who forgets it misses eighty; an unknown login and an offline channel are simply not in the answer; a bucket of
-800 points a minute, refilled steadily, then 429 with ``Ratelimit-Reset``. Channels go live and offline, and change their login.
+800 points a minute for the application and for each user, refilled steadily, then 429 with ``Ratelimit-Reset``. Channels go live and offline, and change their login.
 
 The clock is handed in; what is on air is air.py's.
 """
@@ -59,8 +59,8 @@ class HelixServer(Server):
         self.throttled = 0
         self.trouble: list[tuple[int, bytes]] = []
         """Answers (status, body) that are given next instead of the right ones."""
-        self._level = float(points)
-        self._filled = clock()
+        self._levels: dict[str, tuple[float, float]] = {}
+        """What is left of a minute's points, and when: of the application, and of each user whose token asks."""
         self._tokens: dict[str, float] = {}
         """Token → when it ends."""
         self._issued = 0
@@ -226,9 +226,10 @@ class HelixServer(Server):
             return _error(401, "Invalid OAuth token")
         if request.headers.get("Client-Id") != CLIENT_ID:
             return _error(401, "Client ID and OAuth token do not match")
-        if self.mishaps.faults.quota or not self._take():
+        person = self.people.of(token)
+        if self.mishaps.faults.quota or not self._take(person.user_id if person is not None else ""):
             self.throttled += 1
-            return _error(429, "Too Many Requests", self._limits())
+            return _error(429, "Too Many Requests", self._limits(person.user_id if person is not None else ""))
         return None
 
     def _count(self, path: str) -> web.Response | None:
@@ -242,20 +243,19 @@ class HelixServer(Server):
             return _error(status, "the plan of faults wants it so", {**self._limits(), **reset} if status == 429 else None)
         return None
 
-    def _take(self) -> bool:
+    def _take(self, who: str) -> bool:
         now = self.clock()
-        self._level = min(self.points, self._level + (now - self._filled) * self.points / 60)
-        self._filled = now
-        if self._level < 1:
-            return False
-        self._level -= 1
-        return True
+        level, filled = self._levels.get(who, (float(self.points), now))
+        level = min(self.points, level + (now - filled) * self.points / 60)
+        self._levels[who] = (level - 1 if level >= 1 else level, now)
+        return level >= 1
 
-    def _limits(self) -> dict[str, str]:
-        full = self.clock() + (self.points - self._level) * 60 / self.points
+    def _limits(self, who: str = "") -> dict[str, str]:
+        level = self._levels.get(who, (float(self.points), 0.0))[0]
+        full = self.clock() + (self.points - level) * 60 / self.points
         return {
             "Ratelimit-Limit": str(self.points),
-            "Ratelimit-Remaining": str(int(self._level)),
+            "Ratelimit-Remaining": str(int(level)),
             "Ratelimit-Reset": str(int(full) + 1),
         }
 

@@ -99,6 +99,7 @@ PLATFORMS: Final[dict[str, Played]] = {
         options={
             "url": "{twitch}", "helix_url": "{helix}/helix", "login_url": "{helix}/oauth2", "eventsub_url": "{eventsub}",
             "client_id": "simulated", "client_secret": "simulated-secret",
+            "user_tokens": "simulated-refresh",  # for eventsub = "websocket"
         },
         invented=8,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from connectors.simulator import irc, lines
 from connectors.simulator.helix import HelixServer
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from connectors.simulator.model import Sent, SimChannel
     from connectors.simulator.platform import Setting
 
+CONSENTED: Final = 10
+"""Every tenth broadcaster authorised the application."""
 _PAID = ("sub", "resub", "subgift")
 
 
@@ -39,6 +41,7 @@ class TwitchPlatform:
             clumped=[index for index, rate in enumerate(setting.rates) if rate > CLUMP_RATE],
         )
         self.helix = HelixServer(self.chat.places, setting.air, clock=setting.clock, mishaps=setting.mishaps)
+        self.helix.eventsub.consented = {place.room_id for place in self.chat.places[::CONSENTED] if place is not None}
 
     async def start(self, host: str, ports: Mapping[str, int]) -> dict[str, object]:
         chat = await self.chat.start(host, ports.get("twitch", 0), process_request=self._answer)

@@ -39,6 +39,7 @@ from connectors.foreign import object_of
 from connectors.proxy import Proxy, address_of
 from connectors.twitch.answers import answer_events, is_answer
 from connectors.twitch.eventsub import parse_document
+from connectors.twitch.eventsub_check import plan_of
 from connectors.twitch.logged import line_in
 from connectors.twitch.loose import line_of, wrapped
 from connectors.twitch.parse import Context, parse_line
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from connectors.connector import Health, Mark, Tools, Watch
+    from connectors.discovery import QuotaPlan
     from connectors.event import Event
 
 
@@ -161,6 +163,11 @@ class Twitch(Connector):
     async def try_login(self) -> list[Health]:
         self.opts = replace(self.opts, join_timeout_seconds=min(TRY_SECONDS, self.opts.join_timeout_seconds))
         return await super().try_login()
+
+    @classmethod
+    def limit(cls, options: Options, channels: int) -> QuotaPlan | None:
+        """Of EventSub by users' tokens; the chat itself has room for everybody."""
+        return plan_of(options, channels)
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:

@@ -17,6 +17,7 @@ from connectors.connector import ConnectorFailure, Dropped, Hint, Unreadable
 from connectors.crew import Call, Crew
 from connectors.proxy import address_of
 from connectors.twitch.eventsub import events_of, hint_of, unreadable
+from connectors.twitch.eventsub_check import trials
 from connectors.twitch.eventsub_helix import Place
 from connectors.twitch.eventsub_keeper import EventSubKeeper
 from connectors.twitch.eventsub_session import CLOSING, KEEPALIVE, Seen, Session, with_keepalive
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from connectors.connector import Tools
     from connectors.event import Event
-    from connectors.pushing import Pusher
+    from connectors.pushing import Pusher, Trial
     from connectors.twitch.eventsub import Notice
 
 LOOK_SECONDS = 0.2
@@ -215,6 +216,10 @@ class EventSub(EventSubKeeper):
     @classmethod
     def made(cls, options: Any, tools: Tools, callback: str) -> Pusher:
         return (UserSockets if options.eventsub == "websocket" else cls)(options, tools, callback)
+
+    @classmethod
+    def trials(cls, options: Any) -> list[Trial]:
+        return trials(options)
 
     @property
     def holds(self) -> bool:  # type: ignore[override]

@@ -104,6 +104,10 @@ class Renewed(msgspec.Struct, frozen=True):
     access: str
     refresh: str
 
+    @property
+    def token(self) -> Secret:
+        return Secret(self.access)
+
     def __repr__(self) -> str:
         return "Renewed(…)"
 
@@ -182,7 +186,7 @@ class UserToken:
             found = msgspec.json.decode(text, type=Renewed)
         except msgspec.DecodeError:
             return
-        self._access, self._refresh = Secret(found.access), Secret(found.refresh)
+        self._access, self._refresh = found.token, Secret(found.refresh)
 
     def next(self, now: datetime) -> tuple[str, Ask] | None:
         if self._not_before is not None and now < self._not_before:
@@ -238,7 +242,7 @@ class UserToken:
         assert self._refresh is not None
         if 200 <= reply.status < 300:
             found = renewed_in(reply.body, self._refresh)
-            self._access, self._refresh = Secret(found.access), Secret(found.refresh)
+            self._access, self._refresh = found.token, Secret(found.refresh)
             self._renew_at = self._validate_at = None
             self.news = sealed(msgspec.json.encode(found).decode(), self.tools.pseudonym)
         elif reply.status not in (400, 401, 403):
