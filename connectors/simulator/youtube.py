@@ -4,13 +4,13 @@
 stays open, cut at odd places, ended by the server when it likes. Without a token a chat begins with its recent messages; with one it goes
 on where that page ended. Every call is charged, refused ones too, and the answer to one that the day's units do not carry is the real one.
 
-The clock is handed in; what is on air is air.py's, what is in an item livechat.py's.
+The clock is handed in; what is on air is air.py's, what a channel has youtube_rooms.py's, what an answer looks like youtube_answers.py's
+and what is in an item livechat.py's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from connectors.simulator import livechat
-from connectors.simulator.chatlog import ChatLog
 from connectors.simulator.faults import Faults, Mishaps
 from connectors.simulator.platform_held import Pages
 from connectors.simulator.serving import Server, transport_of
 from connectors.simulator.websub import Hub, entry, feed
+from connectors.simulator.youtube_answers import bad_key, channel_row, listed, playlist_row, quota_exceeded, refusal, video_row
+from connectors.simulator.youtube_rooms import Room
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from connectors.simulator.air import Air, Airtime
     from connectors.simulator.model import Sent, SimChannel
+    from connectors.simulator.youtube_rooms import Video
 
 KEY: Final = "simulated-key"
 AT_ONCE: Final = 50
@@ -37,8 +39,6 @@ COSTS: Final = {"videos": 1, "channels": 1, "playlistItems": 1, "liveChat/messag
 PACIFIC: Final = ZoneInfo("America/Los_Angeles")
 RESPONSE_SECONDS: Final = 1800.0
 """About so long a held response lasts."""
-KEPT_VIDEOS: Final = 10
-"""Of each channel; the uploads playlist shows them."""
 ANNOUNCED_EVERY: Final = 5
 """Every so manieth channel has announced its next broadcast, which then begins under that id."""
 SILENT_EVERY: Final = 13
@@ -48,57 +48,6 @@ HIDDEN_EVERY: Final = 17
 POLL_MS: Final = 3000
 REFUSALS: Final = {401: "authError", 403: "forbidden", 429: "rateLimitExceeded"}
 """YouTube's words; of the others it says backendError."""
-
-
-class Video:
-    """One broadcast."""
-
-    __slots__ = ("air", "chat", "ended", "has_chat", "id", "likes", "scheduled", "started", "title")
-
-    def __init__(self, video: str, channel: str, title: str) -> None:
-        self.id = video
-        self.title = title
-        self.air = ""
-        """Id of what is on air, once it began."""
-        self.scheduled: float | None = None
-        self.started: float | None = None
-        self.ended: float | None = None
-        self.has_chat = True
-        self.likes: int | None = None
-        """Once they stand still."""
-        self.chat = ChatLog(livechat.chat_id(video, channel), video)
-
-    @property
-    def live(self) -> bool:
-        return self.started is not None and self.ended is None
-
-
-class Room:
-    """One channel of the roster."""
-
-    __slots__ = ("channel", "handle", "id", "index", "videos")
-
-    def __init__(self, channel: SimChannel, index: int) -> None:
-        self.index = index
-        self.channel = channel
-        self.handle = channel.handle.lower().lstrip("@")
-        self.id = livechat.channel_id(channel)
-        self.videos: list[Video] = []
-        """Newest last."""
-
-    @property
-    def uploads(self) -> str:
-        return f"UU{self.id[2:]}"
-
-    @property
-    def lives(self) -> list[Video]:
-        """What is live: one, or two at once."""
-        return [video for video in self.videos if video.live]
-
-    @property
-    def now(self) -> Video | None:
-        """What is live; of two, what began last."""
-        return next((video for video in reversed(self.videos) if video.live), None)
 
 
 class _Web(Server):
@@ -234,7 +183,7 @@ class YouTubeServer:
             for begun in on_air.values():
                 self._begin(room, begun)
             if air.announced is not None:
-                waiting = next((video for video in room.videos if video.started is None), None)
+                waiting = room.announced
                 if waiting is not None:
                     waiting.scheduled = air.announced
                 else:
@@ -244,8 +193,8 @@ class YouTubeServer:
         self._web.tick()
 
     def _begin(self, room: Room, air: Air) -> None:
-        announced = next((video for video in room.videos if video.started is None), None)
-        video = announced or self._add(room, f"{room.handle} {air.id}")
+        announced = room.announced
+        video = announced or room.add(f"{room.handle} {air.id}")
         video.air, video.title, video.started = air.id, air.title, air.started
         if announced is None:
             self._publish(room, video)
@@ -253,15 +202,9 @@ class YouTubeServer:
             self._announce(room, f"{room.handle} after {air.id}", air.started + 86_400)
 
     def _announce(self, room: Room, name: str, at: float) -> None:
-        following = self._add(room, name)
+        following = room.add(name)
         following.scheduled = at
         self._publish(room, following)
-
-    def _add(self, room: Room, name: str) -> Video:
-        video = Video(livechat.video_id(name), room.id, f"{room.channel.handle}: next broadcast")
-        room.videos.append(video)
-        del room.videos[:-KEPT_VIDEOS]
-        return video
 
     def _publish(self, room: Room, video: Video) -> None:
         if room.index % SILENT_EVERY != SILENT_EVERY - 1:
@@ -311,39 +254,16 @@ class YouTubeServer:
             return refusal(
                 400, "invalidFilters", "The request specifies an invalid filter parameter: id.", domain="youtube.parameter"
             )
-        parts = _parts(request)
+        parts = {"kind", "id", *(part.strip() for part in request.query.get("part", "").split(","))}
         found = {video.id: (room, video) for room in self.all for video in room.videos}
-        rows = [self._video(*found[one], parts) for one in dict.fromkeys(wanted) if one in found]
-        return _json({"kind": "youtube#videoListResponse", "pageInfo": _info(rows), "items": rows})
+        whole = [self._video(*found[one]) for one in dict.fromkeys(wanted) if one in found]
+        return listed("videoListResponse", [{name: row[name] for name in row if name in parts} for row in whole])
 
-    def _video(self, room: Room, video: Video, parts: set[str]) -> dict[str, Any]:
+    def _video(self, room: Room, video: Video) -> dict[str, Any]:
         now = self.clock()
-        said = "live" if video.live else "upcoming" if video.started is None else "none"
-        live: dict[str, Any] = {}
-        if video.scheduled is not None:
-            live["scheduledStartTime"] = _time(video.scheduled)
-        if video.started is not None:
-            live["actualStartTime"] = _time(video.started)
-        if video.ended is not None:
-            live["actualEndTime"] = _time(video.ended)
-        elif video.has_chat:
-            live["activeLiveChatId"] = video.chat.id
-        if video.live and room.index % HIDDEN_EVERY != HIDDEN_EVERY - 1:
-            live["concurrentViewers"] = str(self.air.viewers(room.index, now))
-        likes = self._likes(room, video, now)
-        whole: dict[str, Any] = {
-            "kind": "youtube#video",
-            "id": video.id,
-            "snippet": {
-                "channelId": room.id,
-                "channelTitle": room.channel.handle,
-                "title": video.title,
-                "liveBroadcastContent": said,
-            },
-            "liveStreamingDetails": live,
-            "statistics": {"viewCount": str(7 * likes), "likeCount": str(likes), "favoriteCount": "0", "commentCount": "0"},
-        }
-        return {name: value for name, value in whole.items() if name in ("kind", "id") or name in parts}
+        is_told = video.live and room.index % HIDDEN_EVERY != HIDDEN_EVERY - 1
+        viewers = self.air.viewers(room.index, now) if is_told else None
+        return video_row(room, video, viewers=viewers, likes=self._likes(room, video, now))
 
     def _likes(self, room: Room, video: Video, now: float) -> int:
         """They come with the viewers, for as long as the broadcast lasts."""
@@ -365,18 +285,8 @@ class YouTubeServer:
             return refusal(
                 400, "missingRequiredParameter", "No filter selected. Expected one of: id, forHandle.", domain="youtube.parameter"
             )
-        rooms = [room for room in self.all if room.handle == handle or room.id in wanted]
-        rows = [
-            {
-                "kind": "youtube#channel",
-                "id": room.id,
-                "snippet": {"title": room.channel.handle, "customUrl": f"@{room.handle}"},
-                "contentDetails": {"relatedPlaylists": {"likes": "", "uploads": room.uploads}},
-            }
-            for room in rooms
-        ]
-        # An empty answer has no ``items`` at all.
-        return _json({"kind": "youtube#channelListResponse", "pageInfo": _info(rows), **({"items": rows} if rows else {})})
+        rows = [channel_row(room) for room in self.all if room.handle == handle or room.id in wanted]
+        return listed("channelListResponse", rows, always=False)
 
     async def _playlist(self, request: web.Request) -> web.Response:
         if (answer := self._enter(request, "playlistItems")) is not None:
@@ -386,10 +296,7 @@ class YouTubeServer:
             return refusal(404, "playlistNotFound", "The playlist identified with the request's playlistId parameter cannot be found.",
                            domain="youtube.playlistItem")  # fmt: skip
         most = min(50, int(request.query.get("maxResults", "5")))
-        rows = [
-            {"kind": "youtube#playlistItem", "contentDetails": {"videoId": video.id}} for video in reversed(room.videos[-most:])
-        ]
-        return _json({"kind": "youtube#playlistItemListResponse", "pageInfo": _info(rows), "items": rows})
+        return listed("playlistItemListResponse", [playlist_row(video) for video in reversed(room.videos[-most:])])
 
     async def _feed(self, request: web.Request) -> web.Response:
         """What the hub publishes, all at once: it costs nothing, and wants no key."""
@@ -470,43 +377,3 @@ class YouTubeServer:
                 await chat.news()
             if place < chat.first:  # who reads so slowly has lost its place
                 raise ConnectionResetError
-
-
-# --- answers ------------------------------------------------------------------------------------------------------------
-
-
-def refusal(status: int, reason: str, message: str, *, domain: str = "youtube.liveChat") -> web.Response:
-    """An error as the Data API words it."""
-    error = {"message": message, "domain": domain, "reason": reason}
-    return _json({"error": {"code": status, "message": message, "errors": [error]}}, status)
-
-
-def quota_exceeded() -> web.Response:
-    text = 'The request cannot be completed because you have exceeded your <a href="/youtube/v3/getting-started#quota">quota</a>.'
-    return refusal(403, "quotaExceeded", text, domain="youtube.quota")
-
-
-def bad_key() -> web.Response:
-    """What a wrong key is answered with."""
-    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
-    message = "API key not valid. Please pass a valid API key."
-    error = {"message": message, "domain": "global", "reason": "badRequest"}
-    return _json(
-        {"error": {"code": 400, "message": message, "errors": [error], "status": "INVALID_ARGUMENT", "details": details}}, 400
-    )
-
-
-def _json(content: dict[str, Any], status: int = 200) -> web.Response:
-    return web.Response(body=json.dumps(content).encode(), status=status, content_type="application/json")
-
-
-def _info(rows: Sequence[Any]) -> dict[str, int]:
-    return {"totalResults": len(rows), "resultsPerPage": len(rows)}
-
-
-def _parts(request: web.Request) -> set[str]:
-    return {part.strip() for part in request.query.get("part", "").split(",")}
-
-
-def _time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
