@@ -152,7 +152,7 @@ def keep(language: str, url: str, qr: Html) -> Html:
 
 
 def _card(
-    language: str, signup: Signup, place: Place, around: Around, *, path: str, platforms: Collection[str], zone: ZoneInfo
+    language: str, signup: Signup, place: Place, around: Around | None, *, path: str, platforms: Collection[str], zone: ZoneInfo
 ) -> Html:
     state = state_of(signup, place, around, platforms)
     details = []
