@@ -19,7 +19,7 @@ from aiohttp import web
 
 from monitor import access
 from monitor.access import Visitor
-from monitor.signup import Limits
+from monitor.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

@@ -158,7 +158,7 @@ class Reloader:
         self._watcher.watch(files)
         roster = read_roster(config.roster_file) if config.roster_file else Roster()
         if self._signups is not None:
-            from monitor.signup import merged  # noqa: PLC0415 — only with sign-up
+            from monitor.signup_table import merged  # noqa: PLC0415 — only with sign-up
 
             self._merged = self._signups()
             roster = merged(roster, self._merged)

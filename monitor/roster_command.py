@@ -37,6 +37,7 @@ from monitor.roster_tools import (
 from monitor.settings import SAMPLE_ROSTER
 from monitor.setup import author_key
 from monitor.signup_store import SignupStore
+from monitor.signup_table import as_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -221,7 +222,7 @@ async def export(settings: Settings) -> int:
     """The whole table, file and sign-ups together, as a roster."""
     async with redis_of(settings) as redis:
         table, _ = await table_of(settings, redis)
-    text = csv_text(HEADER, (signup.as_row(channel) for channel in (*table.channels, *table.unreachable)))
+    text = csv_text(HEADER, (as_row(channel) for channel in (*table.channels, *table.unreachable)))
     if settings.args.out:
         write_whole(Path(settings.args.out), text, mode=0o600)
         say(f"{len(table.channels) + len(table.unreachable)} rows written to {settings.args.out}.")

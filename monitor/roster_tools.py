@@ -11,13 +11,13 @@ import tomllib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from monitor import signup
 from monitor.config import ConfigError
 from monitor.engine import find_url
 from monitor.redis_client import make_client
 from monitor.roster import Roster, decode, read_roster
 from monitor.settings import SAMPLE_ROSTER
 from monitor.signup_store import SignupStore
+from monitor.signup_table import merged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,7 +108,7 @@ async def table_of(settings: Settings, redis: Any) -> tuple[Roster, dict[str, st
 
     rows = await ChannelStore(redis).rows()
     reasons = {name: row.reason for name, row in rows.items() if row.state == "unreachable"}
-    return signup.merged(table, await SignupStore(redis).all()), reasons
+    return merged(table, await SignupStore(redis).all()), reasons
 
 
 @asynccontextmanager

@@ -50,7 +50,7 @@ class Settings:
             return self.watched
         roster = read_roster(self.config.roster_file) if self.config.roster_file else Roster()
         if (signups := self._signups()) is not None:
-            from monitor.signup import merged  # noqa: PLC0415 — only with sign-up
+            from monitor.signup_table import merged  # noqa: PLC0415 — only with sign-up
 
             roster = merged(roster, signups())
         return with_simulated(roster, self.config)

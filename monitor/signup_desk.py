@@ -25,8 +25,8 @@ from aiohttp import web
 from monitor import pages, signup, signup_views
 from monitor.channel_store import ROWS, ChannelStore
 from monitor.channels import from_json
+from monitor.limits import Limits
 from monitor.pages import Html, word
-from monitor.signup import Limits, Place
 from monitor.signup_store import REPORTS, SignupStore
 from monitor.signup_views import Around
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from monitor.links import Found
     from monitor.roster import Roster
     from monitor.scope import Said
+    from monitor.signup import Place
 
 COOKIE: Final = "join"
 BODY_SECONDS: Final = 5.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from monitor import pages, signup, signup_views
+from monitor import pages, signup, signup_table, signup_views
 from monitor.links import find_channels
 from monitor.pages import Html, word
 from monitor.signup import Fix, Place, Signups
@@ -100,7 +100,7 @@ class LiaisonPages:
 
     def _own(self, liaison: Liaison, said: Signups) -> dict[str, Channel]:
         """The rows that this liaison may see and change, as they are with what was said a moment ago."""
-        table = signup.merged(self.desk.around.roster(), said, platforms=self.desk.platforms)
+        table = signup_table.merged(self.desk.around.roster(), said, platforms=self.desk.platforms)
         return {
             channel.id: channel
             for channel in (*table.channels, *table.unreachable)

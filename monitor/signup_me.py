@@ -10,6 +10,7 @@ from monitor import signup, signup_views
 from monitor.links import find_channels
 from monitor.pages import NONE, Html, word
 from monitor.signup_desk import SAID, Desk, Refusal, qr_svg, read_form, see
+from monitor.signup_table import own_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,7 +70,7 @@ class PersonalPages:
                 if "sure" not in form:
                     raise Refusal(422, "error_confirm")
                 await self.desk.store.change(person.id, lambda one: signup.withdrawn(one, now))
-                for place in signup.own_places(person, self.desk.around.roster(), await self.desk.store.all()):
+                for place in own_places(person, self.desk.around.roster(), await self.desk.store.all()):
                     await self.desk.store.drop_report(place.id)
                 return "withdrawn"
             case "add":
@@ -95,7 +96,7 @@ class PersonalPages:
     async def _may_speak_for(self, person: Signup) -> tuple[Place, ...]:
         if not person.confirmed:
             raise Refusal(403, "me_waiting")
-        return signup.own_places(person, self.desk.around.roster(), await self.desk.store.all())
+        return own_places(person, self.desk.around.roster(), await self.desk.store.all())
 
     async def _verdict(self, places: Iterable[Place], form: Mapping[str, str], *, counts: bool) -> str:
         livestream, broadcast = form.get("livestream", ""), form.get("broadcast", "")[:100]
@@ -115,7 +116,7 @@ class PersonalPages:
         self, language: str, person: Signup, token: str, *, notices: Html, keep: Html, status: int = 200, told: bool = False
     ) -> web.Response:
         # Of a channel that is not confirmed to be this person's nothing is shown: it may be somebody else's.
-        own = signup.own_places(person, self.desk.around.roster(), await self.desk.store.all())
+        own = own_places(person, self.desk.around.roster(), await self.desk.store.all())
         around = await self.desk.look([place.id for place in own])
         body = signup_views.me(
             language,

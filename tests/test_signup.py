@@ -31,14 +31,16 @@ from monitor.channel_store import ROWS, ChannelStore
 from monitor.channels import Live, Row, as_json
 from monitor.collect_plan import plan
 from monitor.config import Config, Event, Privacy, Public
+from monitor.limits import Limits
 from monitor.links import HOSTS, Found
 from monitor.pages import LANGUAGES, chosen, clean, countries, region, render, words
 from monitor.reload import Reloader
 from monitor.roster import Roster, parse_roster
 from monitor.settings import Settings
-from monitor.signup import Fix, Liaison, Limits, Place, Signup, Signups, live_report, merged, person_hash, shown_form
+from monitor.signup import Fix, Liaison, Place, Signup, Signups, live_report, person_hash, shown_form
 from monitor.signup_desk import JOINS, WRONG_LINKS, Surroundings
 from monitor.signup_store import Follower, SignupStore, _followers
+from monitor.signup_table import merged
 from monitor.signup_web import HEADERS, SignupPages
 from monitor.web import make_app, run
 
