@@ -21,6 +21,8 @@ import msgspec
 from connectors import KNOWN, NAMED, kind_of, parser_of
 from connectors.connector import Connector, Tools, Unreadable, make_pseudonym
 from connectors.event import as_json
+from connectors.recording.captured import PLATFORMS as RECORDED
+from connectors.recording.captured import Captured
 from monitor.captured import PACKED, Payload, lines_of, payloads
 from monitor.config import ConfigError
 from monitor.enrich.topics import Flag, Matcher
@@ -122,8 +124,26 @@ def _reader(name: str, settings: Settings, tools: Tools) -> _Reader:
             return _Reader(kind.remembering_with(options, tools), takes_whole=kind_of(name) in ANY_SHAPE)
         return _Reader(lambda raw: list(kind.parse_with(options, raw, tools)), takes_whole=True)
     if issubclass(kind, Connector):
-        return _Reader(kind.remembering(tools), kind.reads_headers, lists_requests=True)
+        read = kind.remembering(tools)
+        if name in RECORDED:
+            read = _also_recorded(read, Captured(name, tools.pseudonym))
+        return _Reader(read, kind.reads_headers, lists_requests=True)
     return _Reader(lambda raw: list(kind.parse(raw, tools)))
+
+
+def _also_recorded(read: Callable[[bytes], list[Event]], captured: Captured) -> Callable[[bytes], list[Event]]:
+    """As ``read``, and what is none of the platform's own payloads as what other tools recorded of it."""
+
+    def either(raw: bytes) -> list[Event]:
+        try:
+            return read(raw)
+        except Unreadable as problem:
+            try:
+                return captured.read(raw)
+            except Unreadable as other:
+                raise (problem if other.reason in ("no_recording", "not_json") else other) from None
+
+    return either
 
 
 async def classify(settings: Settings) -> int:

@@ -275,3 +275,36 @@ def test_a_feed_that_was_cut_off_is_unreadable(parse):
     events, complaints = parse(FEED[:300] + "\n" + json.dumps(TEXT))
     assert [event["text"] for event in events] == ["olá 🚗"]
     assert complaints == ["line 1: unreadable: not_xml"]
+
+
+# --- found in a second look -----------------------------------------------------------------------------------------------
+
+
+def test_a_combo_that_grows_under_one_id_counts_each_gift_once(parse):
+    def gift(combo):
+        return item("giftEvent", "LCC.g", giftDetails={"giftName": "Rose", "jewelsAmount": 30, "comboCount": combo})
+
+    for numbered in (str, int):
+        events, _ = parse([gift(numbered(combo)) for combo in (1, 2, 2, 3)])
+        ids = [one["id"] for one in events]
+        assert len(set(ids)) == 3
+        assert ids[0] == "youtube:LCC.g:gift"
+        assert {one["amount_minor"] for one in events} == {30}
+    assert parse(gift("many"))[0][0]["id"] == parse(gift(None))[0][0]["id"] == "youtube:LCC.g:gift"
+
+
+def test_what_was_paid_is_read_as_shown_when_its_micros_are_none(parse):
+    details = {"amountMicros": "1.99", "currency": "USD", "amountDisplayString": "$1.99", "userComment": "for you"}
+    said, gift = parse(item("superChatEvent", "LCC.s", superChatDetails=details))[0]
+    assert (said["text"], gift["amount_minor"], gift["exponent"], gift["currency"]) == ("for you", 199, 2, "USD")
+    broken = {**details, "amountDisplayString": ""}
+    assert parse(item("superChatEvent", "LCC.s", superChatDetails=broken))[1] == ["line 1: unreadable: bad_number"]
+
+
+def test_kinds_by_number_and_by_the_name_of_their_details(parse):
+    assert [one["kind"] for one in parse(item(21, "LCC.g", giftDetails={"giftName": "Rose"}))[0]] == ["gift"]
+    assert [one["name"] for one in parse(item("pollDetails", "LCC.p"))[0]] == ["poll"]
+
+
+def test_videos_of_which_only_the_figures_were_asked_for_are_videos(parse):
+    assert parse({"items": [{"id": "6p_JM-I7EVg", "statistics": {"viewCount": "10", "likeCount": "3"}}]}) == ([], [])

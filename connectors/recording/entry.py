@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 class Maker:
     """Makes the events of one file: whose they are, who wrote them, and an id for what has none."""
 
-    def __init__(self, platform: str, livestream: str, pseudonym: Callable[[str, str], str]) -> None:
+    def __init__(self, platform: str, livestream: str | None, pseudonym: Callable[[str, str], str]) -> None:
         self.platform = platform
         self.livestream = livestream
         self._pseudonym = pseudonym

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.connector import Unreadable
 from connectors.event import Gift, Share
-from connectors.recording.entry import Entry, Maker, moment, number, table, text_of
+from connectors.recording.entry import Entry, Maker, moment, number, rows, table, text_of
 
 if TYPE_CHECKING:
     from connectors.event import Event
@@ -27,7 +27,7 @@ def parse_comment(comment: Any, maker: Maker) -> list[Entry]:
         raise Unreadable("missing_message")
     text = message.get("body")
     if not isinstance(text, str):
-        text = "".join(text_of(table(part).get("text")) or "" for part in message.get("fragments") or ())
+        text = "".join(text_of(table(part).get("text")) or "" for part in rows(message.get("fragments")))
     at = moment(comment.get("created_at"))
     offset = number(comment.get("content_offset_seconds")) or 0.0
     who = table(comment.get("commenter"))
@@ -40,7 +40,7 @@ def parse_comment(comment: Any, maker: Maker) -> list[Entry]:
     if bits > 0:
         events.append(Gift(id=f"{said.id}:bits", name="bits", amount_minor=int(bits), currency="BITS", **about))
     notice = table(message.get("user_notice_params"))
-    kind = notice.get("msg-id") or notice.get("msg_id")
+    kind = text_of(notice.get("msg-id")) or text_of(notice.get("msg_id"))
     if kind in PAID:
         events.append(Gift(id=f"{said.id}:{kind}", name=kind, **about))
     elif kind == "raid":

@@ -122,7 +122,10 @@ def _is_video(row: Any) -> bool:
     if not isinstance(row, dict):
         return False
     snippet = row.get("snippet")
-    return "liveStreamingDetails" in row or (isinstance(snippet, dict) and "liveBroadcastContent" in snippet)
+    if "liveStreamingDetails" in row or (isinstance(snippet, dict) and "liveBroadcastContent" in snippet):
+        return True
+    counted = row.get("statistics")
+    return isinstance(counted, dict) and "viewCount" in counted and "authorDetails" not in row
 
 
 def _is_quiet(row: Any) -> bool:

@@ -55,6 +55,7 @@ NUMBERED = (
     "invalidType", "textMessageEvent", "tombstone", "fanFundingEvent", "chatEndedEvent", "sponsorOnlyModeStartedEvent",
     "sponsorOnlyModeEndedEvent", "newSponsorEvent", "messageDeletedEvent", "messageRetractedEvent", "userBannedEvent", "", "", "", "",
     "superChatEvent", "superStickerEvent", "memberMilestoneChatEvent", "membershipGiftingEvent", "giftMembershipReceivedEvent", "pollEvent",
+    "giftEvent",
 )  # fmt: skip
 """Kinds by their number in stream_list.proto, for answers in which enums are numbers."""
 
@@ -176,6 +177,14 @@ def _milliseconds(value: Any) -> float | None:
         return None
 
 
+def _count(value: Any) -> int:
+    """What is only a help when it is there."""
+    try:
+        return number_of(value)
+    except Unreadable:
+        return 0
+
+
 def _try(item: Any, context: Context) -> list[Event]:
     try:
         return events_of(item, context)
@@ -251,7 +260,7 @@ def _kind(snippet: dict[str, Any]) -> str:
         return kind
     if isinstance(kind, int) and 0 < kind < len(NUMBERED) and NUMBERED[kind]:
         return NUMBERED[kind]
-    if isinstance(kind, str) and (known := _FOLDED.get(_folded(kind))):
+    if isinstance(kind, str) and (known := _FOLDED.get(_folded(kind)) or DETAILS.get(kind)):
         return known
     return next((DETAILS[name] for name in DETAILS if isinstance(snippet.get(name), dict)), _text(kind)[:60])
 
@@ -297,8 +306,10 @@ def _paid(kind: str, key: str, snippet: dict[str, Any], about: dict[str, Any]) -
             details = _table(details.get("giftMetadata")) or details
             jewels = number_of(details.get("jewelsAmount"))
             value: dict[str, Any] = {"amount_minor": jewels, "currency": "JEWELS"} if jewels else {}
-            # comboCount says how many in a row it is; each of them comes as an event of its own.
-            events.append(Gift(id=f"{key}:gift", name=_text(details.get("giftName"))[:60] or "gift", **value, **about))
+            # comboCount says how many in a row it is, and may come again with the same id when it has grown: each count is one gift.
+            combo = _count(details.get("comboCount"))
+            which = f":{combo}" if combo > 1 else ""
+            events.append(Gift(id=f"{key}:gift{which}", name=_text(details.get("giftName"))[:60] or "gift", **value, **about))
     return events
 
 
@@ -370,12 +381,17 @@ def _author(
 
 
 def _money(details: dict[str, Any]) -> dict[str, Any]:
-    """Micros of a currency; without them what is written for people; nothing where YouTube states no value."""
-    micros = number_of(details.get("amountMicros"))
+    """Micros of a currency; without them, or when they are none, what is written for people; nothing where YouTube states no value."""
+    try:
+        micros, problem = number_of(details.get("amountMicros")), None
+    except Unreadable as bad:
+        micros, problem = 0, bad
     currency = _text(details.get("currency")).strip().upper()
     if micros and len(currency) == 3 and currency.isascii() and currency.isalpha():
         return {"amount_minor": micros, "exponent": MICROS, "currency": currency}
     written = shown(_text(details.get("amountDisplayString"))).money
+    if written is None and problem is not None:
+        raise problem
     return written._asdict() if written is not None and written.amount_minor else {}
 
 
