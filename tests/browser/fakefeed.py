@@ -10,6 +10,8 @@ import asyncio
 import json
 import math
 import random
+import socket
+import weakref
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -464,7 +466,12 @@ class Served(ABC):
     """A web server that can go away and come back on the same port."""
 
     def __init__(self, port: int = 0) -> None:
-        self.port = port
+        # Bound and never listening: while the server is away nobody else is given its port, and nobody is answered there.
+        self._kept = socket.socket()
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._kept.bind(("127.0.0.1", port))
+        weakref.finalize(self, self._kept.close)
+        self.port: int = self._kept.getsockname()[1]
         self._runner: web.AppRunner | None = None
 
     @abstractmethod
@@ -475,7 +482,6 @@ class Served(ABC):
         self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         if self._runner is not None:

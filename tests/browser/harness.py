@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from playwright.async_api import async_playwright, expect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from types import TracebackType
 
     from playwright.async_api import Browser, BrowserContext, Page
@@ -31,6 +31,17 @@ _WALK = (HERE / "walk.js").read_text(encoding="utf-8").rstrip().removesuffix(";"
 _WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+"""
+_STILL = """
+{
+  const Real = Date;
+  let now = Real.now();
+  globalThis.passed = (ms) => void (now += ms);
+  globalThis.Date = class extends Real {
+    constructor(...given) { given.length ? super(...given) : super(now); }
+    static now() { return now; }
+  };
+}
 """
 _DRAWN = (
     "document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0)))))"
@@ -57,11 +68,13 @@ class Pages:
         self._pages: list[Page] = []
         self.errors: list[str] = []
 
-    async def open(self, address: str = "", *, size: dict[str, int] = PHONE, **context: Any) -> Page:
-        """A page in a context of its own, so that cookies and storage are nobody else's."""
+    async def open(self, address: str = "", *, size: dict[str, int] = PHONE, still: bool = False, **context: Any) -> Page:
+        """A page in a context of its own, so that cookies and storage are nobody else's. ``still``: its clock stands (see `passes`)."""
         made = await self._browser.new_context(viewport=size, reduced_motion="reduce", **context)  # type: ignore[arg-type]
         self._contexts.append(made)
         made.set_default_timeout(PATIENCE_MS)
+        if still:
+            await made.add_init_script(_STILL)
         page = await made.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         if context.get("java_script_enabled", True):
@@ -103,6 +116,19 @@ async def until(page: Page, predicate: str, arg: Any = None) -> None:
     script = f"(arg) => new Promise((done) => {{ const look = () => (({predicate})(arg) ? done(0) : requestAnimationFrame(look)); look(); }})"
     async with asyncio.timeout(PATIENCE_SECONDS):
         await page.evaluate(script, arg)
+
+
+async def becomes(look: Callable[[], Awaitable[Any]], wanted: Any) -> None:
+    """Returns when what is looked at is as wanted: never a first look alone, which a page may be too busy to deserve."""
+    end = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while (found := await look()) != wanted and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(0.05)
+    assert found == wanted
+
+
+async def passes(page: Page, ms: int) -> None:
+    """So much time passes in a page whose clock stands, however long anything takes here; its timers run as ever."""
+    await evaluated(page, f"passed({ms})")
 
 
 async def broken_policies(page: Page) -> list[str]:

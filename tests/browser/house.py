@@ -105,8 +105,8 @@ class Visited:
     def __init__(self, house: Any, pages: Pages) -> None:
         self.house, self._pages = house, pages
 
-    async def page(self, path: str, size: dict[str, int] = PHONE) -> Page:
-        return await self._pages.open(self.house.url + path, size=size, locale="en")
+    async def page(self, path: str, size: dict[str, int] = PHONE, *, still: bool = False) -> Page:
+        return await self._pages.open(self.house.url + path, size=size, locale="en", still=still)
 
     async def phone(self, query: str = "?lang=en", size: dict[str, int] = PHONE) -> Page:
         page = await self.page(f"remote{query}", size)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from walls import steady, text
+from fakefeed import full_state, iso
+from playwright.async_api import expect
 
 if TYPE_CHECKING:
     from datetime import date
@@ -36,15 +38,23 @@ def day_of(at: datetime) -> date:
     ],
 )
 async def test_a_session_is_of_the_events_day_on_which_it_begins(opened: Any, at: str) -> None:
-    async with opened(steady, "#/sessions?lang=en", at=datetime.fromisoformat(at)) as wall:
+    moment = datetime.fromisoformat(at)
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        """The programme of that moment, also where the test begins in one minute and looks in the next."""
+        state = full_state(moment, viewers=False)
+        state["health"]["as_of"] = iso(now)
+        return state
+
+    async with opened(make, "#/sessions?lang=en", at=moment) as wall:
         await wall.scene("sessions")
         sessions = wall.feed.last["sessions"].values()
         begins = {one["name"]["en"]: datetime.fromisoformat(one["start"]) for one in sessions}
-        first, today = day_of(min(begins.values())), day_of(wall.feed.now())
-        cards = [await text(card) for card in await wall.part("sessions").locator("li").all()]
-        assert len(cards) == len(begins)
+        first, today = day_of(min(begins.values())), day_of(moment)
+        cards = wall.part("sessions").locator("li")
+        await expect(cards).to_have_count(len(begins))
         for name, start in begins.items():
             day = "Today" if day_of(start) == today else f"Day {(day_of(start) - first).days + 1}"
-            [card] = [card for card in cards if card.startswith(name)]
-            assert f" {day} {start.astimezone(ZONE):%H:%M} " in f"{card} ", card
+            card = cards.filter(has_text=re.compile(f"^\\s*{name}"))
+            await expect(card).to_contain_text(re.compile(rf"\b{day} {start.astimezone(ZONE):%H:%M}(?!\d)"))
         await wall.walk()

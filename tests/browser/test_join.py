@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,6 @@ from aiohttp import web
 from feed_source import Shelf
 from harness import Pages, broken_policies, drawn
 from playwright.async_api import Browser, Page, expect
-from ports import free_port
 from test_feed import make_feed
 
 from monitor.channel_store import ROWS
@@ -59,8 +59,8 @@ async def site(valkey: str) -> AsyncIterator[tuple[str, SignupStore]]:
     """(address, store) of the product's own application with the sign-up pages."""
     client = redis.asyncio.Redis.from_url(valkey)
     await client.flushall()
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = Config(
         event=Event(name="2026 International User Summit", timezone=ZoneInfo("UTC")), sign_up=True, public=Public(url=url),
         privacy=Privacy(contact="privacy@example.org"),
@@ -81,7 +81,7 @@ async def site(valkey: str) -> AsyncIterator[tuple[str, SignupStore]]:
     SignupPages(client, around).register(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.SockSite(runner, listener).start()
     yield url, SignupStore(client)
     await runner.cleanup()
     await client.aclose()
@@ -120,7 +120,7 @@ async def test_a_phone_signs_up_reports_pauses_and_withdraws(browser, site, lang
     say = words(short)
     async with phone(browser, language, script=script) as page:
         await page.goto(f"{url}/join")
-        assert await page.locator("html").get_attribute("dir") == ("rtl" if short == "ar" else "ltr")
+        await expect(page.locator("html")).to_have_attribute("dir", "rtl" if short == "ar" else "ltr")
         await expect(page.get_by_role("heading", level=1)).to_have_text(say["join_title"])
         await looked_at(page, f"join-{short}", script=script)
 
@@ -130,7 +130,7 @@ async def test_a_phone_signs_up_reports_pauses_and_withdraws(browser, site, lang
         await page.get_by_label(say["tick_read"]).check()
         await page.get_by_role("button", name=say["next"]).click()
         await expect(page.get_by_role("alert")).to_contain_text(say["error_channel_video"])
-        assert await page.get_by_label(say["tick_read"]).is_checked()
+        await expect(page.get_by_label(say["tick_read"])).to_be_checked()
         await looked_at(page, f"join-wrong-{short}", script=script)
 
         await page.get_by_label(say["number"]).fill("A1")

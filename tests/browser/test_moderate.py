@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakefeed import Served
-from harness import PATIENCE_SECONDS, accessibility
+from harness import PATIENCE_SECONDS, accessibility, drawn, passes
 from house import emptied, visited
 from playwright.async_api import Page, expect
 from test_voices import CONFIG, LINES, PARTITIONS, River, message
@@ -73,14 +73,14 @@ class Desk(Served):
         return make_app(self.river.feed, wall=self.wall, tokens=lambda: self.tokens)
 
     async def page(self, role: str, query: str = "&lang=en") -> Page:
-        page = await self.pages.open(f"{self.url}remote?token={TOKENS[role][0]}{query}", locale="en")
+        page = await self.pages.open(f"{self.url}remote?token={TOKENS[role][0]}{query}", locale="en", still=True)
         await page.wait_for_url(f"**/remote?{query[1:]}")
         return page
 
     async def moderator(self, query: str = "&lang=en") -> Page:
         page = await self.page("moderator", query)
         await page.wait_for_selector(".card .text")
-        await page.wait_for_timeout(SETTLED)
+        await passes(page, SETTLED)
         return page
 
     def state(self, voice: str) -> str | None:
@@ -93,8 +93,10 @@ class Desk(Served):
                 await asyncio.sleep(0.05)
 
 
-async def shown(page: Page) -> str:
-    return str(await page.get_attribute(".card", "data-voice"))
+async def shown(page: Page, *, after: str = "") -> str:
+    """The message that is being read; `after` another one."""
+    card = await page.wait_for_selector(f".card[data-voice]:not([data-voice='{after}']) .text")
+    return str(await card.evaluate("(e) => e.closest('.card').dataset.voice"))
 
 
 @pytest.fixture
@@ -134,6 +136,7 @@ async def test_the_sheet_can_be_used_with_a_thumb_and_read(opened: Any, query: s
             if role == "lead":
                 await page.click("[data-key=waiting]")
             await page.wait_for_selector(".card .text")
+            await drawn(page)
             assert await page.evaluate("document.documentElement.scrollWidth") == 390
             for key in ("approve", "reject", "undo"):
                 box = await page.locator(f"[data-key={key}]").bounding_box()
@@ -145,7 +148,7 @@ async def test_the_sheet_can_be_used_with_a_thumb_and_read(opened: Any, query: s
             assert (size >= 24, direction) == (True, "auto")
             assert await accessibility(page) == []
             if role == "lead":
-                assert await page.locator("dialog[open] [data-key=safe-here]").is_visible()
+                await expect(page.locator("dialog[open] [data-key=safe-here]")).to_be_visible()
 
 
 async def test_a_tap_is_sent_at_once_confirmed_by_the_feed_and_brings_the_next_message(opened: Any) -> None:
@@ -161,7 +164,7 @@ async def test_a_tap_is_sent_at_once_confirmed_by_the_feed_and_brings_the_next_m
         await page.route("**/api/highlights", hold)
         await page.click("[data-key=approve]")
         await expect(page.locator("[data-part=said]")).to_contain_text("Approved · sent")
-        assert await shown(page) != first
+        await shown(page, after=first)
         assert all_.state(first) == "waiting"
         let_go.set()
         await all_.stands(first, "approved")
@@ -189,8 +192,8 @@ async def test_keys_approve_reject_and_take_back(opened: Any) -> None:
         await expect(page.locator("[data-part=said]")).to_contain_text("Rejected · will not be shown")
         await page.keyboard.press("u")
         await all_.stands(first, "waiting")
-        assert await shown(page) == first
-        await page.wait_for_timeout(SETTLED)
+        await page.wait_for_selector(f".card[data-voice='{first}'] .text")
+        await passes(page, SETTLED)
         await page.keyboard.press("a")
         await all_.stands(first, "approved")
         await page.click("[data-key=undo]")
@@ -204,8 +207,8 @@ async def test_what_is_said_while_the_monitor_is_away_is_kept_and_done_when_it_i
         first = await shown(page)
         await all_.stop()
         await page.click("[data-key=approve]")
-        second = await shown(page)
-        await page.wait_for_timeout(SETTLED)
+        second = await shown(page, after=first)
+        await passes(page, SETTLED)
         await page.click("[data-key=reject]")
         await expect(page.get_by_text("What you said is kept")).to_be_visible()
         await all_.start()
@@ -223,13 +226,13 @@ async def test_a_message_that_is_gone_stays_in_its_place_so_that_nothing_moves_u
         await expect(page.get_by_text("no longer waiting")).to_be_visible()
         await expect(page.locator("[data-key=approve]")).to_be_disabled()
         await page.click("[data-key=next-voice]")
-        assert await shown(page) not in (first, "None")
+        await shown(page, after=first)
 
 
 async def test_words_of_strangers_stay_words_and_turn_nothing(opened: Any) -> None:
     async with opened(("a", HOSTILE)) as all_:
         page = await all_.moderator()
-        assert await page.inner_text(".card .text") == HOSTILE
+        await expect(page.locator(".card .text")).to_have_text(HOSTILE)
         await page.keyboard.press("r")
         await expect(page.locator("[data-part=said] bdi")).to_have_text(HOSTILE)
         assert await page.locator("img, .card b, bdi b").count() == 0
@@ -244,14 +247,14 @@ async def test_a_lead_has_the_sheet_beside_everything_else_and_its_keys_only_the
         await page.click("[data-key=waiting]")
         await page.wait_for_selector("dialog[open] .card .text")
         first = await shown(page)
-        await page.wait_for_timeout(SETTLED)
+        await passes(page, SETTLED)
         assert [all_.state(f"t:{name}") for name in LINES] == ["waiting"] * len(LINES)
         await page.keyboard.press("a")
         await all_.stands(first, "approved")
-        await page.wait_for_selector(f"dialog[open] [data-voice]:not([data-voice='{first}']) .text")
-        second = await shown(page)
-        await page.wait_for_timeout(SETTLED)
+        second = await shown(page, after=first)
+        await passes(page, SETTLED)
         await page.click("dialog[open] >> text=Close")
+        await expect(page.locator("dialog[open]")).to_have_count(0)
         await page.keyboard.press("a")
         await page.click("[data-key=waiting]")
         await page.wait_for_selector("dialog[open] .card .text")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import PATIENCE_SECONDS, WALL_SCREEN, accessibility
+from harness import PATIENCE_SECONDS, WALL_SCREEN, accessibility, drawn, passes
 from house import CONFIG, PERSON, House, Visited, emptied, tonight, visited
 from playwright.async_api import Page, expect
 
@@ -109,21 +109,21 @@ def opened(browser: Browser, wall: Path, valkey: str) -> Any:
 
 async def sheet(all_: Visited, query: str = "?lang=en") -> Page:
     """Opened by the link of the attention list."""
-    page = await all_.page(f"remote{query}#pending")
+    page = await all_.page(f"remote{query}#pending", still=True)
     await page.wait_for_selector("dialog[open] [data-broadcast] .text")
-    await page.wait_for_timeout(SETTLED)
+    await passes(page, SETTLED)
     return page
 
 
-async def shown(page: Page) -> str:
-    return str(await page.get_attribute("[data-broadcast]", "data-broadcast"))
+async def shows(page: Page, broadcast: str) -> None:
+    await page.wait_for_selector(f"[data-broadcast='{broadcast}'] .text")
 
 
 async def test_the_line_of_the_attention_list_opens_the_sheet_with_all_that_is_known_of_the_first(opened: Any) -> None:
     async with opened() as all_:
         wall = await all_.page("?lang=en", WALL_SCREEN)
         line = wall.locator("[data-part=attention] a", has_text="3 live broadcasts to decide about")
-        assert await line.get_attribute("href") == "/remote#pending"
+        await expect(line).to_have_attribute("href", "/remote#pending")
         page = await sheet(all_)
         card = page.locator("[data-broadcast]")
         for words in (TITLES["a"], "Twitch", "Brazil", "2,000 watching", "since ", "Its title does not name the event."):
@@ -135,6 +135,7 @@ async def test_the_line_of_the_attention_list_opens_the_sheet_with_all_that_is_k
             "noopener noreferrer",
         ]
         await page.click("dialog[open] >> text=Close")
+        await expect(page.locator("dialog[open]")).to_have_count(0)
         await expect(page.locator("[data-key=pending]")).to_contain_text("Broadcasts to decide: 3")
         await page.keyboard.press("a")
         await page.evaluate("location.hash = 'pending'")
@@ -145,7 +146,7 @@ async def test_the_line_of_the_attention_list_opens_the_sheet_with_all_that_is_k
 async def test_an_answer_is_sent_at_once_confirmed_by_the_list_and_can_be_taken_back(opened: Any) -> None:
     async with opened() as all_:
         page = await sheet(all_)
-        assert await shown(page) == "twitch:a 7"
+        await shows(page, "twitch:a 7")
         let_go = asyncio.Event()
 
         async def hold(route: Any) -> None:
@@ -157,13 +158,13 @@ async def test_an_answer_is_sent_at_once_confirmed_by_the_list_and_can_be_taken_
         await page.click("[data-key=accept]")
         said = page.locator("[data-part=said-broadcast]")
         await expect(said).to_contain_text("Accepted · sent")
-        assert await shown(page) == "twitch:b 7"
+        await shows(page, "twitch:b 7")
         assert all_.house.scope("a") == "ask"
         let_go.set()
         await all_.house.stands("a", "in")
         await expect(said).to_contain_text("Accepted · it is read and counted")
         await page.click("[data-key=undo-broadcast]")
-        assert await shown(page) == "twitch:a 7"
+        await shows(page, "twitch:a 7")
         await all_.house.stands("a", "ask")
         await expect(page.locator("#pending")).to_have_text("Broadcasts to decide: 3")
 
@@ -172,14 +173,14 @@ async def test_keys_answer_put_off_and_take_back(opened: Any) -> None:
     async with opened() as all_:
         page = await sheet(all_)
         await page.keyboard.press("l")
-        assert await shown(page) == "twitch:b 7"
-        await page.wait_for_timeout(SETTLED)
+        await shows(page, "twitch:b 7")
+        await passes(page, SETTLED)
         await page.keyboard.press("i")
         await all_.house.stands("b", "out")
-        assert await shown(page) == "twitch:c 7"
+        await shows(page, "twitch:c 7")
         await page.keyboard.press("u")
         await all_.house.stands("b", "ask")
-        await page.wait_for_timeout(SETTLED)
+        await passes(page, SETTLED)
         await page.keyboard.press("a")
         await all_.house.stands("b", "in")
         log = await (await page.request.get(all_.house.url + "api/wall/log")).json()
@@ -211,13 +212,14 @@ async def test_what_somebody_else_decided_stays_in_its_place_and_says_so(opened:
         await expect(page.get_by_text("no longer waits")).to_be_visible()
         await expect(page.locator("[data-key=accept]")).to_be_disabled()
         await page.click("[data-key=next-broadcast]")
-        assert await shown(page) == "twitch:b 7"
+        await shows(page, "twitch:b 7")
 
 
 @pytest.mark.parametrize("query", ["?lang=en", "?lang=zh"])
 async def test_it_can_be_used_with_a_thumb_and_titles_stay_words(opened: Any, query: str) -> None:
     async with opened({"a": HOSTILE, "b": "x" * 300}) as all_:
         page = await sheet(all_, query)
+        await drawn(page)
         assert await page.evaluate("document.documentElement.scrollWidth") == 390
         for key in ("accept", "ignore", "later", "undo-broadcast", "watch"):
             box = await page.locator(f"[data-key={key}]").bounding_box()
@@ -227,4 +229,4 @@ async def test_it_can_be_used_with_a_thumb_and_titles_stay_words(opened: Any, qu
         assert await page.locator("[data-broadcast] .text").get_attribute("dir") == "auto"
         assert await page.locator("img, [data-broadcast] b").count() == 0
         assert await accessibility(page) == []
-        assert await page.locator("dialog[open] [data-key=safe-here]").is_visible()
+        await expect(page.locator("dialog[open] [data-key=safe-here]")).to_be_visible()

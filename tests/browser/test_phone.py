@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import WALL_SCREEN, accessibility, drawn, walked
+from harness import WALL_SCREEN, accessibility, drawn, until, walked
 from house import CONFIG, House, Visited, emptied, tonight, visited
 from playwright.async_api import Page, expect
 
@@ -58,10 +58,14 @@ async def test_a_touch_is_answered_before_the_server_and_confirmed_by_the_wall(o
 
         await phone.route("**/api/wall", hold)
         key = phone.locator("[data-key='scene:topics']")
+        await phone.evaluate(  # the confirmation stands for a second and a half, whether or not somebody looks
+            """() => { const key = document.querySelector("[data-key='scene:topics']"); window.told = [];
+            new MutationObserver(() => window.told.push(key.innerText)).observe(key, { subtree: true, childList: true, characterData: true }); }"""
+        )
         await key.click()
         await expect(key).to_contain_text("sent")
         let_go.set()
-        await expect(key).to_contain_text("on the wall")
+        await until(phone, "() => window.told.some((words) => words.includes('on the wall'))")
         await scene(stage, "topics")
         await expect(key).to_have_attribute("aria-pressed", "true")
         await expect(phone.locator("[data-part=now]")).to_contain_text("Topics and brands")
@@ -73,8 +77,8 @@ async def test_safe_is_one_touch_and_leaving_it_asks(opened: Any) -> None:
         stage, room, phone = await all_.stage(), await all_.stage("?lang=en"), await all_.phone()
         await phone.click("[data-key=safe]")
         await scene(stage, "safe")
-        assert await stage.locator("[data-part=safe] h1").inner_text() == "Summit"
-        assert await room.get_attribute(".wall", "data-scene") == "overview"
+        await expect(stage.locator("[data-part=safe] h1")).to_have_text("Summit")
+        await expect(room.locator(".wall")).to_have_attribute("data-scene", "overview")
         for key in ("Escape", "Enter", "1", "ArrowRight", " ", "s", "Escape"):
             await stage.keyboard.press(key)
         await stage.keyboard.press("Enter")  # ends what the keys above put up, and nothing else
@@ -96,7 +100,7 @@ async def test_the_safe_scene_needs_no_network_and_outlives_a_reload(opened: Any
         await phone.wait_for_selector("main.lost")
         await stage.wait_for_selector(".wall[data-truth=lost]", state="attached")
         assert await stage.get_attribute(".wall", "data-scene") == "safe"
-        assert await stage.locator("[data-part=safe] h1").is_visible()
+        await expect(stage.locator("[data-part=safe] h1")).to_be_visible()
         await all_.house.start()
         await stage.route("**/feed*", lambda route: route.abort())
         await stage.reload()
@@ -140,10 +144,9 @@ async def test_frozen_numbers_stand_on_stage_in_blue_and_go_on_in_the_room(opene
         await phone.click("[data-key=freeze]")
         await stage.wait_for_selector(".wall[data-truth=frozen]")
         as_of = stage.locator("[data-part=as-of]")
-        assert (await as_of.inner_text()).startswith("Frozen at ")
+        await expect(as_of).to_contain_text("Frozen at ")
         blue = await stage.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--blue')")
-        colour = await as_of.evaluate("(e) => getComputedStyle(e).color")
-        assert colour == "rgb({}, {}, {})".format(*bytes.fromhex(blue.strip().lstrip("#")))
+        await expect(as_of).to_have_css("color", "rgb({}, {}, {})".format(*bytes.fromhex(blue.strip().lstrip("#"))))
         await expect(room.locator("[data-part=place]")).to_contain_text("stage frozen at")
         await expect(room.locator("[data-part=profile]")).to_have_text("Back room")
         await expect(stage.locator("[data-part=profile]")).to_have_text("Stage")
@@ -189,6 +192,7 @@ async def test_with_a_producer_every_text_of_the_wall_can_still_be_read(opened: 
 async def test_every_target_is_large_enough_for_a_thumb(opened: Any, width: int, height: int, language: str) -> None:
     async with opened() as all_:
         phone = await all_.phone(f"?lang={language}", {"width": width, "height": height})
+        await drawn(phone)
         assert await phone.evaluate("document.documentElement.scrollWidth") == width
         small = """() => [...document.querySelectorAll("main button, dialog[open] button, dialog[open] select, dialog[open] label.choice")]
             .map((e) => [e.innerText, e.getBoundingClientRect()]).filter(([, r]) => r.height < 56 || r.width < 56).map(([t]) => t)"""
@@ -201,6 +205,7 @@ async def test_every_target_is_large_enough_for_a_thumb(opened: Any, width: int,
             if sheet is not None:
                 await phone.click(f"[data-key={sheet}]")
                 await phone.wait_for_selector("dialog[open] [data-key=safe-here]")
+                await drawn(phone)
             assert await phone.evaluate(small) == []
             assert await phone.evaluate(letters) == []
             if sheet is not None:
@@ -208,6 +213,7 @@ async def test_every_target_is_large_enough_for_a_thumb(opened: Any, width: int,
                 assert box is not None
                 assert box["y"] + box["height"] <= height
                 await phone.keyboard.press("Escape")
+                await expect(phone.locator("dialog[open]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("query", ["?lang=en", "?lang=zh&theme=light"])
@@ -222,6 +228,7 @@ async def test_the_phone_has_no_accessibility_violations_and_needs_no_mouse(open
             assert await accessibility(phone) == []
             if sheet is not None:
                 await phone.keyboard.press("Escape")
+                await expect(phone.locator("dialog[open]")).to_have_count(0)
         await phone.locator("[data-key=log]").focus()
         await phone.keyboard.press("Tab")
         await phone.keyboard.press("Enter")
@@ -241,7 +248,7 @@ async def test_a_token_lets_a_phone_in_and_its_end_shows_the_form_again(opened: 
         assert await phone.evaluate("document.cookie") == ""
         other = await all_.page(f"?token={LEAD}&lang=en", WALL_SCREEN)
         await other.wait_for_selector(".wall[data-truth=live]")
-        assert other.url == f"{all_.house.url}?lang=en"
+        await expect(other).to_have_url(f"{all_.house.url}?lang=en")
         assert LEAD not in json.dumps(await other.evaluate("[document.referrer, history.length, location.href]"))
         all_.house.tokens.clear()
         all_.house.tokens.append(replace_token())

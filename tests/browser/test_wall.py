@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakefeed import empty_state, full_state, iso, rate
-from harness import PATIENCE_SECONDS, accessibility, until
+from harness import PATIENCE_SECONDS, accessibility, becomes, until
 from playwright.async_api import expect
 from walls import full, steady, text
 
@@ -67,29 +67,30 @@ async def test_the_numbers_are_those_of_the_feed(opened: Any) -> None:
         state = wall.feed.last
         totals = state["totals"]["engagement"]
         await expect(wall.part("hero")).to_have_text(f"{round(totals['per_minute']):,}")
-        assert await text(wall.part("total-engagement")) == f"{totals['total'] / 1e6:.2f}\u202fM engagement, event".replace(
-            "\u202f", " "
-        )
-        assert await text(wall.part("total-live")) == "1,084 livestreams live"
+        await becomes(lambda: text(wall.part("total-engagement")), f"{totals['total'] / 1e6:.2f} M engagement, event")
+        await becomes(lambda: text(wall.part("total-live")), "1,084 livestreams live")
         assert "Watching now –" in await text(wall.part("viewers"))
-        named = await wall.part("topics").locator("li .name").all_inner_texts()
         rated = sorted(state["topics"].values(), key=lambda topic: -topic["engagement"]["per_minute"])
-        assert named == [topic["name"]["en"] for topic in rated[:6]]
-        bar = await text(wall.part("truth"))
-        for word in (
-            "live, as of",
-            "0.6 s event to wall, p95",
-            "1,043 collected",
-            "1,084 known live",
-            "512 late",
-            "1,204 duplicates",
-        ):
-            assert word in bar
+        await expect(wall.part("topics").locator("li .name")).to_have_text([topic["name"]["en"] for topic in rated[:6]])
+
+        async def missing() -> list[str]:
+            bar = await text(wall.part("truth"))
+            words = (
+                "live, as of",
+                "0.6 s event to wall, p95",
+                "1,043 collected",
+                "1,084 known live",
+                "512 late",
+                "1,204 duplicates",
+            )
+            return [word for word in words if word not in bar]
+
+        await becomes(missing, [])  # a machine that is too busy for the feed makes a wall that says so, for a moment
         tiles = await wall.page.locator("[data-part=world] .tile").evaluate_all("(all) => all.map((e) => e.dataset.code)")
         drawn = {code for code, m in state["countries"].items() if code not in {"ZZ", "AX", "GI"}}
         assert set(tiles) == drawn
         share = state["countries"]["ZZ"]["engagement"]["per_minute"] / totals["per_minute"]
-        assert f"{share:.1%}"[:-1] in await text(wall.part("zz"))
+        await expect(wall.part("zz")).to_contain_text(f"{share:.1%}"[:-1])
 
 
 async def test_viewers_that_became_unknown_are_a_dash_and_not_the_old_number(opened: Any) -> None:
@@ -101,8 +102,8 @@ async def test_viewers_that_became_unknown_are_a_dash_and_not_the_old_number(ope
 
     async with opened(make) as wall:
         await expect(wall.part("hero")).to_have_text("–")
-        assert "Watching now" in await wall.page.locator("main h2").first.inner_text()
-        assert "Peak 231,904" in await text(wall.part("viewers"))
+        await expect(wall.page.locator("main h2").first).to_contain_text("Watching now")
+        await expect(wall.part("viewers")).to_contain_text("Peak 231,904")
 
 
 async def test_before_the_first_livestream_it_waits_and_then_begins(opened: Any) -> None:
@@ -118,7 +119,7 @@ async def test_before_the_first_livestream_it_waits_and_then_begins(opened: Any)
             assert await wall.walk() > 40
             words = "等待第一场直播" if query else "Waiting for the first livestream"
             await expect(wall.part("empty").locator(".hero")).to_have_text(words)
-            assert "1,127" in await text(wall.part("empty"))
+            await expect(wall.part("empty")).to_contain_text("1,127")
             begun = True
             await wall.truth("live")
 
@@ -132,7 +133,7 @@ async def test_while_waiting_it_says_how_many_cannot_be_read(opened: Any, query:
 
     async with opened(make, query) as wall:
         await wall.truth("waiting")
-        assert "1,134" in await text(wall.part("empty"))
+        await expect(wall.part("empty")).to_contain_text("1,134")
         await wall.walk()
 
 
@@ -146,13 +147,12 @@ async def test_a_lost_connection_is_said_and_mends_itself(opened: Any, query: st
         await until(wall.page, "(old) => document.querySelector('[data-part=clock]').innerText !== old", clock)
         await expect(wall.page.locator("[role=alert]")).to_contain_text(re.compile("(lost for|中断) ?([3-9]|[1-9][0-9])"))
         assert await wall.walk() > 100
-        assert await wall.page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
-        assert await wall.part("latency").inner_text() == "–"
-        amber = await wall.page.evaluate("getComputedStyle(document.querySelector('[data-part=as-of]')).color")
-        assert amber == ("rgb(138, 83, 0)" if query else "rgb(255, 184, 56)")
+        await expect(wall.page.locator("main")).to_have_css("filter", "grayscale(1)")
+        await expect(wall.part("latency")).to_have_text("–")
+        await expect(wall.part("as-of")).to_have_css("color", "rgb(138, 83, 0)" if query else "rgb(255, 184, 56)")
         await wall.feed.start()
         await wall.truth("live")
-        assert await wall.page.locator("[role=alert]").count() == 0
+        await expect(wall.page.locator("[role=alert]")).to_have_count(0)
 
 
 async def test_sockets_that_stay_open_and_silent_are_lost_too(opened: Any) -> None:
@@ -167,18 +167,19 @@ async def test_sockets_that_stay_open_and_silent_are_lost_too(opened: Any) -> No
 async def test_a_feed_that_never_spoke_is_said(opened: Any) -> None:
     async with opened(full, mute=True) as wall:
         await wall.truth("lost")
-        assert "Nothing received yet" in await wall.page.locator("[role=alert]").inner_text()
+        await expect(wall.page.locator("[role=alert]")).to_contain_text("Nothing received yet")
         await wall.walk()
 
 
 async def test_a_missed_frame_is_noticed_by_its_number(opened: Any) -> None:
     async with opened(full) as wall:
         await wall.truth("live")
-        assert wall.feed.connections == 1
-        wall.feed.skip_next = True
+        before = wall.feed.connections
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while wall.feed.connections < 2:
-                await asyncio.sleep(0.05)
+            while wall.feed.connections == before:
+                wall.feed.skip_next = True
+                for _ in range(20):  # a second, then another one is lost: the page may have been about to connect again anyway
+                    await asyncio.sleep(0.05)
         await wall.truth("live")
 
 
@@ -191,8 +192,8 @@ async def test_old_frames_are_called_behind(opened: Any) -> None:
 
     async with opened(make) as wall:
         await wall.truth("behind")
-        assert re.search(r"behind by ([89]|[1-9]\d)", await text(wall.part("truth")))
-        assert await wall.part("latency").locator("svg").count() == 1
+        await expect(wall.part("truth")).to_contain_text(re.compile(r"behind by ([89]|[1-9]\d)"))
+        await expect(wall.part("latency").locator("svg")).to_have_count(1)
 
 
 async def test_hostile_names_stay_text_and_in_their_place(opened: Any) -> None:
@@ -217,7 +218,7 @@ async def test_hostile_names_stay_text_and_in_their_place(opened: Any) -> None:
         assert await wall.page.evaluate("document.documentElement.scrollWidth") == 1920
         assert "\u202e" not in await wall.page.content()
         first = wall.part("topics").locator("li .name").first
-        assert await first.inner_text() == "</style><script>alert(1)</script>"
+        await expect(first).to_have_text("</style><script>alert(1)</script>")
         clock = await wall.part("clock").bounding_box()
         assert clock is not None
         assert clock["x"] + clock["width"] <= 1920
@@ -240,13 +241,13 @@ async def test_few_livestreams_of_unknown_country_make_a_calm_wall(opened: Any) 
     async with opened(make) as wall:
         await wall.truth("live")
         await wall.walk()
-        assert "100" in await text(wall.part("zz"))
-        assert await wall.page.locator(".gap").count() == 0
-        assert "Last 10 min" in await wall.page.locator("main").inner_text()
+        await expect(wall.part("zz")).to_contain_text("100")
+        await expect(wall.page.locator(".gap")).to_have_count(0)
+        await expect(wall.page.locator("main")).to_contain_text("Last 10 min")
 
 
 @pytest.mark.parametrize("query", ["", "?lang=zh&theme=light"])
 async def test_no_accessibility_violations(opened: Any, query: str) -> None:
-    async with opened(full, query) as wall:
+    async with opened(steady, query) as wall:  # axe looks for seconds, at nothing that moves
         await wall.truth("live")
         assert await accessibility(wall.page) == []
