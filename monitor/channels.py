@@ -146,9 +146,12 @@ def of_roster(channel: Channel, row: Row | None, barred: str, *, paused: bool, n
         row = replace(row, native_id=channel.native_id, handle=channel.handle, resolved_at=None, broadcasts=())
         row = step(row, "found", now)
     if barred:
-        return forgotten(step(row, "paused" if paused else "refused", now, barred))
+        # Who goes on in the middle of a broadcast is found again by its id.
+        ids = tuple(live.id for live in row.broadcasts if live.id) or row.candidates
+        row = forgotten(step(row, "paused" if paused else "refused", now, barred))
+        return replace(row, candidates=ids) if paused and ids != row.candidates else row
     if row.state in ("paused", "refused"):
-        row = step(row, "freed", now)
+        row = step(replace(row, discovered_at=None), "freed", now)  # what was known before is not known now
         return step(row, "found", now) if row.native_id else row
     return row
 

@@ -77,6 +77,8 @@ class Book:
         """Livestream → when we heard of its report, of which the platform has not been asked."""
         self.pressed: dict[str, datetime] = {}
         """When it was asked about one before its turn."""
+        self._freed: set[str] = set()
+        """Livestreams that may be read again, and have not been asked about since."""
         self._looked: dict[str, datetime] = {}
         """When this process last heard of a channel; what an earlier one did says nothing about our pace."""
         self._learned = Learned()
@@ -117,6 +119,8 @@ class Book:
                 row = self.rows.get(name)
                 known = None if row is not None and row.told else row
                 self.keep(name, channels.of_roster(channel, known, barred, paused=paused, now=now))
+                if known is not None and known.state in ("paused", "refused") and not barred:
+                    self._freed.add(name)
         for name, row in list(self.rows.items()):
             if not row.told and (name not in self.roster or row.platform not in self.asked):
                 del self.rows[name]
@@ -191,16 +195,24 @@ class Book:
         }
 
     def pressing(self, platform: str, now: datetime, *, paid: bool, together: tuple[float, float]) -> list[str]:
-        """Channels that are asked about before their turn: somebody has just called them live, or the platform itself said something.
+        """Channels that are asked about before their turn: they may just be read again, somebody called them live, or the platform said something.
 
         Until one has waited for its time of ``together`` they wait for others, so that one question is about all of them.
         """
+        freed = self._take_freed(platform)
         if not self._pressing and not self.heard.hints:
-            return []
+            return freed
         waited = list(self._waited(platform, now, together))
         if waited and not any(waited):
-            return []
-        return [*self._press(platform, now), *self._told_about(platform, now, paid=paid)]
+            return freed
+        return [*freed, *self._press(platform, now), *self._told_about(platform, now, paid=paid)]
+
+    def _take_freed(self, platform: str) -> list[str]:
+        """Each once: what goes wrong with it goes on with everybody's next look."""
+        rows = [(name, row) for name in sorted(self._freed) if (row := self.rows.get(name)) is not None]
+        freed = [name for name, row in rows if row.platform == platform and row.native_id and row.state not in BARRED]
+        self._freed.difference_update(freed)
+        return freed
 
     def _waited(self, platform: str, now: datetime, together: tuple[float, float]) -> Iterator[bool]:
         """Of each that has not been asked about, whether it has waited long enough."""

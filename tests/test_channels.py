@@ -164,10 +164,11 @@ def test_who_is_barred_is_not_watched_and_is_free_again_as_before():
     paused = channels.of_roster(channel(), live, "paused by the attendee", paused=True, now=NOW)
     assert (paused.state, paused.reason, paused.broadcasts) == ("paused", "paused by the attendee", ())
     assert judged(paused).reading == "closed"
+    assert paused.candidates == ("b1",) == channels.of_roster(channel(), paused, "paused", paused=True, now=NOW).candidates
     refused = channels.of_roster(channel(), paused, "no consent in the roster", paused=False, now=NOW)
-    assert refused.state == "refused"
+    assert (refused.state, refused.candidates) == ("refused", ())
     freed = channels.of_roster(channel(), refused, "", paused=False, now=NOW)
-    assert (freed.state, freed.native_id, freed.reason) == ("waiting", "7", "")
+    assert (freed.state, freed.native_id, freed.reason, freed.discovered_at) == ("waiting", "7", "", None)
 
 
 def test_a_new_channel_without_an_id_is_unresolved_and_with_one_waits():

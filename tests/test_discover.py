@@ -317,6 +317,30 @@ async def test_who_withdraws_is_forgotten_and_who_leaves_the_list_has_no_row(wor
     assert "twitch:c5" not in rows
 
 
+async def test_who_may_be_read_again_is_asked_about_at_once_and_is_not_called_offline_before(world, discovery):
+    await discovery.turn()
+    world.set([channel(0, state="paused"), channel(1, consent=None), *map(channel, range(2, CHANNELS))])
+    await pass_time(world, discovery, 3)
+    world.set([channel(n) for n in range(CHANNELS)])
+    fetch, discovery.fetch = discovery.fetch, away
+    await pass_time(world, discovery, 1)
+    assert {discovery.rows[f"twitch:c{n}"].discovered_at for n in range(2)} == {None}
+    discovery.fetch = fetch
+    await pass_time(world, discovery, 40)  # what failed is asked with everybody's next look
+    assert {discovery.rows[f"twitch:c{n}"].state for n in range(2)} == {"live"}
+    world.set([channel(0, state="paused"), *map(channel, range(1, CHANNELS))])
+    await pass_time(world, discovery, 1)
+    asked = len(world.calls("streams"))
+    world.set([channel(n) for n in range(CHANNELS)])
+    await pass_time(world, discovery, 1)
+    assert discovery.rows["twitch:c0"].state == "live"
+    assert [query["user_id"] for _, query in world.calls("streams")[asked:]] == [["500"]]
+
+
+async def away(_ask):
+    raise OSError("away")
+
+
 async def test_without_a_key_nothing_is_known_of_anybody(world, discovery):
     await discovery.turn()
     assert await discovery.store.rows()
@@ -371,7 +395,7 @@ async def test_a_closed_chat_is_not_joined_and_says_why(world, discovery):
 async def test_after_a_429_nobody_asks_until_the_platform_said(world, discovery):
     await discovery.turn()
     known = dict(discovery.rows)
-    world.server._level, world.server._filled = 0.0, world.unix() + 30
+    world.server._levels[""] = (0.0, world.unix() + 30)
     world.clock.advance(30)
     await discovery.turn()
     throttled, asked = world.unix(), len(world.asked)

@@ -415,6 +415,21 @@ async def test_with_units_in_plenty_the_next_broadcast_is_found_within_minutes_a
     assert world.live() == {f"youtube:c{n}": world.server.rooms[n].now.id for n in range(COUNT)}
 
 
+async def test_who_goes_on_after_a_pause_is_found_at_once_without_a_look_at_the_uploads(world):
+    await world.pass_time(3)
+    before, swept = world.live(), world.server.calls["playlistItems"]
+    going_on = world.discovery.setup()
+    first, *others = going_on.roster.channels
+    paused = replace(going_on, roster=Roster(channels=(replace(first, state="paused"), *others)))
+    world.discovery.setup = lambda: paused
+    await world.pass_time(200, step=20.0)
+    assert first.id not in world.live()
+    world.discovery.setup = lambda: going_on
+    await world.pass_time(1)
+    assert world.live()[first.id] == before[first.id]
+    assert world.server.calls["playlistItems"] == swept
+
+
 async def test_a_link_that_its_owner_pasted_is_found_within_two_minutes_without_a_look_at_the_uploads(world):
     for index in range(COUNT):
         world.air.go_offline(index)
