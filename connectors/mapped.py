@@ -10,7 +10,6 @@ is the id; if it carries no time either, only within ``same_within_seconds``, be
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -22,22 +21,19 @@ from connectors.connector import Unreadable
 from connectors.event import Event, Follow, Gift, Join, Level, Message, Reaction, Removed, Share, Status, Unknown, Viewers
 from connectors.markup import words_of
 from connectors.money import Money, currency_of, exponent_of, minor, shown
+from connectors.pointed import Documents, counted, number_of, text_of, word_of
 from connectors.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from connectors.mapping import Conditions, Plan, Pointer
+    from connectors.mapping import Plan, Pointer
 
 Read = TypeVar("Read")
-MOST: Final = 2**53
 LONGEST_TEXT: Final = 10_000
 LONGEST_NAME: Final = 200
 LONGEST_ID: Final = 160
-_leading: Final = re.compile(r"(?:[xX×] ?)?(\d{1,6})[xX×]?(?=\s|$)", re.ASCII)
-NOTHING: Final = frozenset(("", "0", "false", "null", "none", "undefined", "nan"))
-"""How scripts write down what is not there."""
 MOST_STREAKS: Final = 10_000
 BAN_REACH: Final = timedelta(minutes=10)
 """What is taken back when an author is banned or a chat is cleared, and nobody says how much."""
@@ -67,7 +63,7 @@ class Reading:
 
 def events_of(plan: Plan, document: Any, reading: Reading) -> list[Event]:
     """All events of one document. Of several items an unreadable one becomes Unknown and the others are read."""
-    documents = _Documents(document, document, reading.around)
+    documents = Documents(document, document, reading.around)
     items = documents.first(plan.items) if plan.items else document
     several = isinstance(items, list) and (bool(plan.items) or isinstance(document, list))
     events: dict[str, Event] = {}
@@ -75,9 +71,7 @@ def events_of(plan: Plan, document: Any, reading: Reading) -> list[Event]:
     for number, item in enumerate(items if several else [items]):
         if item is None and plan.items:
             continue
-        one = _Item(
-            plan, _Documents(item, document, reading.around).opened(plan.inner_json), reading, number if several else None
-        )
+        one = _Item(plan, Documents(item, document, reading.around).opened(plan.inner_json), reading, number if several else None)
         try:
             made = one.events()
         except Unreadable as error:
@@ -101,75 +95,10 @@ def unreadable_event(reading: Reading, native: str, reason: str) -> Unknown:
     )  # fmt: skip
 
 
-class _Documents:
-    """What pointers point into."""
-
-    def __init__(self, item: Any, document: Any, around: Mapping[str, Any]) -> None:
-        self.item, self._document, self._around = item, document, around
-
-    def opened(self, inner: tuple[Pointer, ...]) -> _Documents:
-        """JSON inside strings decoded, where it is an object or a list: a bare id stays the text that it is."""
-        item = self.item
-        for _, tokens in inner:
-            text = self.at(("", tokens))
-            if isinstance(text, str) and text[:1] in ("{", "["):
-                try:
-                    item = _replaced(item, tokens, orjson.loads(text))
-                except orjson.JSONDecodeError:
-                    continue
-        return _Documents(item, self._document, self._around)
-
-    def at(self, where: Pointer) -> Any:
-        start, _ = where
-        return value_at(self.item if not start else self._document if start == "^" else self._around, where)
-
-    def first(self, pointers: tuple[Pointer, ...]) -> Any:
-        for one in pointers:
-            found = self.at(one)
-            if found is not None and found != "":
-                return found
-        return None
-
-    def has(self, pointers: tuple[Pointer, ...]) -> bool:
-        """Whether one of these finds more than nothing, nought or no."""
-        found = (self.at(one) for one in pointers)
-        return any(
-            one not in (None, 0, [], {}) and not (isinstance(one, str) and one.strip().casefold() in NOTHING) for one in found
-        )
-
-    def fits(self, conditions: Conditions) -> bool:
-        return any(_equal(self.at(where), wanted) for where, wanteds in conditions for wanted in wanteds)
-
-
-def value_at(found: Any, where: Pointer) -> Any:
-    """What a pointer points at in this document; None for nothing."""
-    for token in where[1]:
-        if isinstance(found, dict):
-            found = found.get(token)
-        elif isinstance(found, list) and token.isascii() and token.isdigit() and int(token[:9]) < len(found):
-            found = found[int(token[:9])]
-        else:
-            return None
-    return found
-
-
-def _equal(found: Any, wanted: Any) -> bool:
-    return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)  # 1 is not true
-
-
-def _replaced(item: Any, tokens: tuple[str, ...], value: Any) -> Any:
-    if not tokens:
-        return value
-    head, *rest = tokens
-    if isinstance(item, list):
-        return [_replaced(one, tuple(rest), value) if number == int(head) else one for number, one in enumerate(item)]
-    return {**item, head: _replaced(item[head], tuple(rest), value)}
-
-
 class _Item:
     """One item and the makes that its kind asks for."""
 
-    def __init__(self, plan: Plan, documents: _Documents, reading: Reading, number: int | None) -> None:
+    def __init__(self, plan: Plan, documents: Documents, reading: Reading, number: int | None) -> None:
         self.plan, self.documents, self.reading = plan, documents, reading
         self.place = "" if number is None else f"#{number}"
         self.fields = plan.fields
@@ -446,47 +375,3 @@ def _digest(content: Any) -> str:
     except TypeError:
         raise Unreadable("too_deep") from None
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def counted(value: Any) -> int | None:
-    """A number, also one before the word for what it counts: ``5 memberships``, ``x5``."""
-    found = number_of(value)
-    if found is None and isinstance(value, str) and (digits := _leading.match(value.strip())) is not None:
-        return int(digits[1])
-    return found
-
-
-def word_of(value: Any) -> str:
-    """What a kind is called; nothing and false are the empty word."""
-    if isinstance(value, bool):
-        return "true" if value else ""
-    return text_of(value) or ""
-
-
-def text_of(value: Any) -> str | None:
-    """A text that is not empty; numbers are texts too, because ids are re-typed as platforms like."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
-    if isinstance(value, str):
-        return value if value.strip() else None
-    return None
-
-
-def number_of(value: Any) -> int | None:
-    """A whole number from 0 on: a number, or a text such as ``1,234`` or ``1.2K``."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        text = value[:30].strip().replace(",", "").replace("_", "")
-        factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
-        try:
-            value = float(text[:-1] if factor > 1 else text) * factor
-        except ValueError:
-            return None
-    if not isinstance(value, int | float) or not 0 <= value <= MOST:
-        return None
-    return round(value)

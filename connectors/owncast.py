@@ -30,8 +30,8 @@ from urllib.parse import quote, urlsplit
 from connectors import rest, safehost
 from connectors.connector import Answer, Dropped, Secret, Unreadable
 from connectors.foreign import decode
-from connectors.mapped import text_of, value_at
 from connectors.mapping import compile_map, pointer
+from connectors.pointed import text_of, value_at
 from connectors.receiving import Hook, HookOptions
 from connectors.talk import Preset, TalkOptions
 

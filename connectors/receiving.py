@@ -15,8 +15,9 @@ import orjson
 from connectors.connector import Answer, Receiver, Request, Secret, Unreadable
 from connectors.documents import events_of_all, plan_of, read_or_tell, usual
 from connectors.foreign import decode
-from connectors.mapped import Reading, value_at
+from connectors.mapped import Reading
 from connectors.mapping import OUR_OWN, compile_map, pointer
+from connectors.pointed import value_at
 from connectors.recorded import record_of
 from connectors.signatures import Auth, delivery_id, refused, same
 

@@ -15,8 +15,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from connectors.foreign import decode
-from connectors.mapped import text_of, value_at
 from connectors.mapping import pointer
+from connectors.pointed import text_of, value_at
 from connectors.times import moment
 
 if TYPE_CHECKING:

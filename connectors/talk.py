@@ -20,8 +20,8 @@ from connectors import socket
 from connectors.connector import Dropped, Secret, Unreadable
 from connectors.foreign import decode
 from connectors.generic import Following, Piece, Source, is_room
-from connectors.mapped import text_of, value_at
 from connectors.mapping import Pointer, compile_map, pointer
+from connectors.pointed import text_of, value_at
 from connectors.proxy import Proxy, address_of
 
 if TYPE_CHECKING:

@@ -26,10 +26,11 @@ from connectors.event import (
     from_json,
 )
 from connectors.foreign import decode
-from connectors.mapped import BAN_REACH, LONGEST_ID, LONGEST_TEXT, Reading, events_of, number_of, text_of
+from connectors.mapped import BAN_REACH, LONGEST_ID, LONGEST_TEXT, Reading, events_of
 from connectors.mapping import FIELDS, KINDS, OUR_OWN, compile_map, pointer
 from connectors.markup import words_of
 from connectors.money import Money, minor, shown
+from connectors.pointed import number_of, text_of
 from connectors.times import moment
 
 NOW = datetime(2026, 10, 16, 12, 0, 0, 250_000, tzinfo=UTC)
