@@ -327,6 +327,24 @@ async def test_an_order_to_reconnect_loses_nothing_and_subscribes_nothing_anew(t
         assert {4004, 4003, 4001}.isdisjoint(twitch.push.closed)
 
 
+async def test_where_the_new_address_is_worth_nothing_the_old_connection_is_read_until_twitch_closes_it(twitch):
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.told_of(COUNT)
+        twitch.push.order_reconnect(twitch.options["eventsub_url"])
+        twitch.push.forget_orders()
+        await told.until(lambda: 4007 in twitch.push.closed)
+        twitch.air.go_live(0, twitch.unix())
+        twitch.push.tick()
+        await told.until(lambda: len(told.items) == 1)
+        assert told.keeper.standing == COUNT
+        twitch.clock.advance(31)
+        twitch.push.tick()
+        assert twitch.push.closed == [4007, 4004]
+        await told.until(lambda: told.keeper.standing == 0)
+        twitch.clock.advance(3)
+        await told.told_of(COUNT)
+
+
 async def test_a_connection_that_dies_is_opened_anew_and_a_gap_says_where_follows_may_be_missing(twitch):
     twitch.push.consented = {"500"}
     async with Users(twitch, accounts(twitch)) as told:
@@ -436,6 +454,107 @@ async def test_when_asking_too_much_is_answered_it_waits_for_the_time_that_twitc
         assert told.keeper.next(twitch.clock.now()) is not None
         told.keeper.failed(Dropped("the network is away"), twitch.clock.now())
         assert "the network is away" in told.keeper.trouble
+
+
+# --- the simulated Twitch itself --------------------------------------------------------------------------------------
+
+
+class Client:
+    """Somebody with a token and a websocket, who does what we would not."""
+
+    def __init__(self, world, token):
+        self.world, self.token = world, token
+
+    async def connect(self, url=""):
+        socket = await self.world.session.ws_connect(url or self.world.options["eventsub_url"])
+        welcome = json.loads(await socket.receive_str())
+        return socket, welcome["payload"]["session"]["id"]
+
+    async def subscribe(self, session, kind=LIVE[0], channel="500", reader=HOUSE, **transport):
+        condition = {"broadcaster_user_id": channel}
+        if kind in CHAT:
+            condition["user_id"] = reader
+        body = {
+            "type": kind, "version": "1", "condition": condition,
+            "transport": transport or {"method": "websocket", "session_id": session},
+        }  # fmt: skip
+        headers = {"Client-Id": "simulated", "Authorization": f"Bearer {self.token}"}
+        async with self.world.session.post(
+            f"{self.world.base}/helix/eventsub/subscriptions", json=body, headers=headers
+        ) as reply:
+            return reply.status, (await reply.json()).get("message", "")
+
+
+async def test_websockets_want_a_users_token_and_conduits_the_applications(twitch):
+    user, app = Client(twitch, access_of(twitch)), Client(twitch, twitch.token)
+    _socket, session = await user.connect()
+    assert (await app.subscribe(session))[0] == 400
+    assert (await user.subscribe(session, method="conduit", conduit_id="c"))[0] == 400
+    assert (await user.subscribe(session))[0] == 202
+    assert (await user.subscribe(session))[0] == 409
+    assert (await user.subscribe("another session", channel="501"))[0] == 400
+    assert (await user.subscribe(session, CHAT[0], reader="77"))[0] == 403
+    twitch.server.people.expire()
+    assert (await user.subscribe(session, channel="501"))[0] == 401
+
+
+async def test_an_account_has_three_connections_and_so_many_subscriptions_on_each_and_its_cost(twitch):
+    people, user = twitch.server.people, Client(twitch, access_of(twitch))
+    people.most_each, people.max_total_cost = 2, 7
+    held = [await user.connect() for _ in range(4)]
+    sessions = [session for _, session in held]
+    answers = [await user.subscribe(session, channel=str(number)) for number, session in enumerate(sessions)]
+    assert [status for status, _ in answers] == [202, 202, 202, 429]
+    assert "websocket transports" in answers[3][1]
+    assert (await user.subscribe(sessions[0], channel="10"))[0] == 202
+    assert (await user.subscribe(sessions[0], channel="11"))[0] == 429
+    assert [(await user.subscribe(sessions[1], kind, "1"))[0] for kind in LIVE[1:]] == [202]
+    people.max_total_cost = 5
+    twitch.push.consented = {"20"}
+    status, words = await user.subscribe(sessions[2], channel="12")
+    assert (status, "cost" in words) == (429, True)
+    assert (await user.subscribe(sessions[2], channel="20"))[0] == 202
+
+
+async def test_who_speaks_is_closed_and_who_is_told_to_move_and_does_not_is_closed_after_half_a_minute(twitch):
+    user = Client(twitch, access_of(twitch))
+    loud, _ = await user.connect()
+    await loud.send_str("hello")
+    message = await loud.receive()
+    assert message.data == 4001
+    quiet, session = await user.connect()
+    await user.subscribe(session)
+    twitch.push.order_reconnect(twitch.options["eventsub_url"])
+    order = json.loads(await quiet.receive_str())
+    address = order["payload"]["session"]["reconnect_url"]
+    twitch.clock.advance(29)
+    twitch.push.tick()
+    fresh, same = await user.connect(address)
+    assert same == session
+    assert twitch.push.tell(LIVE[0], "500", {"broadcaster_user_id": "500"}) == 1
+    assert json.loads(await fresh.receive_str())["metadata"]["message_type"] == "notification"
+    twitch.clock.advance(2)
+    twitch.push.tick()
+    while (message := await quiet.receive()).type.name == "TEXT":
+        pass
+    assert message.data == 4004
+    assert len(twitch.subscribed()) == 1, "what it carried went over"
+    again = await twitch.session.ws_connect(address)
+    assert (await again.receive()).data == 4007
+
+
+async def test_silence_is_broken_by_keep_alives_unless_the_server_hangs(twitch):
+    user = Client(twitch, access_of(twitch))
+    socket, session = await user.connect()
+    await user.subscribe(session)
+    twitch.clock.advance(10)
+    twitch.push.tick()
+    assert json.loads(await socket.receive_str())["metadata"]["message_type"] == "session_keepalive"
+    twitch.push.silent = True
+    twitch.clock.advance(60)
+    twitch.push.tick()
+    [held] = twitch.push.sockets
+    assert held.queue.empty()
 
 
 # --- all of it, with discovery ----------------------------------------------------------------------------------------

@@ -185,6 +185,10 @@ class EventSubServer:
                 socket.say("session_reconnect", {"session": session}, now, native=self._native())
                 socket.ends = now + GRACE_SECONDS
 
+    def forget_orders(self) -> None:
+        """The addresses to reconnect to are worth nothing any more (4007)."""
+        self._moves.clear()
+
     def drop_all(self) -> int:
         """Cut every connection without a word."""
         sockets = list(self.sockets)

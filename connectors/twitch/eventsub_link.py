@@ -119,9 +119,7 @@ class _Sockets:
     def _close(self, place: Place) -> None:
         links = [link for link in self.links if link.place == place]
         for link in links:
-            self.links.remove(link)
-            if link.task is not None:
-                link.task.cancel()
+            self._drop(link)
         self.keeper.gone(place, max(link.heard for link in links))
 
     def _dial(self, link: _Link) -> None:
@@ -161,9 +159,7 @@ class _Sockets:
         if link.session.id and not welcomed:
             self.keeper.welcomed(link.place, link.session.id)
             if link.before is not None and link.before in self.links:
-                self.links.remove(link.before)
-                if link.before.task is not None:
-                    link.before.task.cancel()
+                self._drop(link.before)
         return items
 
     def _due(self) -> None:
@@ -181,18 +177,24 @@ class _Sockets:
                 self._dial(_Link(link.place, link.session.reconnect_url, link.seen, link.heard, link))
 
     def _end(self, link: _Link, error: Exception) -> None:
-        """A connection that another takes over from may end."""
+        """One that another takes over from may end; one that could not take over leaves it to the other, until Twitch closes that."""
         if link not in self.links:
-            return
-        if link.succeeded:
-            self.links.remove(link)
-            if link.task is not None:
-                link.task.cancel()
             return
         if not isinstance(error, ConnectorFailure):
             raise error
-        self.keeper.ended(link.place, error)
-        self._close(link.place)
+        if link.succeeded:
+            self._drop(link)
+        elif link.before is not None and link.before in self.links and link.before.session is not None:
+            link.before.succeeded, link.before.session.reconnect_url = False, ""
+            self._drop(link)
+        else:
+            self.keeper.ended(link.place, error)
+            self._close(link.place)
+
+    def _drop(self, link: _Link) -> None:
+        self.links.remove(link)
+        if link.task is not None:
+            link.task.cancel()
 
 
 def _items(notice: Notice, directory: Mapping[str, str], tools: Tools) -> list[Event | Hint]:
