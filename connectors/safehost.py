@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PORTS: Final = frozenset((80, 443, 8080, 8443))
 """Where livestream servers of attendees answer; others belong to other services of whoever is named."""
 NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+INSIDE: Final = (ipaddress.IPv6Network("fec0::/10"), ipaddress.IPv4Network("192.0.0.0/24"))
+"""Networks of a site and of a link's own, which Python calls global."""
 NOT_PUBLIC: Final = "the address leads into a private network; the roster must name a public server"
 
 
@@ -43,7 +45,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-    return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
+    inside = found.is_multicast or found.is_reserved or found.is_unspecified or any(found in network for network in INSIDE)
+    return found.is_global and not inside
 
 
 async def ask_system(host: str, port: int) -> list[Any]:

@@ -78,7 +78,8 @@ def findings(config: Config, roster: Roster) -> Iterator[Finding]:
     """Everything that can be said without asking the outside world."""
     yield Finding(
         "works",
-        f'{config.path or "--watch"}: "{config.event.name}", {len(config.sessions)} sessions, {len(config.topics)} topics, {len(config.rules)} rules.',
+        f'{config.path or "--watch"}: "{config.event.name}", {counted(len(config.sessions), "sessions")}, '
+        f"{counted(len(config.topics), 'topics')}, {counted(len(config.rules), 'rules')}.",
     )
     for note in config.notes:
         yield Finding("note", note)

@@ -83,7 +83,7 @@ class Table:
     def error(self, key: str, says: str) -> ConfigError:
         """The sentence for a mistake at a key of this table."""
         place = " ".join(part for part in (self.where, key) if part)
-        return ConfigError(f"{self.source.file}: {place}: {says}")
+        return ConfigError(": ".join(part for part in (str(self.source.file), place, says) if part))
 
     def has(self, key: str) -> bool:
         """Whether the file gives this key."""
@@ -266,6 +266,9 @@ class Table:
                 return self.number(key)
             case kind, _, _ if kind is Path:
                 return self.source.folder / self.text(key)
+            case kind, _, _ if kind is str and isinstance(self.raw(key), dict):  # beside a secret, its client_id
+                found = self.secret(key, needed=needed)
+                return found.reveal() if found else None
             case kind, _, _ if kind is str:
                 return self._take(key, str, 'a text in quotes, such as "…"', None)
         raise AssertionError(f"option {key}: options of type {hint} cannot be written in TOML")

@@ -42,6 +42,7 @@ def needy(monkeypatch):
     class Options:
         key: "Secret"  # As in a connector that imports Secret for type checking only.
         extra: "Secret | None" = None
+        name: str = ""
         hosts: str | tuple[str, ...] = "one"
         mode: str = "fast"
         seconds: float = 1.0
@@ -378,6 +379,20 @@ def test_options_of_a_platform_are_checked_against_its_own_dataclass(needy):
 )
 def test_a_wrong_option_is_named(needy, line, says):
     assert says in complaint(f'[needy]\nkey={{env="KEY"}}\n{line}', {"KEY": "k"})
+
+
+def test_what_stands_beside_a_secret_may_come_from_where_the_secret_comes_from(needy):
+    """Both are copied from one page of a platform; a plain text stays one."""
+    given = {"KEY": "k", "HOST": "h"}
+    assert config('[needy]\nkey={env="KEY"}\nname={env="HOST"}', given).platforms["needy"].options["name"] == "h"
+    assert config('[needy]\nkey={env="KEY"}\nname="h"', given).platforms["needy"].options["name"] == "h"
+    found = config('[needy]\nkey={env="KEY"}\nname={env="NOWHERE"}', given)
+    assert "name" not in found.platforms["needy"].options
+    assert found.notes == ("config.toml: [needy] name: the environment variable NOWHERE is not set, so it goes on without",)
+
+
+def test_a_mistake_without_a_place_is_said_without_one(needy):
+    assert complaint("[twich]\na=1").startswith('config.toml: unknown section or platform "twich"')
 
 
 def test_a_missing_secret_is_a_mistake_only_where_it_is_needed(needy):

@@ -337,6 +337,16 @@ def test_who_was_never_live_is_asked_only_on_demand_and_the_cost_is_said_either_
         ]  # fmt: skip
 
 
+def test_a_platform_that_does_not_answer_is_no_all_clear(folder, capsys):
+    with Helix() as helix:
+        gone = helix.url
+    configured(folder, gone)
+    assert command(folder, "check") == 1
+    told = capsys.readouterr().out
+    assert "3  cannot be checked" in told
+    assert "not found" not in told
+
+
 def test_without_a_key_it_says_so_and_changes_nothing(folder, capsys):
     configured(folder)
     before = (folder / "people.csv").read_bytes()
