@@ -192,3 +192,33 @@ def test_a_stream_that_fell_out_of_its_answer_is_live(parse):
         "started_at": "2026-10-16T10:00:00Z",
     }
     assert [(one["kind"], one["broadcast"]) for one in parse(row)[0]] == [("status", "9"), ("viewers", "9")]
+
+
+@pytest.mark.parametrize(("anonymous", "gift"), [("true", "true"), ("false", "false")])
+def test_answers_of_yes_come_as_text_too(parse, anonymous, gift):
+    cheer = {
+        "subscription": {"type": "channel.cheer"},
+        "event": {**CHANNEL, **USER, "is_anonymous": anonymous, "message": "", "bits": "5"},
+    }
+    sub = {"subscription": {"type": "channel.subscribe"}, "event": {**CHANNEL, **USER, "tier": "1000", "is_gift": gift}}
+    notice = {**SAID, "chatter_is_anonymous": anonymous, "notice_type": "sub_gift", "sub_gift": {}}
+    events, _ = parse(
+        "\n".join(
+            json.dumps(one) for one in (cheer, sub, {"subscription": {"type": "channel.chat.notification"}, "event": notice})
+        )
+    )
+    authors = {event["name"]: event.get("author") for event in events if event["kind"] == "gift"}
+    known = None if anonymous == "true" else SHOWN("twitch", "101")
+    assert authors == ({"bits": None, "subgift": None} if gift == "true" else {"bits": known, "sub": known, "subgift": known})
+
+
+def test_a_cheer_that_was_paid_without_bits_is_worth_its_money(parse):
+    tags = "display-name=Zoë;id=p1;login=zoe;msg-id=midnightsquid;msg-param-amount=600;msg-param-currency=BRL;msg-param-exponent=2;room-id=7;tmi-sent-ts=1665339696298;user-id=101"
+    [gift], _ = parse(f"@{tags} :tmi.twitch.tv USERNOTICE #ana")
+    assert (gift["name"], gift["amount_minor"], gift["exponent"], gift["currency"]) == ("midnightsquid", 600, 2, "BRL")
+
+
+def test_a_notice_without_tags_keeps_its_words_and_is_of_a_kind_that_nobody_knows(parse):
+    said, unknown = parse(":tmi.twitch.tv USERNOTICE #ana :good evening")[0]
+    assert (said["text"], "author" in said, unknown["kind"], unknown["name"]) == ("good evening", False, "unknown", "usernotice")
+    assert [event["kind"] for event in parse(":tmi.twitch.tv USERNOTICE #ana")[0]] == ["unknown"]

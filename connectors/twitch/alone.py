@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connectors.connector import Unreadable
 from connectors.event import Gift, Message, Removed, Share
 from connectors.times import moment
-from connectors.twitch.fields import dict_in, number_in, text_in
+from connectors.twitch.fields import dict_in, is_true, number_in, text_in
 from connectors.twitch.parse import TAKEN_BACK
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def told_alone(kind: str, native: str, event: dict[str, Any], about: Mapping[str
         case "channel.cheer" | "channel.bits.use":
             return _bits(kind, key, event, common, told)
         case "channel.subscribe":
-            return [] if event.get("is_gift") is True else [Gift(id=key, name="sub", **common)]
+            return [] if is_true(event, "is_gift") else [Gift(id=key, name="sub", **common)]
         case "channel.subscription.gift":
             return [Gift(id=key, name="subgift", count=min(max(1, number_in(event, "total")), 1_000_000), **common)]
         case "channel.subscription.message":
@@ -144,7 +144,7 @@ def _giver(event: dict[str, Any], context: Context) -> dict[str, Any]:
     prefix = "from_broadcaster_" if "from_broadcaster_user_id" in event else ""
     login = text_in(event, f"{prefix}user_login")
     native = text_in(event, f"{prefix}user_id") or login
-    if not native or event.get("is_anonymous") is True:
+    if not native or is_true(event, "is_anonymous"):
         return {}
     return {
         "author": context.pseudonym("twitch", native),

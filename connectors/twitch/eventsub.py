@@ -29,7 +29,7 @@ from connectors.foreign import object_of
 from connectors.recorded import record_of
 from connectors.times import moment
 from connectors.twitch.alone import TOLD_TWICE, told_alone, value_of, without_told
-from connectors.twitch.fields import dict_in, digest_of, number_in, text_in
+from connectors.twitch.fields import dict_in, digest_of, is_true, number_in, text_in
 from connectors.twitch.parse import TAKEN_BACK
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _notification(event: dict[str, Any], about: dict[str, Any], context: Context
     about = about | {"author": author, "author_name": name}
     if kind in GIFTS:
         called = GIFTS[kind]
-        if kind == "gift_paid_upgrade" and dict_in(event, kind).get("gifter_is_anonymous") is True:
+        if kind == "gift_paid_upgrade" and is_true(dict_in(event, kind), "gifter_is_anonymous"):
             called = "anongiftpaidupgrade"
         value = value_of(dict_in(dict_in(event, kind), "amount")) if kind == "charity_donation" else {}
         events.append(Gift(id=f"{native}:{called}", name=called, **about, **value))
@@ -298,7 +298,7 @@ def _words(event: dict[str, Any], about: dict[str, Any], context: Context) -> Me
     if not text:
         return None
     author, name = _author(event, context)
-    if author is None and event.get("chatter_is_anonymous") is not True:
+    if author is None and not is_true(event, "chatter_is_anonymous"):
         raise Unreadable("missing_author")
     parent = text_in(dict_in(event, "reply"), "parent_message_id")
     login = text_in(event, "broadcaster_user_login").lower()
@@ -371,7 +371,7 @@ def _id(event: dict[str, Any]) -> str:
 def _author(event: dict[str, Any], context: Context) -> tuple[str | None, str | None]:
     login = text_in(event, "chatter_user_login")
     native = text_in(event, "chatter_user_id") or login
-    if not native or event.get("chatter_is_anonymous") is True:
+    if not native or is_true(event, "chatter_is_anonymous"):
         return None, None
     return context.pseudonym("twitch", native), text_in(event, "chatter_user_name").strip() or login or None
 

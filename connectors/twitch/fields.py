@@ -22,6 +22,11 @@ def text_in(found: Mapping[str, Any], key: str, *, longest: int = _LONGEST) -> s
     return str(value)[:longest].encode("utf-8", "replace").decode()
 
 
+def is_true(found: Mapping[str, Any], key: str) -> bool:
+    """Also where a text says it."""
+    return found.get(key) in (True, "true", "True")
+
+
 def dict_in(found: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = found.get(key)
     return value if isinstance(value, dict) else {}

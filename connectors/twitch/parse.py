@@ -43,10 +43,14 @@ PAID = frozenset(
         "primepaidupgrade",
         "extendsub",
         "charitydonation",
+        "midnightsquid",
         "onetapgiftredeemed",
     }
 )
 """USERNOTICE kinds that are gifts."""
+
+MONEY = {"charitydonation": "donation-", "midnightsquid": ""}
+"""Of those the kinds that are worth money, and how the names of its tags begin; ``midnightsquid`` is a cheer that was paid without bits."""
 
 ANONYMOUS = frozenset({"ananonymousgifter", "ananonymouscheerer"})
 """The accounts behind which Twitch hides those who give and cheer anonymously: they are nobody in particular."""
@@ -287,8 +291,8 @@ def _parse_usernotice(line: Line, context: Context) -> list[Event]:
         value: dict[str, Any] = {}
         if kind == "onetapgiftredeemed" and (bits := _number(tags, "msg-param-bits-spent")):
             value = {"amount_minor": bits, "currency": "BITS"}
-        if kind == "charitydonation" and (amount := _number(tags, "msg-param-donation-amount")):
-            currency = tags.get("msg-param-donation-currency", "").upper() or None
+        if kind in MONEY and (amount := _number(tags, f"msg-param-{MONEY[kind]}amount")):
+            currency = tags.get(f"msg-param-{MONEY[kind]}currency", "").upper() or None
             value = {"amount_minor": amount, "exponent": _number(tags, "msg-param-exponent"), "currency": currency}
         events.append(Gift(id=f"{native}:{kind}", name=kind, **about, **value))
     elif kind == "raid":
@@ -361,10 +365,12 @@ def _author(line: Line, tags: dict[str, str], context: Context) -> tuple[str | N
     if line.command == "USERNOTICE" and "login" not in tags:  # then the prefix is the server's
         login = tags.get("display-name", "").strip().lower()
     native = tags.get("user-id") or login
+    if login in ANONYMOUS or (
+        not native and line.command == "USERNOTICE"
+    ):  # without its tags a notice does not say who it is about
+        return None, None
     if not native:
         raise Unreadable("missing_author")
-    if login in ANONYMOUS:
-        return None, None
     return context.pseudonym("twitch", native), tags.get("display-name", "").strip() or login
 
 
