@@ -10,7 +10,8 @@ API: IRC over WebSocket with the capabilities twitch.tv/tags and twitch.tv/comma
 checked 2026-11-20.
 
 Login: none. ``NICK justinfan<digits>`` reads without an account or a key; this is undocumented but has held since 2016. With
-``client_id`` and ``client_secret`` of an application (dev.twitch.tv/console/apps, ten minutes, no review) discovery adds the rest.
+``client_id`` and ``client_secret`` of an application (dev.twitch.tv/console/apps, ten minutes, no review) discovery adds the rest. Accounts
+that let the application in (``user_tokens``) may be told instead of it.
 
 Limits: 100 channels per user, so 90 per connection; 20 JOINs in 10 seconds, one too many closes the connection, so 18. 1,000
 channels are 12 connections, complete after about 50 seconds. Whether anonymous connections share the JOIN limit per address is
