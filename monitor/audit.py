@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from redis.exceptions import RedisError
 from tqdm import tqdm
 
 from monitor.derivation import decode_derivation
@@ -20,6 +19,7 @@ from monitor.journal import Journal, key
 from monitor.journal_committed import unpack_minute
 from monitor.journal_keys import entry_order
 from monitor.recount import Recount, Rules, differences, read_event
+from monitor.redis_client import RETRIABLE
 from monitor.windows import ViewerSample
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ async def run(settings: Settings) -> int:
     """Exit code 0: every number agrees; 1: some do not, or could not be compared."""
     try:
         return await _run(settings)
-    except (RedisError, OSError) as error:
+    except RETRIABLE as error:
         sys.stdout.write(
             f"Redis went away ({type(error).__name__}) before everything was compared; run the audit again when it is back.\n"
         )

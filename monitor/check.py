@@ -31,14 +31,12 @@ async def run(settings: Settings) -> int:
 async def _of_redis(settings: Settings) -> Finding:
     if not settings.redis_url:
         return Finding("works", f"Redis: built in; its data is kept in {settings.data_dir / 'valkey'}.")
-    from redis.exceptions import RedisError  # noqa: PLC0415
-
-    from monitor.redis_client import make_client  # noqa: PLC0415
+    from monitor.redis_client import RETRIABLE, make_client  # noqa: PLC0415
 
     try:
         async with make_client(settings.redis_url, timeout_seconds=3) as client:
             await client.exists("{cur}")  # PING has no key, and a Cluster answers by key
-    except (RedisError, OSError, TimeoutError, ValueError) as error:
+    except (*RETRIABLE, ValueError) as error:
         return Finding("wrong", f"Redis: the configured server does not answer{_why(error)}; look at [redis] url.")
     return Finding("works", "Redis: the configured server answers.")
 

@@ -49,8 +49,9 @@ from monitor.journal import Journal, LostTail, ready
 from monitor.memory import KEY as MEMORY
 from monitor.memory import RedisMemory
 from monitor.posted import Posted
-from monitor.produce import RETRIABLE, Producer, member_of
+from monitor.produce import Producer, member_of
 from monitor.push_store import PushStore
+from monitor.redis_client import RETRIABLE
 from monitor.setup import Source, author_key
 from monitor.simulated_file import Simulated
 from monitor.stopping import stopping

@@ -27,8 +27,8 @@ from monitor.channel_store import ChannelStore
 from monitor.discover_book import BARRED, Book
 from monitor.discover_plan import Round
 from monitor.discover_round import Deposed, look
-from monitor.produce import RETRIABLE
 from monitor.pushes import Pushes, Wanted
+from monitor.redis_client import RETRIABLE
 from monitor.signup_store import SignupStore
 from monitor.stopping import stopping
 

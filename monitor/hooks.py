@@ -35,8 +35,9 @@ from monitor.gate import Gate
 from monitor.held import HeldFile
 from monitor.hooks_http import READ_SECONDS, as_request, cut, read_body
 from monitor.hooks_plan import directories_of, gaps_of, resolved_of, section_of, settings_of
-from monitor.produce import RETRIABLE, Producer
+from monitor.produce import Producer
 from monitor.push_store import PushStore
+from monitor.redis_client import RETRIABLE
 from monitor.setup import author_key
 from monitor.told import rows
 

@@ -14,9 +14,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
-from monitor.redis_client import make_client
+from monitor.redis_client import RETRIABLE, make_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -45,9 +45,13 @@ class LostTail(Doubt):
         super().__init__("LOSTTAIL", partition)
 
 
+DOUBTS = (Doubt, *RETRIABLE)
+"""A refused write, a lost connection, a demoted or loading server: the right answer is to drop memory and reload."""
+
+
 def is_doubt(error: BaseException) -> bool:
-    """Whether the right answer is to drop memory and reload: a refused write, a lost connection, a demoted or loading server."""
-    return isinstance(error, (Doubt, RedisError, OSError))
+    """Whether the right answer is to drop memory and reload."""
+    return isinstance(error, DOUBTS)
 
 
 def make_nonce() -> bytes:
@@ -125,7 +129,7 @@ async def ready(calls: Calls) -> None:
     while True:
         try:
             return await calls.prepare()
-        except (RedisError, OSError) as error:
+        except RETRIABLE as error:
             if not said:
                 log.warning("waiting for Redis (%s)", type(error).__name__)
                 said = True

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from monitor.produce import RETRIABLE
+from monitor.redis_client import RETRIABLE
 
 log = logging.getLogger("monitor.memory")
 

@@ -17,7 +17,8 @@ from monitor.journal import Journal, ready
 from monitor.moderation.alerts import Place
 from monitor.moderation.delivery import make_sender
 from monitor.moderation.tally import Tally
-from monitor.notify_target import DOUBTS, Target
+from monitor.notify_target import Target
+from monitor.redis_client import RETRIABLE
 from monitor.setup import Source
 from monitor.stopping import stopping
 
@@ -89,7 +90,7 @@ class Notifier:
             async with asyncio.timeout(1.0):
                 held = await self.journal.call("lm1_lease", [LEASE], self._token, LEASE_MS, "")
             self._held_until = now + LEASE_MS / 1000 * 0.75 if held else 0.0  # earlier than by the server's clock
-        except DOUBTS:
+        except RETRIABLE:
             pass  # it may still be ours, until the time that we know of
         active = now < self._held_until
         if active != self.active:
@@ -120,7 +121,7 @@ class Notifier:
         """Stop, let what is under way end, and hand over."""
         await self._reconcile({})
         await self.tally.write(self.journal.redis)
-        with suppress(*DOUBTS):
+        with suppress(*RETRIABLE):
             await self.journal.call("lm1_release", [LEASE], self._token)
 
 

@@ -15,13 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from redis.exceptions import RedisError
 
 from monitor import spike_alerts
 from monitor.journal import START, Journal, key
 from monitor.moderation.alerts import Outbox, Place, body, title
 from monitor.moderation.delivery import in_thread
 from monitor.moderation.rules import Flag, decode_record
+from monitor.redis_client import RETRIABLE
 from monitor.stopping import stopping
 from monitor.wall_store import PARTS, VERSION
 
@@ -48,8 +48,6 @@ NEW_ALERT_MS = 10 * 60_000
 """An alert that was never there before is told what happened in the last ten minutes."""
 SENT_MS = 24 * 3600_000
 MOST_SENT = 200_000
-
-DOUBTS = (RedisError, OSError)
 
 
 @dataclass(slots=True)
@@ -97,12 +95,12 @@ class Target:
                     await self.tell()
                     await self.tell_spikes()
                     await self.record()
-                except DOUBTS as error:
+                except RETRIABLE as error:
                     loaded = False
                     self._say_once(f"Redis does not answer ({type(error).__name__}); alerts go on when it does")
                 await asyncio.sleep(0 if stopping() else TICK_SECONDS)
         finally:
-            with suppress(*DOUBTS, TimeoutError):
+            with suppress(*RETRIABLE, TimeoutError):
                 async with asyncio.timeout(LAST_SECONDS):
                     await self.record()
 

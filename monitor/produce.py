@@ -20,12 +20,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from redis.exceptions import RedisError
-
 from connectors.event import Event, Removed, as_json
 from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, partition_of
 from monitor.journal_calls import make_nonce
 from monitor.produce_lane import Lane
+from monitor.redis_client import RETRIABLE
 from monitor.seldom import Seldom
 from monitor.spool import KEEP_SECONDS, Row, Spool, claim, encode_pairs, orphans
 from monitor.stopping import stopping
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("monitor.produce")
 T = TypeVar("T")
 
-RETRIABLE = (RedisError, OSError)
-"""Whatever Redis answers (out of memory, read-only, loading) or does not answer, the events stay in the spool and go again."""
 VERIFY_SECONDS = 1.0
 """How often the tails of idle partitions are proven."""
 TELL_SECONDS = 1.0

@@ -22,8 +22,8 @@ from connectors.discovery import Question
 from connectors.pacing import backoff
 from monitor.channels import Passes
 from monitor.gate import Gate
-from monitor.produce import RETRIABLE
 from monitor.push_store import PushStore
+from monitor.redis_client import RETRIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

@@ -13,9 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from redis.exceptions import RedisError
-
-from monitor.journal import Checkpoint, Doubt, Journal, Pulled
+from monitor.journal import Checkpoint, Doubt, Journal, Pulled, is_doubt
+from monitor.journal_calls import DOUBTS
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ MOST_ENTRIES = 5000
 MOST_AT_ONCE = 20_000
 """Entries of all partitions between two looks at the leases."""
 LANES = 2
-
-DOUBTS = (Doubt, RedisError, OSError)
 
 
 @dataclass(slots=True)
@@ -207,7 +204,7 @@ class Reader:
 
     def _doubt(self, partition: int, error: BaseException) -> None:
         """Forget the partition; anything that is not a doubt is our own fault and must be loud."""
-        if not isinstance(error, DOUBTS):
+        if not is_doubt(error):
             raise error
         self._note(error)
         if partition in self.held:

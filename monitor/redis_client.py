@@ -12,6 +12,10 @@ import hiredis
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+RETRIABLE = (RedisError, OSError)
+"""Whatever Redis answers (out of memory, read-only, loading) or does not answer: what is kept, or may be repeated, goes again later."""
 
 
 class _Packed:

@@ -21,9 +21,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import WatchError
 
-from monitor.redis_client import make_client
+from monitor.redis_client import RETRIABLE, make_client
 from monitor.signup import Fix, Liaison, SelfReport, Signup, Signups
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 KEY: Final = "{signup}"
 REPORTS: Final = "{selfreport}"
 REPORTS_VERSION: Final = "{selfreport}:version"
-AWAY: Final = (RedisError, OSError, TimeoutError)
 FOLLOW_SECONDS: Final = 2.0
 """A withdrawal reaches every role within this and the second in which it looks."""
 FIRST_SECONDS: Final = 10.0
@@ -202,7 +201,7 @@ class Follower:
                     self._newest, seen = await store.all(), version
                 self._loaded.set()
                 said = False
-            except AWAY as error:
+            except RETRIABLE as error:
                 if not said:
                     log.warning("the sign-ups cannot be read (%s); those known so far stay in force", type(error).__name__)
                 said = True

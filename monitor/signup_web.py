@@ -22,6 +22,7 @@ from monitor.config import ConfigError
 from monitor.livestreams import cells
 from monitor.memory import RedisMemory
 from monitor.pages import word
+from monitor.redis_client import RETRIABLE
 from monitor.roster import Roster, read_roster
 from monitor.roster_ask import Resolver, fetcher
 from monitor.setup import author_key
@@ -29,7 +30,7 @@ from monitor.signup_desk import Desk, Refusal, Surroundings, is_ours, nobody
 from monitor.signup_join import JoinPages
 from monitor.signup_liaison import LiaisonPages
 from monitor.signup_me import PersonalPages
-from monitor.signup_store import AWAY, TooManyError
+from monitor.signup_store import TooManyError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -87,7 +88,7 @@ class SignupPages:
                 return await handler(request)
             except Refusal as refusal:
                 return self.desk.refused(request, refusal)
-            except (*AWAY, TooManyError) as error:
+            except (*RETRIABLE, TooManyError) as error:
                 log.warning("a sign-up page had to wait: %s", type(error).__name__)
                 return self.desk.refused(request, Refusal(503, "error_away"))
 

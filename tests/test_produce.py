@@ -16,8 +16,8 @@ from connectors.event import Message, Removed, as_json, from_json
 from monitor.engine import Engine
 from monitor.journal import Journal, digest, key
 from monitor.journal_committed import SAID_MS, SPOOLS, WAITING_MS
-from monitor.produce import RETRIABLE, Producer, member_of, place
-from monitor.redis_client import make_client
+from monitor.produce import Producer, member_of, place
+from monitor.redis_client import RETRIABLE, make_client
 from monitor.spool import Spool, encode_pairs
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from monitor.audit import audit_partition
 from monitor.count import Counter
 from monitor.derivation import Derivation, Place
 from monitor.journal import Journal, digest, key
-from monitor.reader import DOUBTS, Reader
+from monitor.journal_calls import DOUBTS
+from monitor.reader import Reader
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PARTITIONS = 8

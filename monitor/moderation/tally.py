@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
+from monitor.redis_client import RETRIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,6 @@ class Tally:
             for field, number in sums.items():
                 pipeline.hincrby(KEY, field, number)
             await pipeline.execute()
-        except (RedisError, OSError):
+        except RETRIABLE:
             for field, number in sums.items():
                 self.add(field, number)

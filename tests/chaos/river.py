@@ -36,7 +36,7 @@ from monitor.engine import find_url, newest_aof
 from monitor.entry import Entry
 from monitor.held import HeldFile
 from monitor.journal import Journal, key
-from monitor.produce import RETRIABLE
+from monitor.redis_client import RETRIABLE
 from monitor.roster import read_roster
 from monitor.simulated import with_simulated
 
