@@ -294,7 +294,11 @@ class EventSubServer:
         if (answer := self.enter(request, "eventsub/subscriptions")) is not None:
             return answer
         person = self._person(request)
-        rows, begin = self._of(person), int(request.query.get("after", "0"))
+        about = request.query.get("user_id")
+        rows, begin = (
+            [one for one in self._of(person) if about is None or about in one["condition"].values()],
+            int(request.query.get("after", "0")),
+        )
         cursor = {"cursor": str(begin + PAGE)} if begin + PAGE < len(rows) else {}
         return _json({"data": rows[begin : begin + PAGE], "pagination": cursor, **self._cost(person)})
 

@@ -89,12 +89,15 @@ class _Sockets:
 
     async def told(self, directory: Callable[[], Mapping[str, str]]) -> AsyncGenerator[Event | Hint, None]:
         """Until the keeper says that one end is everybody's."""
+        look_at = -math.inf
         try:
             while True:
-                self._look()
                 now = asyncio.get_running_loop().time()
+                if now >= look_at:
+                    self._look()
+                    look_at = now + LOOK_SECONDS
                 due = min((link.session.deadline for link in self.links if link.session is not None), default=math.inf)
-                received = await self.crew.heard(until=min(due, now + LOOK_SECONDS))
+                received = await self.crew.heard(until=min(due, look_at))
                 if not isinstance(received, Call) and received[0] in self.links:
                     for item in self._take(*received, directory()):
                         yield item
@@ -265,7 +268,7 @@ class UserSockets(UsersKeeper):
         self.closed(place, heard)
 
     def ended(self, place: Place, error: ConnectorFailure) -> None:
-        self.lost(place, error.reason, self.tools.now())
+        self.lost(place, error, self.tools.now())
 
     def beside(self, directory: Mapping[str, str]) -> Collection[Event]:
         return self.gaps(directory, self.tools.now())

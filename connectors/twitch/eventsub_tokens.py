@@ -45,7 +45,8 @@ LONGEST_TOKEN: Final = 1024
 
 def tokens_in(given: Secret | None) -> tuple[Secret, ...]:
     """The tokens of the option, one a line, each once."""
-    return tuple(Secret(one[:LONGEST_TOKEN]) for one in dict.fromkeys(given.reveal().split())) if given is not None else ()
+    words = given.reveal().split() if given is not None else []
+    return tuple(Secret(one) for one in dict.fromkeys(word.removeprefix("oauth:")[:LONGEST_TOKEN] for word in words))
 
 
 def validating(options: Any, access: Secret) -> Ask:

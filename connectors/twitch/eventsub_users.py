@@ -11,7 +11,7 @@ nothing. A broadcaster's own account asks for the own channel; else the first ac
 
 A subscription lives and dies with its connection. When that drops, Twitch counts what it carried for a while longer; what cost something is
 therefore taken away by us before it is asked for again. What was said meanwhile nobody sends again: the chat's is IRC's to know, but follows are
-told here alone, so a Gap is recorded where they were told.
+told here alone, so a Gap is recorded where they were told; for that the last minute in which they were is remembered.
 
 https://dev.twitch.tv/docs/eventsub/handling-websocket-events, checked 2026-11-20. **Unconfirmed**: how Twitch words the limits in its 429; words that
 we do not know count as the cost.
@@ -32,6 +32,7 @@ from connectors.foreign import object_of
 from connectors.pacing import backoff
 from connectors.pushing import Pusher
 from connectors.rest import Ask, Reply
+from connectors.times import moment
 from connectors.twitch.eventsub_helix import (
     CHAT,
     FOLLOW,
@@ -47,13 +48,15 @@ from connectors.twitch.eventsub_helix import (
     subscription,
 )  # fmt: skip
 from connectors.twitch.eventsub_tokens import READS_CHAT, READS_FOLLOWS, UserToken, tokens_in
-from connectors.twitch.fields import text_in
+from connectors.twitch.fields import dict_in, text_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from connectors.connector import ConnectorFailure, Hint, Tools
 
+FOLLOWED: Final = "followed"
+"""The key under which is remembered whose follows are told."""
 MOST_CONNECTIONS: Final = 3
 MOST_EACH: Final = 300
 COST: Final = 10
@@ -88,6 +91,8 @@ class _Account:
     """Whether what may be asked for is more by now than when that was worked out."""
     again_at: datetime | None = None
     """When the first refusal ends."""
+    unsure: list[tuple[Wanted, Place, str]] = field(default_factory=list)
+    """Subscriptions that are there already, because an answer was lost; what they cost must be asked."""
     extra: list[str] = field(default_factory=list)
     """Ids of subscriptions to take away."""
     not_before: datetime | None = None
@@ -119,6 +124,8 @@ class UsersKeeper(Pusher):
         self._untold: dict[str, datetime] = {}
         """Channel → since when its follows are not told."""
         self._gaps: list[tuple[str, datetime, datetime]] = []
+        self._written: datetime | None = None
+        """When it was last remembered whose follows are told."""
         self._failure = ""
         self._full = ""
 
@@ -140,7 +147,9 @@ class UsersKeeper(Pusher):
     def load(self, kept: Mapping[str, str]) -> None:
         tokens = {account.token.key: account.token for account in self._accounts}
         for key, value in kept.items():
-            if key in tokens:
+            if key == FOLLOWED:
+                self._remember(value)
+            elif key in tokens:
                 tokens[key].load(value)
             elif key.startswith("token "):
                 self._changed[key] = None  # of a token that is configured no more
@@ -150,7 +159,19 @@ class UsersKeeper(Pusher):
         for account in self._accounts:
             if account.token.news is not None:
                 changed[account.token.key], account.token.news = account.token.news, None
+        followed = [one.channel for one in self._have if one.kind == FOLLOW]
+        now = self.tools.now()
+        if followed and (self._written is None or now >= self._written + SOON):
+            self._written = now
+            changed[FOLLOWED] = " ".join([now.isoformat(), *sorted(followed)])
         return changed
+
+    def _remember(self, value: str) -> None:
+        """Whose follows an earlier process told, and when it last did."""
+        stamp, *channels = value.split()
+        at = moment(stamp)
+        if at is not None:
+            self._untold.update(dict.fromkeys(channels, at))
 
     def hear(self, hint: Hint, now: datetime) -> None:
         """One of ours was revoked."""
@@ -209,15 +230,16 @@ class UsersKeeper(Pusher):
                 self._untold.setdefault(wanted.channel, heard)
         self._rethink()
 
-    def lost(self, place: Place, why: str, now: datetime) -> None:
+    def lost(self, place: Place, why: ConnectorFailure, now: datetime) -> None:
         """It ended against our will; the next one is not opened at once."""
         account = self._accounts[place.account]
         lasted = account.lost_at is None or now - account.lost_at > LOST_LATELY
         account.losses, account.lost_at = 1 if lasted else account.losses + 1, now
         if not lasted:
-            self._failure = f"the connection over which Twitch tells us ends again and again: {why}"
+            self._failure = f"the connection over which Twitch tells us ends again and again: {why.reason}"
         wait = max(1.0, backoff(account.losses, self.tools.dice, cap=LONGEST_WAIT))
-        account.closed_until = max(account.closed_until or now, now + timedelta(seconds=wait))
+        named = why.until if isinstance(why, Throttled) else now
+        account.closed_until = max(account.closed_until or now, now + timedelta(seconds=wait), named)
         self._judge()
 
     def gaps(self, directory: Mapping[str, str], now: datetime) -> list[Gap]:
@@ -266,6 +288,9 @@ class UsersKeeper(Pusher):
         if account.extra:
             path = f"subscriptions?{urlencode({'id': account.extra[-1]})}"
             return ("delete", account.extra[-1]), self._ask(account, "DELETE", path)
+        if account.unsure:
+            path = f"subscriptions?{urlencode({'user_id': account.unsure[-1][0].channel})}"
+            return ("look", account.unsure[-1]), self._ask(account, "GET", path)
         place = self._room(index, account)
         if place is None:
             return None
@@ -356,6 +381,8 @@ class UsersKeeper(Pusher):
             self._rethink()
         elif what == "delete":
             self._deleted(account, about, reply, now)
+        elif what == "look":
+            self._looked(account, about, reply, now)
         else:
             self._created(account, about, reply, now)
         self._judge()
@@ -396,8 +423,10 @@ class UsersKeeper(Pusher):
                 setattr(account, key, value)
         words = said(reply, found).lower()
         match reply.status:
-            case 200 | 202 | 409:
-                self._stands(account, about, rows(found), now)
+            case 200 | 202:
+                self._stands(account, about, next(iter(rows(found)), {}), now)
+            case 409:
+                account.unsure.append(about)
             case 403:
                 self._refuse(account, wanted, now + REFUSED)
             case 429 if "transports" in words:
@@ -417,10 +446,25 @@ class UsersKeeper(Pusher):
                 self._wait(account, f"Twitch does not subscribe ({said(reply, found)})", now)
                 self._rethink()
 
-    def _stands(self, account: _Account, about: tuple[Wanted, Place, str], made: list[dict[str, Any]], now: datetime) -> None:
+    def _looked(self, account: _Account, about: tuple[Wanted, Place, str], reply: Reply, now: datetime) -> None:
+        """What a subscription costs that is there already; when that is not said, it is taken to cost something."""
+        account.unsure.remove(about)
+        wanted, _, session = about
+        try:
+            listed = rows(object_of(reply.body)) if reply.status == 200 else []
+        except Unreadable:
+            listed = []
+        mine = (
+            row
+            for row in listed
+            if text_in(row, "type") == wanted.kind and text_in(dict_in(row, "transport"), "session_id", longest=512) == session
+        )
+        self._stands(account, about, next(mine, {}), now)
+
+    def _stands(self, account: _Account, about: tuple[Wanted, Place, str], made: dict[str, Any], now: datetime) -> None:
         wanted, place, session = about
-        cost = made[0].get("cost") if made else 1  # it was there already, and what it costs is not said
-        held = Held(text_in(made[0], "id") if made else "", cost if isinstance(cost, int) else 1, place)
+        cost = made.get("cost")
+        held = Held(text_in(made, "id"), cost if isinstance(cost, int) else 1, place)
         account.failures, account.not_before, self._failure = 0, None, ""
         if account.sessions.get(place.number) != session or wanted.channel not in self._wanted:
             account.extra += [held.id] if held.id else []  # the connection, or the channel, went while we asked
