@@ -245,6 +245,8 @@ class Tools:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("connectors"))
     memory: Memory = field(default_factory=ProcessMemory)
     """Outlives the connection; see Memory."""
+    shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What the connections of a process share, such as a token; a connector's keys begin with its name."""
 
 
 class Connector(ABC):

@@ -571,10 +571,32 @@ async def test_slugs_are_resolved_and_an_unknown_one_is_refused_without_harm():
 async def test_a_token_that_kick_forgot_is_renewed_once():
     async with FakeKick() as server:
         connector = made(server, server.official())
-        connector._desk._token = api.Token(value=Secret("app-token-0"), until=datetime.now(UTC) + timedelta(days=1))
+        connector._desk._app._token = api.Token(value=Secret("app-token-0"), until=datetime.now(UTC) + timedelta(days=1))
         server.answer_next = [(401, {})]
         await read(connector, healthy)
         assert server.tokens == 1
+
+
+async def test_a_token_that_kick_forgot_is_renewed_before_a_slug_is_asked_for_too():
+    """All connections have the same one, so nobody would get any further with it."""
+    async with FakeKick() as server:
+        connector = Kick(server.official(), Watch([Target(livestream="kick:ana", handle="ana")]), Tools(pseudonym=PSEUDONYM))
+        connector._desk._app._token = api.Token(value=Secret("app-token-0"), until=datetime.now(UTC) + timedelta(days=1))
+        server.answer_next = [(401, {})]
+        await read(connector, lambda items: any(isinstance(item, Health) and item.state == "live" for item in items))
+        assert server.tokens == 1
+
+
+async def test_all_connections_of_an_app_have_one_token_and_read_the_list_of_all_subscriptions_once():
+    """Each of a hundred channels, they would read the list of ten thousand a hundred times every five minutes."""
+    async with FakeKick() as server:
+        tools, options = Tools(pseudonym=PSEUDONYM), server.official()
+        for handle in server.handles:
+            await read(Kick(options, Watch([server.target(handle, Resume())]), tools), bool)
+        assert server.subscribed == {server.user(handle): set(api.EVENTS) for handle in server.handles}
+        assert (server.tokens, sum(line.startswith("GET") and "subscriptions" in line for line in server.asked)) == (1, 1)
+        await read(Kick(options, Watch([server.target("ana", Resume())]), Tools(pseudonym=PSEUDONYM)), bool)
+        assert server.tokens == 2  # of another process
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is asked of Kick's official API while channels are watched: token, slugs, subscriptions. A shell around api.py.
+"""What is asked of Kick's official API while channels are watched: slugs and subscriptions. A shell around app.py and api.py.
 
 ``rounds`` yields, once a round, what was learnt as items, or the failure that ended the round. It does not decide what a failure means.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from connectors.connector import ConnectorFailure, Dropped, Health, Refused, Throttled, Unreadable
+from connectors.connector import ConnectorFailure, Dropped, Health, Throttled, Unreadable
 from connectors.kick import api
+from connectors.kick.app import App
 from connectors.kick.channel import ids_of
-from connectors.rest import Ask, Reply, client, failure_of, send
+from connectors.rest import client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -33,7 +34,7 @@ class Desk:
         self.hurry = asyncio.Event()
         self._opts = options
         self._tools = tools
-        self._token: api.Token | None = None
+        self._app = App.shared(options, tools)
         self._users: dict[str, str] = {}
         """Slug → broadcaster id, as resolved here."""
         self._shown: dict[str, Health] = {}
@@ -61,7 +62,7 @@ class Desk:
         """Whether Kick lets the app in; raises one of the failures and changes nothing."""
         async with client(proxy=self._opts.proxy) as session:
             try:
-                api.read_subscriptions((await self._ask(session, api.subscriptions_ask(self._opts.api))).body)
+                await self._app.list(session)
             except Unreadable as error:
                 raise Dropped(f"Kick's answer could not be read ({error.reason})") from error
 
@@ -98,9 +99,8 @@ class Desk:
             slug = ids_of(target).slug
             if self._user(target):
                 continue
-            ask = api.slug_ask(slug, self._opts.api)
-            reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
-            found = [] if reply.status in {400, 404} else api.read_channels(self._good(reply).body)
+            reply = await self._app.answer(session, api.slug_ask(slug, self._opts.api))
+            found = [] if reply.status in {400, 404} else api.read_channels(self._app.good(reply).body)
             if found:
                 self._users[slug] = found[0].user_id
             else:
@@ -109,18 +109,18 @@ class Desk:
 
     async def _mend(self, session: aiohttp.ClientSession, by_user: dict[str, Target]) -> list[Health]:
         """Subscribe what is not subscribed."""
-        listed = await self._ask(session, api.subscriptions_ask(self._opts.api))
-        lacking = dict(api.missing(by_user, api.read_subscriptions(listed.body)))
+        lacking = await self._app.lacking(session, by_user)
         items: list[Health] = []
         for user, target in by_user.items():
             refusals: list[str] = []
             if user in lacking:
-                ask = api.subscribe_ask(user, lacking[user], self._opts.api)
-                reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
+                reply = await self._app.answer(session, api.subscribe_ask(user, lacking[user], self._opts.api))
                 if reply.status in {400, 403, 404, 422}:
                     refusals = [f"HTTP {reply.status}"]
                 else:
-                    refusals = api.read_refusals(self._good(reply).body)
+                    refusals = api.read_refusals(self._app.good(reply).body)
+                if not refusals:
+                    self._app.made(user, lacking[user])
             if refusals:
                 items += self._show(
                     target, "refused", f"Kick does not send us this channel ({refusals[0]}); see docs/connectors.md"
@@ -135,30 +135,3 @@ class Desk:
             return []
         self._shown[target.livestream] = health
         return [health]
-
-    # --- asking -------------------------------------------------------------------------------------------------------
-
-    async def _login(self, session: aiohttp.ClientSession) -> api.Token:
-        if self._token is None or not self._token.good(self._tools.now()):
-            assert self._opts.client_secret is not None
-            ask = api.token_ask(self._opts.login, self._opts.client_id, self._opts.client_secret)
-            reply = await send(session, ask, within_seconds=self._opts.answer_seconds)
-            if reply.status in {400, 401, 403}:
-                raise Refused(
-                    "Kick does not accept client_id and client_secret; copy both anew from kick.com, Settings, Developer"
-                )
-            self._token = api.read_token(self._good(reply).body, self._tools.now())
-        return self._token
-
-    async def _ask(self, session: aiohttp.ClientSession, ask: Ask) -> Reply:
-        """With a new token once, when Kick does not know ours any more."""
-        reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
-        if reply.status == 401:
-            self._token = None
-            reply = await send(session, api.signed(ask, await self._login(session)), within_seconds=self._opts.answer_seconds)
-        return self._good(reply)
-
-    def _good(self, reply: Reply) -> Reply:
-        if 200 <= reply.status < 300:
-            return reply
-        raise failure_of(reply, self._tools.now(), who="Kick", key="the app's token")
