@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from monitor import spike_alerts
 from monitor.journal import START, Journal, key
 from monitor.moderation.alerts import Outbox, Place, body, title
 from monitor.moderation.delivery import in_thread
 from monitor.moderation.rules import Flag, decode_record
+from monitor.objects import object_in
 from monitor.redis_client import RETRIABLE
 from monitor.stopping import stopping
 from monitor.wall_store import PARTS, VERSION
@@ -169,7 +168,7 @@ class Target:
         redis = self.journal.redis
         version = int(await redis.get(VERSION) or 0)
         if version != self._spikes_version:
-            self._spikes = read_spikes(await redis.hget(PARTS, "spikes"))
+            self._spikes = object_in(await redis.hget(PARTS, "spikes"))
             self._spikes_version = version
             open_now = spike_alerts.wanted(self._spikes, self.severity)
             marks = [spike_alerts.mark(name) for name in open_now]
@@ -241,15 +240,6 @@ class Target:
         if kind != self._said:
             log.warning("%s: %s", self.name, sentence)
             self._said = kind
-
-
-def read_spikes(stored: bytes | None) -> dict[str, Any]:
-    """The part as the keeper wrote it; nothing when it cannot be read."""
-    try:
-        found = orjson.loads(stored or b"{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _position(stored: bytes | None) -> Position:

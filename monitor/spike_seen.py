@@ -17,6 +17,7 @@ from aiohttp import web
 from monitor.guard import VISITOR
 from monitor.journal import is_doubt
 from monitor.moments import iso
+from monitor.objects import object_in
 from monitor.stage_store import decided, write_down
 from monitor.wall_store import SEEN_SPIKES, VERSION
 
@@ -96,12 +97,7 @@ def read_look(body: bytes) -> Look | None:
     """None when it is no such thing."""
     if len(body) > MOST_BODY:
         return None
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(found, dict):
-        return None
+    found = object_in(body)
     name, seen = found.get("id"), found.get("seen")
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_ID or not isinstance(seen, bool):
         return None

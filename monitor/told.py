@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from monitor.objects import object_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -29,7 +31,7 @@ def rows(
     """Livestream → its row in ``{livestreams}``, of those that this process must write; ``known`` are the rows as they stand."""
     found: dict[str, bytes] = {}
     for channel in channels:
-        before = _read(known.get(channel.id))
+        before = object_in(known.get(channel.id))
         told = heard.get(channel.id)
         if told is not None and now - told < HEARD_FOR:
             state, reason = "live", ""
@@ -49,14 +51,6 @@ def rows(
         }
         found[channel.id] = orjson.dumps(row | ({"country": channel.country} if channel.country else {}))
     return found
-
-
-def _read(data: bytes | None) -> dict[str, Any]:
-    try:
-        row = orjson.loads(data or b"{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return row if isinstance(row, dict) else {}
 
 
 def _is_fresh(row: dict[str, Any], now: datetime) -> bool:

@@ -28,6 +28,7 @@ from monitor.entry import is_within
 from monitor.guard import VISITOR
 from monitor.journal import Doubt, key
 from monitor.moderation.rules import Flag, decode_record
+from monitor.objects import object_in
 from monitor.stage_store import decided, write_down
 from monitor.wall_store import LEASE, PARTS, VERSION
 
@@ -320,12 +321,7 @@ def add_voices(app: web.Application, store: WallStore, *, now_ms: Callable[[], i
 
 def read_decision(body: bytes) -> Saying | None:
     """None when it is no such thing."""
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(found, dict):
-        return None
+    found = object_in(body)
     name, decision = found.get("id"), found.get("decision")
     if not isinstance(name, str) or not 1 <= len(name) <= 300 or decision not in DECISIONS:
         return None

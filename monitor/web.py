@@ -36,6 +36,7 @@ from monitor.journal import Journal, ready
 from monitor.keeper import Keeper
 from monitor.livestreams import cells
 from monitor.metrics import make_registry
+from monitor.objects import object_in
 from monitor.remote import Remote
 from monitor.spike_seen import add_seen
 from monitor.stage_store import StageStore, Staging, decided, write_down
@@ -255,21 +256,12 @@ async def serve_wall(
 
 def is_resync(text: str) -> bool:
     """Whether a client asks for a new snapshot."""
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(found, dict) and found.get("type") == "resync"
+    return object_in(text).get("type") == "resync"
 
 
 def read_decision(body: bytes) -> tuple[str, str, bool | None] | None:
     """Livestream, broadcast, and whether it counts (None: ask again); None when it is no such thing."""
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(found, dict):
-        return None
+    found = object_in(body)
     livestream, broadcast, decision = (found.get(key) for key in ("livestream", "broadcast", "decision"))
     if not isinstance(livestream, str) or not isinstance(broadcast, str) or not isinstance(decision, str):
         return None
