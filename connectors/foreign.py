@@ -22,3 +22,8 @@ def object_of(raw: bytes | str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Unreadable("not_an_object")
     return found
+
+
+def whole(value: Any) -> Any:
+    """A number without its ``.0``, which some languages write behind every number; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value

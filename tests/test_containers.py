@@ -140,5 +140,5 @@ def test_a_list_in_which_one_is_no_request_is_no_list_of_requests():
 
 
 def test_of_a_line_kept_beside_what_was_made_of_it_only_the_line_is_taken():
-    kept = {"messages": [{"raw": ":a!a@a PRIVMSG #b :x", "text": '{"no": 1}', "timestamp": 1}]}
+    kept = {"raw": ":a!a@a PRIVMSG #b :x", "text": '{"no": 1}', "timestamp": 1}
     assert inside(json.dumps(kept).encode()) == [b":a!a@a PRIVMSG #b :x"]

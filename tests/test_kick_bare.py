@@ -132,3 +132,57 @@ def test_the_event_of_a_log_is_no_event_of_the_socket(parse):
     ):
         [event], complaints = parse(line)
         assert (event["kind"], event["id"], complaints) == ("message", "kick:m1", [])
+
+
+# --- fields of other types ----------------------------------------------------------------------------------------------
+
+HOOK = {
+    "message_id": "m1", "broadcaster": {"user_id": 7.0, "channel_slug": "ana"}, "sender": {"user_id": 11.0, "username": "Zoë"}, "content": "hi",
+    "created_at": "2025-01-14T16:08:06Z",
+}  # fmt: skip
+
+
+def test_a_number_with_a_point_and_a_nought_is_that_number(parse):
+    [event] = parse(HOOK)[0]
+    assert (event["livestream"], event["author"]) == ("kick:7", SHOWN("kick", "11"))
+    [gift, _] = parse({"event": "KicksGifted", "data": json.dumps({**KICKS, "gift": {**KICKS["gift"], "amount": 1000.0}})})[0]
+    assert gift["amount_minor"] == 1000
+    row = {
+        "broadcaster_user_id": 7.0,
+        "slug": "ana",
+        "stream": {"is_live": True, "viewer_count": 12.0, "start_time": "2025-09-14T16:11:16Z"},
+    }
+    assert [event.get("viewers") for event in parse({"data": [row], "message": "OK"})[0]] == [None, 12]
+
+
+@pytest.mark.parametrize("metadata", ["", "{", "null", "5", None, [], '{"original_message":{"id":"m0"}}'])
+def test_a_message_is_one_whatever_its_metadata_are(parse, metadata):
+    [event], complaints = parse(
+        {"data": {"messages": [{**SAID, "chat_id": 668, "metadata": metadata}], "cursor": "x"}, "status": {"code": 200}}
+    )
+    assert (event["id"], event.get("reply_to"), complaints) == (
+        "kick:m1",
+        "kick:m0" if isinstance(metadata, str) and "m0" in metadata else None,
+        [],
+    )
+
+
+def test_one_of_an_answer_that_cannot_be_read_takes_no_other_with_it(parse):
+    broken = {**SAID, "id": None}
+    events, complaints = parse({"data": {"messages": [SAID, broken, {**SAID, "id": "m3"}]}})
+    assert ([event["kind"] for event in events], complaints) == (["message", "unknown", "message"], [])
+    row = {"broadcaster_user_id": 7, "slug": "ana", "stream": {"is_live": True, "viewer_count": 12}}
+    events, complaints = parse({"data": [{**row, "broadcaster_user_id": None}, row], "message": "OK"})
+    assert ([event["kind"] for event in events], complaints) == (["unknown", "status", "viewers"], [])
+    assert parse({"data": {"messages": [broken]}})[1] == ["line 1: unreadable: missing_id"]
+
+
+@pytest.mark.parametrize(("ended", "state"), [("2025-01-14T17:00:00Z", "ended"), (None, "live")])
+def test_whether_a_broadcast_goes_on_is_seen_in_its_times(parse, ended, state):
+    body = {
+        "broadcaster": {"user_id": 7, "channel_slug": "ana"},
+        "is_live": None,
+        "started_at": "2025-01-14T16:00:00Z",
+        "ended_at": ended,
+    }
+    assert [event["state"] for event in parse(body)[0]] == [state]

@@ -222,3 +222,26 @@ def test_a_notice_without_tags_keeps_its_words_and_is_of_a_kind_that_nobody_know
     said, unknown = parse(":tmi.twitch.tv USERNOTICE #ana :good evening")[0]
     assert (said["text"], "author" in said, unknown["kind"], unknown["name"]) == ("good evening", False, "unknown", "usernotice")
     assert [event["kind"] for event in parse(":tmi.twitch.tv USERNOTICE #ana")[0]] == ["unknown"]
+
+
+def test_a_number_with_a_point_and_a_nought_is_that_number(parse):
+    cheer = {
+        "subscription": {"type": "channel.cheer"},
+        "event": {**CHANNEL, **USER, "user_id": 101.0, "message": "", "bits": 5.0},
+    }
+    [gift], _ = parse(cheer)
+    assert (gift["amount_minor"], gift["author"]) == (5, SHOWN("twitch", "101"))
+    row = {"id": 9.0, "user_id": 7.0, "user_login": "ana", "type": "live", "viewer_count": 5.0}
+    assert [(one["broadcast"], one.get("viewers")) for one in parse({"data": [row]})[0]] == [("9", None), ("9", 5)]
+    assert parse({"subscription": {"type": "channel.cheer"}, "event": {**CHANNEL, **USER, "bits": 5.5}})[1] == [
+        "line 1: unreadable: bad_number"
+    ]
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"message_id": "d1", "message_timestamp": "2026-10-16T11:59:59.9Z"}])
+def test_an_envelope_that_lost_what_it_says_still_holds_its_event(parse, metadata):
+    [event], complaints = parse(
+        {"metadata": metadata, "payload": {"subscription": {"type": "channel.chat.message"}, "event": SAID}}
+    )
+    assert (event["id"], complaints) == ("twitch:cc", [])
+    assert not metadata or event["at"] == "2026-10-16T11:59:59.900000Z"

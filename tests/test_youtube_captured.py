@@ -308,3 +308,12 @@ def test_kinds_by_number_and_by_the_name_of_their_details(parse):
 
 def test_videos_of_which_only_the_figures_were_asked_for_are_videos(parse):
     assert parse({"items": [{"id": "6p_JM-I7EVg", "statistics": {"viewCount": "10", "likeCount": "3"}}]}) == ([], [])
+
+
+def test_the_end_of_a_chat_that_nothing_names_is_an_end(parse):
+    for document in (
+        item("chatEndedEvent", "LCC.e", liveChatId=None),
+        {"kind": "youtube#liveChatMessageListResponse", "offlineAt": "2026-10-16T12:05:00Z", "items": []},
+    ):
+        [event], complaints = parse(document)
+        assert (event["kind"], event["state"], "livestream" in event, complaints) == ("status", "ended", False, [])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.connector import Unreadable
+from connectors.digests import content_of
 from connectors.event import Unknown, Viewers
 from connectors.foreign import decode, object_of
 from connectors.kick.api import channel_of
@@ -24,13 +25,14 @@ from connectors.kick.parse import (
     object_in,
     status,
     text_of,
+    unreadable_event,
     webhook_events,
 )
 from connectors.recorded import record_of
 from connectors.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from connectors.event import Event
     from connectors.kick.parse import Context
@@ -122,7 +124,7 @@ def _is_answer(document: Mapping[str, Any]) -> bool:
 def _answered(document: Mapping[str, Any], context: Context) -> list[Event]:
     data = document.get("data")
     if isinstance(data, dict) and isinstance(data.get("messages"), list):
-        return [event for one in data["messages"] if isinstance(one, dict) for event in _history(one, context)]
+        return _each(data["messages"], context, _history)
     if "livestream" in document:
         return _page_channel(document, context)
     if _is_on_page(document):
@@ -130,7 +132,20 @@ def _answered(document: Mapping[str, Any], context: Context) -> list[Event]:
     rows = data if isinstance(data, list) else [data] if isinstance(data, dict) and data else []
     if not rows and text_of(document.get("message")).casefold() not in ("", "ok"):
         raise Unreadable("api_error")
-    return [event for row in rows if isinstance(row, dict) for event in _row(row, context)]
+    return _each(rows, context, _row)
+
+
+def _each(rows: list[Any], context: Context, read: Callable[[dict[str, Any], Context], list[Event]]) -> list[Event]:
+    """One that cannot be read takes no other with it, and is counted."""
+    found: list[Event] = []
+    for row in rows:
+        try:
+            found += read(object_in(row), context)
+        except Unreadable as problem:
+            if len(rows) == 1:
+                raise
+            found.append(unreadable_event(problem.reason, content_of(row), context.received_at))
+    return found
 
 
 def _history(message: dict[str, Any], context: Context) -> list[Event]:

@@ -14,7 +14,7 @@ import orjson
 
 from connectors.connector import Secret, Unreadable
 from connectors.discovery import QuotaPlan
-from connectors.foreign import object_of
+from connectors.foreign import object_of, whole
 from connectors.rest import Ask
 from connectors.times import moment
 
@@ -161,7 +161,7 @@ def channel_of(row: dict[str, Any]) -> Channel | None:
     stream = row.get("stream")
     stream = stream if isinstance(stream, dict) else {}
     live = stream.get("is_live") in (True, 1, "true")
-    viewers = stream.get("viewer_count")
+    viewers = whole(stream.get("viewer_count"))
     if isinstance(viewers, str) and viewers.isascii() and viewers.isdigit() and len(viewers) < 13:
         viewers = int(viewers)
     tags = stream.get("custom_tags")
@@ -178,6 +178,7 @@ def channel_of(row: dict[str, Any]) -> Channel | None:
 
 
 def _user(value: Any) -> str:
+    value = whole(value)
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return str(value)
     return value[:30] if isinstance(value, str) and value.isascii() and value.isdigit() else ""

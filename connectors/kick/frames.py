@@ -12,6 +12,7 @@ with ``counts_gifts=False`` they are left out. What says neither its chat nor it
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -135,8 +136,9 @@ def _said(data: Mapping[str, Any], about: About) -> list[Event]:
     if not text_of(data.get("content")) and (data.get("type") == "celebration" or data.get("action")):
         return []
     metadata = data.get("metadata")
-    if isinstance(metadata, str):  # as the history of a chat has it
-        metadata = _json(metadata)
+    if isinstance(metadata, str):  # as the history of a chat has it; a message whose metadata are none is a message
+        with suppress(Unreadable):
+            metadata = _json(metadata)
     parent = metadata.get("original_message") if isinstance(metadata, dict) else None
     return [chat(data, name_of(data.get("id")), parent, about)]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.connector import Unreadable
 from connectors.event import Follow, Gift, Message, Removed, Status, Unknown
-from connectors.foreign import object_of
+from connectors.foreign import object_of, whole
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -173,10 +173,12 @@ def kicks(body: Mapping[str, Any], about: About) -> list[Event]:
 
 def _status(body: Mapping[str, Any], about: About) -> Status:
     live = {"true": True, "1": True, "false": False, "0": False}.get(str(body.get("is_live")).casefold())
-    if live is None:
-        raise Unreadable("missing_state")
     started = moment(body.get("started_at"))
     ended = moment(body.get("ended_at"))
+    if live is None and (started or ended):  # what has an end is over
+        live = ended is None
+    if live is None:
+        raise Unreadable("missing_state")
     broadcaster = body["broadcaster"]
     at = (started if live else ended) or about.at
     return status(user_id(broadcaster) or "", about.livestream, live=live, started_at=started, at=at, context=about.context)
@@ -218,7 +220,7 @@ def message_id(native: str) -> str:
 
 def user_id(who: Mapping[str, Any]) -> str:
     """As text: a number, or a text from libraries that write it as one; empty when there is none."""
-    value = who.get("user_id", who.get("id"))
+    value = whole(who.get("user_id", who.get("id")))
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return str(value)
     return value[:30] if isinstance(value, str) and value.isascii() and value.isdigit() else ""
@@ -265,10 +267,12 @@ def text_of(value: Any) -> str:
 
 def name_of(value: Any) -> str:
     """An id, also one that came as a number."""
+    value = whole(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(value)
 
 
 def number_of(value: Any) -> int:
+    value = whole(value)
     if isinstance(value, str) and len(value) <= 15 and value.isascii() and value.isdigit():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from connectors.connector import Unreadable
 from connectors.event import Status, Unknown, Viewers
+from connectors.foreign import whole
 from connectors.times import moment
 from connectors.twitch.fields import digest_of, text_in
 
@@ -71,7 +72,7 @@ def _stream(row: dict[str, Any], context: Context) -> list[Event]:
         "received_at": now,
     }
     found: list[Event] = [Status(id=f"twitch:status:{broadcast}:live", state="live", **about)]
-    viewers = row["viewer_count"]
+    viewers = whole(row["viewer_count"])
     if isinstance(viewers, str) and viewers.isascii() and viewers.isdigit() and len(viewers) < 13:
         viewers = int(viewers)
     if isinstance(viewers, int) and not isinstance(viewers, bool) and 0 <= viewers < _MOST:

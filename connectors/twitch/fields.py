@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from connectors.connector import Unreadable
 from connectors.digests import content_of
+from connectors.foreign import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ _LONGEST: Final = 128
 
 def text_in(found: Mapping[str, Any], key: str, *, longest: int = _LONGEST) -> str:
     """A text or a number as a text; empty when it is missing or of another type."""
-    value = found.get(key)
+    value = whole(found.get(key))
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value)[:longest].encode("utf-8", "replace").decode()
@@ -34,7 +35,7 @@ def dict_in(found: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def number_in(found: Mapping[str, Any], key: str) -> int:
     """A count or an amount, also one that came as a text; missing is 0; raises Unreadable("bad_number")."""
-    value = found.get(key)
+    value = whole(found.get(key))
     if value is None:
         return 0
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:

@@ -31,6 +31,9 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", ";": "\\:", " ": "\\s", "\r": "\\
 
 def wrapped(document: dict[str, Any]) -> dict[str, Any]:
     """An event alone, or beside its kind, as the body of a webhook; anything else as it is."""
+    payload, metadata = dict_in(document, "payload"), dict_in(document, "metadata")
+    if "event" in payload and not text_in(metadata, "message_type"):  # of an envelope that lost what it says
+        return {"metadata": {**metadata, "message_type": "notification"}, "payload": payload}
     if not _ENVELOPE.isdisjoint(document):
         return document
     event = next((document[key] for key in ("event", "data", "payload") if isinstance(document.get(key), dict)), document)

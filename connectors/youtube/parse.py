@@ -351,9 +351,9 @@ def _status(chat_id: str, at: datetime, context: Context, reason: str) -> Status
     livestream = context.livestream
     if livestream is None and chat_id:
         livestream = f"youtube:{chat_id}" if context.livestreams is None else context.livestreams.get(chat_id)
-    of = context.broadcast or chat_id[:_LONGEST_ID]
-    if not of:
+    if livestream is None and context.livestreams is not None:
         return None
+    of = context.broadcast or chat_id[:_LONGEST_ID] or f"chat@{at.isoformat()}"
     return Status(
         id=f"youtube:{of}:ended", platform="youtube", livestream=livestream, broadcast=context.broadcast, at=at,
         received_at=context.received_at, state="ended", reason=reason,
