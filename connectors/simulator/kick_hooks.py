@@ -10,13 +10,10 @@ Unconfirmed: when Kick tries again, and whether a repeated delivery is signed an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-import aiohttp
-
+from connectors.simulator.attempts import Attempts, break_off
 from connectors.simulator.kick_key import signature
 from connectors.simulator.kick_wire import exact
 
@@ -27,13 +24,11 @@ if TYPE_CHECKING:
     from connectors.simulator.kick_wire import Webhook
     from connectors.simulator.serving import Bell
 
-AT_ONCE: Final = 32
 MOST_WAITING: Final = 20_000
 """Deliveries on their way; beyond, new ones are lost."""
 PAUSES: Final = (1.0, 5.0)
 """Seconds before the second and the third attempt; who is patient goes on with the last one."""
 FAILED_SECONDS: Final = 24 * 3600.0
-ANSWER_SECONDS: Final = 5.0
 LATE_SECONDS: Final = 1.0
 """So much later comes what is put out of order."""
 
@@ -64,13 +59,12 @@ class Sender:
         unsubscribe: Callable[[], None],
     ) -> None:
         self.url = url
-        self.taken = self.lost = self.attempts = 0
+        self.taken = self.lost = 0
         self._mishaps, self._clock, self._bell = mishaps, clock, bell
         self._patient = patient
         self._unsubscribe = unsubscribe
         self._failing_since: float | None = None
-        self._session: aiohttp.ClientSession | None = None
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._attempts = Attempts()
         self._under_way: dict[int, set[asyncio.Task[None]]] = {}
         """Broadcaster → deliveries."""
         self._waiting = 0
@@ -113,8 +107,7 @@ class Sender:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        await self._attempts.close()
 
     def _forget(self, user: int, task: asyncio.Task[None]) -> None:
         self._waiting -= 1
@@ -142,7 +135,8 @@ class Sender:
         if fate == "garbage":
             await self._attempt(delivery, self._mishaps.garbage())
         if fate == "half":
-            await self._half(delivery)
+            body = delivery.webhook.body
+            await break_off(self.url, body, self._headers(delivery, body), part=self._mishaps.cut(body))
         taken = await self._try(delivery)
         if taken and fate == "repeat":
             await self._attempt(delivery, delivery.webhook.body)
@@ -163,18 +157,7 @@ class Sender:
 
     async def _attempt(self, delivery: Delivery, body: bytes) -> bool:
         """Whether the address answered with success."""
-        headers = self._headers(delivery, body)
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS), connector=aiohttp.TCPConnector(limit=AT_ONCE)
-            )
-        async with self._places:
-            self.attempts += 1
-            try:
-                async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as answer:
-                    good = 200 <= answer.status < 300
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                good = False
+        good = await self._attempts.post(self.url, body, self._headers(delivery, body))
         self._note(good=good)
         return good
 
@@ -200,14 +183,3 @@ class Sender:
             "Kick-Event-Type": delivery.webhook.kind,
             "Kick-Event-Version": "1",
         }
-
-    async def _half(self, delivery: Delivery) -> None:
-        """The connection breaks in the middle of the body."""
-        body, parts = delivery.webhook.body, urlsplit(self.url)
-        head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}"]
-        head += [f"{name}: {value}" for name, value in self._headers(delivery, body).items()]
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
-            writer.write("\r\n".join([*head, "", ""]).encode() + self._mishaps.cut(body))
-            await writer.drain()
-            writer.transport.abort()

@@ -6,13 +6,11 @@ What comes again has the same id and, as another attempt, another time and signa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-import aiohttp
+from connectors.simulator.attempts import Attempts, break_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +18,8 @@ if TYPE_CHECKING:
     from connectors.simulator.faults import Mishaps
     from connectors.simulator.serving import Bell
 
-AT_ONCE: Final = 32
 MOST_WAITING: Final = 20_000
 """Deliveries on their way; beyond, new ones are lost."""
-ANSWER_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -44,13 +40,12 @@ class Poster:
     def __init__(
         self, *, mishaps: Mishaps, clock: Callable[[], float], bell: Bell, pauses: Sequence[float] = (), patient: bool = False
     ) -> None:
-        self.taken = self.lost = self.attempts = self.waiting = 0
+        self.taken = self.lost = self.waiting = 0
         self._mishaps, self._clock, self._bell = mishaps, clock, bell
         self._pauses, self._patient = tuple(pauses), patient
         self._lanes: dict[int, deque[Delivery]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._session: aiohttp.ClientSession | None = None
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._attempts = Attempts()
 
     def put(self, lane: int, delivery: Delivery) -> None:
         """It goes out when those before it in its lane were taken or given up."""
@@ -72,8 +67,7 @@ class Poster:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        await self._attempts.close()
 
     async def _work(self, lane: int) -> None:
         waiting = self._lanes[lane]
@@ -98,9 +92,10 @@ class Poster:
             await self._until(self._clock() + self._mishaps.faults.stall_seconds)
         if fate == "garbage":
             garbage = self._mishaps.garbage()
-            await self._attempt(delivery.url, garbage, delivery.headers(garbage))
+            await self._attempts.post(delivery.url, garbage, delivery.headers(garbage))
         if fate == "half":
-            await self._half(delivery)
+            headers = delivery.headers(delivery.body)
+            await break_off(delivery.url, delivery.body, headers, part=self._mishaps.cut(delivery.body))
         return await self._try(delivery, fate)
 
     async def _try(self, delivery: Delivery, fate: str) -> bool:
@@ -108,9 +103,9 @@ class Poster:
         while True:
             headers = delivery.headers(delivery.body)
             lost = fate == "drop" and failures == 0
-            if not lost and await self._attempt(delivery.url, delivery.body, headers):
+            if not lost and await self._attempts.post(delivery.url, delivery.body, headers):
                 if fate == "repeat":
-                    await self._attempt(delivery.url, delivery.body, headers)
+                    await self._attempts.post(delivery.url, delivery.body, headers)
                 return True
             failures += 1
             if failures > len(self._pauses) and not self._patient:
@@ -120,27 +115,3 @@ class Poster:
     async def _until(self, at: float) -> None:
         while self._clock() < at:
             await self._bell.wait()
-
-    async def _attempt(self, url: str, body: bytes, headers: Mapping[str, str]) -> bool:
-        """Whether the address answered with success."""
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-            self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=AT_ONCE))
-        async with self._places:
-            self.attempts += 1
-            try:
-                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                    return 200 <= answer.status < 300
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                return False
-
-    async def _half(self, delivery: Delivery) -> None:
-        """The connection breaks in the middle of the body."""
-        parts = urlsplit(delivery.url)
-        head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(delivery.body)}"]
-        head += [f"{name}: {value}" for name, value in delivery.headers(delivery.body).items()]
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
-            writer.write("\r\n".join([*head, "", ""]).encode() + self._mishaps.cut(delivery.body))
-            await writer.drain()
-            writer.transport.abort()
