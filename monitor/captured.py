@@ -34,8 +34,14 @@ _stamped = re.compile(
     rb"[ \t]*(?:[\[(]?\d[\d:/.,TZ+ -]{4,40}[\])]?|[<>]{1,3} |[A-Za-z][\w .-]{0,40}[:= ])[^{}\[\"@]{0,80}(?=[{\[][ \t]*$)"
 )
 """What a log writes before JSON that goes on over the next lines."""
-_between = re.compile(rb"\s*(?:```[\w-]*|~~~|[-=*_#~+]{3,}|\* [^{\[<@]*|(?:Dis)?[Cc]onnected \([^{\[]*\))\s*$")
-"""What stands between payloads and is none: a line that parts two, the fence of an example, what curl and wscat say of the connection."""
+_between = re.compile(
+    rb"""\s*(?:```[\w-]*|~~~|[-=*_#~+]{3,}|\* [^{\[<@]*|(?:Dis)?[Cc]onnected \([^{\[]*\)"""
+    rb"""|(?:\#{1,6}|//)\ [^{\[<@:"]*|(?!(?:event|data|id|retry):)[\w][\w.\ -]{0,60}:|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.,Z+\ -]*\]?)\s*$"""
+)
+"""What stands between payloads and is none: a line that parts two, the fence or the title of an example, a time, what curl and wscat say of the
+connection."""
+_source = re.compile(rb"[\w./-]{1,60} +\| ")
+"""What ``docker compose logs`` writes before each line."""
 _title = re.compile(rb"[\s#*_>-]*(?:request |response |http )?(?:headers?|body|payload|data)[\s*_:]*$", re.IGNORECASE)
 """What people write above headers and above what came with them."""
 _unquoted = re.compile(rb"\s*[{\[]*\s*(?:[A-Za-z_$][\w$]*: |')")
@@ -95,8 +101,10 @@ def _unpacked(raw: bytes) -> bytes:
 def payloads(lines: Iterable[tuple[int, bytes]]) -> Iterator[Payload]:
     """The payloads of numbered lines without their ends."""
     block, head = _Block(), _Head()
-    for number, line in lines:
-        for free in head.add(number, line.removeprefix(_MARK)):
+    for number, written in lines:
+        line = written.removeprefix(_MARK)
+        source = _source.match(line)
+        for free in head.add(number, line[source.end() :] if source else line):
             for payload in block.add(*free):
                 yield head.with_body(payload)
     for free in head.flush():

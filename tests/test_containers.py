@@ -69,6 +69,8 @@ CONTAINERS = {
     "printed on one line": lambda one: "got: " + " ".join(javascript(json.loads(one)).split()),
     "table": table,
     "example": lambda one: f"```json\n{json.dumps(json.loads(one), indent=2)}\n```\n",
+    "titles and times": lambda one: f"# a chat message\n// as it came\nchat message:\n2026-01-01 00:00:00\n{one}\nConnected (press CTRL+C to quit)\n",
+    "logs of a container": lambda one: "\n".join(f"bot-1  | {line}" for line in json.dumps(json.loads(one), indent=2).split("\n")),
     "parted": lambda one: f"-----\n{one}\n=====\n",
     "comma too many": lambda one: f"[\n{one},\n]",
     "curl": lambda one: f"* Connected to x (1.1.1.1) port 443\n> GET / HTTP/2\n> Host: x\n> \n< HTTP/2 200 \n< content-type: application/json\n< \n{one}",
@@ -86,6 +88,11 @@ CONTAINERS = {
 def test_a_payload_is_found_in_it_and_nothing_else(parse_capture, platform, document, name):
     events, complaints = parse_capture(platform, CONTAINERS[name](json.dumps(document)))
     assert ([(one["kind"], one["text"]) for one in events], complaints) == ([("message", SAID["content"])], [])
+
+
+def test_words_that_somebody_wrote_are_named(parse_capture):
+    for line in ("# it said {}", "// see @ana", "hello", "connected to the server"):
+        assert len(parse_capture("kick", line)[1]) == 1
 
 
 def test_headers_under_a_title_belong_to_the_body_under_the_next(parse_capture):
