@@ -61,7 +61,7 @@ async def _audit(journal: Journal, partition: int) -> Report:
     base = await redis.hgetall(key(partition, "base:meta"))
     walk = _Walk(journal, partition, await _start(journal, partition, base), base.get(b"pos", b"").decode())
     report = Report()
-    cursor = await _cursor(journal, partition)
+    cursor, name = await _cursor(journal, partition)
     if not cursor:
         return report
     if base:  # what may be retracted after the baseline was counted before it
@@ -72,12 +72,12 @@ async def _audit(journal: Journal, partition: int) -> Report:
     # The long way first. Then the committed numbers in one transaction, with their cursor, and the few entries up to there: so the
     # two stand at the same entry although counting went on, and only a container that began in between asks for another look.
     for _ in range(TRIES):
-        await walk.to(cursor)
+        await walk.to(cursor, name)
         names = [] if base else sorted(walk.recount.numbers.keys() - {"total"} - _uncompared(walk.recount.numbers))
-        cursor, base_after, counted = await _committed(journal, partition, names)
+        cursor, name, base_after, counted = await _committed(journal, partition, names)
         if base_after != base:
             raise Moved
-        await walk.to(cursor)
+        await walk.to(cursor, name)
         if base or not walk.recount.numbers.keys() - counted.keys() - _absent(names) - _uncompared(walk.recount.numbers):
             break
     else:
@@ -106,23 +106,28 @@ class _Walk:
         for entry_id, payload in await _entries(self._journal, self._partition, "-", self._position):
             self.recount.seen.append((read_event(payload), _rules_at(configs, entry_id)))
 
-    async def to(self, cursor: str) -> None:
-        """Count everything up to ``cursor``, which never goes back."""
+    async def to(self, cursor: str, name: str) -> None:
+        """Count everything up to ``cursor``, which never goes back; there the configuration of this name holds."""
         configs = await _configs(self._journal, self._partition, self._made)
         first = f"({self._position}" if self._position else "-"
         for entry_id, payload in await _entries(self._journal, self._partition, first, cursor):
             rules = _rules_at(configs, entry_id)
-            if self._rules is not None and rules is not self._rules:
-                self.recount.switch(self._rules, rules)
-            self._rules = rules
+            self._switch(rules)
             self.recount.add(read_event(payload), rules)
             self.entries += 1
         self._position = cursor
+        self._switch(self._made[name])  # it may have come when nothing more was said
+
+    def _switch(self, rules: Rules) -> None:
+        if self._rules is not None and rules is not self._rules:
+            self.recount.switch(self._rules, rules)
+        self._rules = rules
 
 
-async def _cursor(journal: Journal, partition: int) -> str:
-    position = await journal.redis.hget(key(partition, "ckpt:count"), "pos")
-    return position.decode() if position else ""
+async def _cursor(journal: Journal, partition: int) -> tuple[str, str]:
+    """Up to where it is counted, and by which configuration."""
+    position, name = await journal.redis.hmget(key(partition, "ckpt:count"), ["pos", "cfg"])
+    return (position or b"").decode(), (name or b"").decode()
 
 
 async def _is_trimmed(journal: Journal, partition: int) -> bool:
@@ -133,17 +138,17 @@ async def _is_trimmed(journal: Journal, partition: int) -> bool:
     return int(journal_now["entries-added"]) != int(journal_now["length"])
 
 
-async def _committed(journal: Journal, partition: int, names: list[str]) -> tuple[str, dict[bytes, bytes], Numbers]:
+async def _committed(journal: Journal, partition: int, names: list[str]) -> tuple[str, str, dict[bytes, bytes], Numbers]:
     """Of one moment: the cursor, the baseline, and the totals with these containers."""
     async with journal.redis.pipeline(transaction=True) as pipeline:
-        pipeline.hget(key(partition, "ckpt:count"), "pos")
+        pipeline.hmget(key(partition, "ckpt:count"), ["pos", "cfg"])
         pipeline.hgetall(key(partition, "base:meta"))
         pipeline.hgetall(key(partition, "total"))
         for name in names:
             pipeline.hgetall(key(partition, name))
             if name.startswith("minute:"):
                 pipeline.get(key(partition, name.replace("minute:", "packed:")))
-        position, base, total, *rows = await pipeline.execute()
+        (position, config), base, total, *rows = await pipeline.execute()
     counted: Numbers = {"total": _numbers(total)}
     answers = iter(rows)
     for name in names:
@@ -153,7 +158,7 @@ async def _committed(journal: Journal, partition: int, names: list[str]) -> tupl
             numbers[field_name] = numbers.get(field_name, 0) + value
         if numbers or not name.startswith("slot:"):  # slots are kept for two hours only; an absent one cannot be compared
             counted[name] = numbers
-    return position.decode(), base, counted
+    return position.decode(), config.decode(), base, counted
 
 
 def _absent(names: list[str]) -> set[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from monitor.windows import EARLIER, ENGAGEMENT, KINDS, MINUTE_SECONDS, SLOT_SECONDS, container_start
+from monitor.windows import EARLIER, ENGAGEMENT, KINDS, MINUTE_SECONDS, SINCE, SLOT_SECONDS, container_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -200,6 +200,8 @@ class Book:
         self._own: dict[int, dict[str, int]] = {}
         self._caught_up: dict[int, int] = {}
         self._first: dict[int, int | None] = {}
+        self._topics_since: dict[int, dict[str, int]] = {}
+        """Partition → session → from when on (Unix seconds) its topics are known; only sessions of which some are not."""
         self._slots_from: dict[int, int] = {}
         self._minutes_from: dict[int, int] = {}
         self._viewers: dict[int, dict[str, ViewerSample]] = {}
@@ -215,10 +217,14 @@ class Book:
         slots: dict[int, dict[str, int]] = {}
         minutes: dict[int, dict[str, int]] = {}
         earlier = 0
+        since: dict[str, int] = {}
         for container, found in loaded.containers.items():
             start = container_start(container)
             if container.startswith("session:"):
-                fields.update(within_session(container.partition(":")[2], with_engagement(found)))
+                session = container.partition(":")[2]
+                fields.update(within_session(session, with_engagement(found)))
+                if SINCE in found:
+                    since[session] = found[SINCE]
             elif container.startswith("slot:") and start is not None:
                 slots[start] = with_engagement(found)
             elif container.startswith("minute:") and start is not None:
@@ -232,6 +238,7 @@ class Book:
         for start, increments in slots.items():
             self.slots.add(partition, start, increments)
             self._see(start, increments)
+        self._topics_since[partition] = since
         self._first[partition] = _first_counted(fields.get("total|engagement", 0) - earlier, minutes, slots)
         self._slots_from[partition] = now_ms // 1000 // SLOT_SECONDS * SLOT_SECONDS - LOADED_SLOT_SECONDS
         self._minutes_from[partition] = (now_ms // 1000 // MINUTE_SECONDS - LOADED_MINUTES) * MINUTE_SECONDS
@@ -346,6 +353,10 @@ class Book:
             minutes = range(self.minutes.begin, self.minutes.end, MINUTE_SECONDS)
             histories[head] = [self.minutes.at(start, field) if start >= begin else -1 for start in minutes]
         return histories[head]
+
+    def topics_since(self, session: str) -> int | None:
+        """From when on (Unix seconds) the topics of a session are known; None: all of them are."""
+        return max((since[session] for since in self._topics_since.values() if session in since), default=None)
 
     def most_in_session(self, session: str, dimension: str, never: str = "") -> str | None:
         """The topic or country with the most engagement in a session; the first in the alphabet of several."""

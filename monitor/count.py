@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from monitor.derivation import Derivation, decode_derivation, derivation
+from monitor.derivation import decode_derivation, derivation
 from monitor.derive import Deriver
 from monitor.derive_memory import NO_ORIGINALS, Memory, Originals
 from monitor.derive_sums import Batch
@@ -25,13 +25,14 @@ from monitor.entry import Entry, decode_entry, is_covered, speaker
 from monitor.journal import Checkpoint, Commit, Journal, author_key, key, pack, ready
 from monitor.journal_keys import entry_ms, entry_order
 from monitor.reader import Reader
-from monitor.reschedule import changed, rebuild
+from monitor.remake import Committed, Rebuilt, remade
 from monitor.setup import Source
 from monitor.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.derivation import Derivation
     from monitor.reader import Held, Work
     from monitor.settings import Settings
 
@@ -58,6 +59,14 @@ class Stretch(NamedTuple):
     """hash of (livestream, author) and of livestream, for each message."""
 
 
+class Using(NamedTuple):
+    """The configuration of one round; another one that comes while it runs is for the next."""
+
+    name: str
+    encoded: bytes
+    deriver: Deriver
+
+
 @dataclass(slots=True)
 class Partition:
     """What is remembered of one owned partition."""
@@ -78,15 +87,14 @@ class Counter:
         self.journal = journal
         self._derivers: dict[str, Deriver] = {}
         self._partitions: dict[int, Partition] = {}
-        self._stored = False
+        self._stored: set[str] = set()
         self._days: set[str] = set()
         self.use(config)
 
     def use(self, config: Derivation) -> None:
-        """Derive with this configuration from the next batch on."""
-        self._hash, self._encoded = config.encoded()
-        self._deriver = self._derivers.setdefault(self._hash, Deriver(config))
-        self._stored = False
+        """Derive with this configuration from the next round on."""
+        name, encoded = config.encoded()
+        self._using = Using(name, encoded, self._derivers.setdefault(name, Deriver(config)))
 
     # what Reader asks for
 
@@ -103,13 +111,25 @@ class Counter:
         self._days.clear()
         self._partitions.pop(partition, None)
 
+    def is_due(self, held: Held) -> bool:
+        return held.checkpoint.config not in ("", self._using.name)
+
     async def round(self, works: Sequence[Work]) -> list[Checkpoint | BaseException]:
-        await self._store_config()
-        batches: list[Batch | BaseException] = []
+        using = self._using
+        await self._store_config(using)
+        batches: list[Batch | BaseException | None] = []
         authors: dict[tuple[str, str], set[str]] = {}
+        remaking = False
         for work in works:
             try:
-                batch = await self._derive(work)
+                rebuilt: Rebuilt = []
+                if work.held.checkpoint.config not in ("", using.name):
+                    if remaking:  # one at a time: the leases must be looked at in between
+                        batches.append(None)
+                        continue
+                    rebuilt = await self._rebuild(work, using)
+                    remaking = bool(rebuilt)
+                batch = await self._derive(work, using, rebuilt)
             except Exception as error:  # noqa: BLE001 - sorted out by Reader: a doubt drops the partition, our own fault stops us
                 batches.append(error)
                 continue
@@ -118,23 +138,23 @@ class Counter:
                 authors.setdefault(place, set()).update(names)
         await self._remember_authors(authors)
         await self._pack_some(works)
-        return await self._commit_all(works, batches)
+        return await self._commit_all(works, batches, using)
 
     # steps of a round
 
-    async def _store_config(self) -> None:
-        if not self._stored:
-            await self.journal.redis.set(f"{{cfg}}:{self._hash}", self._encoded)
-            self._stored = True
+    async def _store_config(self, using: Using) -> None:
+        if using.name not in self._stored:
+            await self.journal.redis.set(f"{{cfg}}:{using.name}", using.encoded)
+            self._stored.add(using.name)
 
-    async def _derive(self, work: Work) -> Batch:
+    async def _derive(self, work: Work, using: Using, rebuilt: Rebuilt) -> Batch:
         state = self._partitions[work.held.partition]
         entries = [decode_entry(payload) for payload in work.pulled.payloads]
         originals = NO_ORIGINALS
         removals = [entry for entry in entries if entry.kind == "removed"]
         if removals:
             originals = await self._find(work, state, entries, removals)
-        batch = self._deriver.batch(
+        batch = using.deriver.batch(
             work.held.checkpoint.version + 1,
             entries,
             state.memory,
@@ -142,25 +162,19 @@ class Counter:
             journal_ms=entry_ms(work.pulled.position[0]),
             position=work.pulled.position[0],
         )
-        before = work.held.checkpoint.config
-        if not before or before == self._hash:
-            return batch
-        rebuilt = await self._rebuild(work.held.partition, (await self._deriver_named(before)).config)
         if not rebuilt:
             return batch
         return batch._replace(change=msgspec.structs.replace(batch.change, rebased=True), extras=[*batch.extras, rebuilt])
 
-    async def _rebuild(self, partition: int, old: Derivation) -> list[tuple[str, dict[str, int]]]:
-        """The sessions and days that a changed schedule gave another extent, made anew from the minutes committed so far."""
-        days = [day.decode() for day in await self.journal.redis.smembers("{days}")]
-        extents = changed(old, self._deriver.config, days)
-        if not extents:
-            return []
-        known = set(await self.journal.known_minutes(partition))
-        wanted = sorted(start for start in known if any(extent.start <= start < extent.end for extent in extents))
-        found = await self.journal.minutes(partition, wanted)
-        log.info("partition %d: %d sessions or days are made anew from %d minutes", partition, len(extents), len(wanted))
-        return rebuild(extents, lambda start, end: (found[at] for at in wanted if start <= at < end))
+    async def _rebuild(self, work: Work, using: Using) -> Rebuilt:
+        """What the schedule or the roster changed, as of what is committed; before the batch is derived, which comes on top of it."""
+        state, checkpoint = self._partitions[work.held.partition], work.held.checkpoint
+
+        async def derived_at(entry_id: str) -> Deriver:
+            return await self._deriver_at(state, entry_id)
+
+        here = Committed(self.journal, work.held.partition, checkpoint.position[0], state.memory.removed, derived_at)
+        return await remade(here, (await self._deriver_named(checkpoint.config)).config, using.deriver)
 
     async def _remember_authors(self, authors: dict[tuple[str, str], set[str]]) -> None:
         """Before the commit: repeating it changes nothing, so a lost commit costs nothing."""
@@ -178,8 +192,9 @@ class Counter:
         self._days |= days
 
     async def _commit_all(
-        self, works: Sequence[Work], batches: Sequence[Batch | BaseException]
+        self, works: Sequence[Work], batches: Sequence[Batch | BaseException | None], using: Using
     ) -> list[Checkpoint | BaseException]:
+        """What is None waits for the next round."""
         results: list[Checkpoint | BaseException] = [
             batch if isinstance(batch, BaseException) else work.held.checkpoint
             for work, batch in zip(works, batches, strict=True)
@@ -189,12 +204,12 @@ class Counter:
             for number, (work, batch) in enumerate(zip(works, batches, strict=True))
             if isinstance(batch, Batch)
         ]
-        commits = [self._commit(work, batch) for _, work, batch in ready]
+        commits = [self._commit(work, batch, using) for _, work, batch in ready]
         for (number, work, batch), one, refused in zip(ready, commits, await self.journal.commit_all(commits), strict=True):
             results[number] = refused if refused is not None else self._committed(work, batch, one)
         return results
 
-    def _commit(self, work: Work, batch: Batch) -> Commit:
+    def _commit(self, work: Work, batch: Batch, using: Using) -> Commit:
         state = self._partitions[work.held.partition]
         return Commit(
             partition=work.held.partition,
@@ -203,7 +218,7 @@ class Counter:
             position=work.pulled.position,
             change=pack(batch.change),
             extras=pack(batch.extras),
-            config=self._hash,
+            config=using.name,
             caught_up_ms=work.caught_up_ms,
             baseline=time.monotonic() - state.baseline_at > BASELINE_SECONDS,
         )
@@ -277,7 +292,7 @@ class Counter:
 
     async def _deriver_at(self, state: Partition, entry_id: str) -> Deriver:
         """The deriver with which the entry of this journal id was counted."""
-        name = self._hash
+        name = self._using.name
         for position, config in reversed(state.configs):
             if not position or entry_order(position) < entry_order(entry_id):
                 name = config
@@ -288,7 +303,7 @@ class Counter:
         deriver = self._derivers.get(name)
         if deriver is None:
             data = await self.journal.redis.get(f"{{cfg}}:{name}")
-            deriver = self._derivers[name] = Deriver(decode_derivation(data)) if data else self._deriver
+            deriver = self._derivers[name] = Deriver(decode_derivation(data)) if data else self._using.deriver
         return deriver
 
 

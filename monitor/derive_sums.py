@@ -197,7 +197,7 @@ class Sums:
         self.marks.append(member)
 
     def negate(self, moment: Moment, original: Entry, where: Where) -> None:
-        """Take back what the original counted for, in its own slot, with the config of its time."""
+        """Take back what the original counted for, in its own slot: its dimensions with the config of its time, its windows with the present one."""
         for kind, units, topics in counted_as(original, where):
             key = (where.moment(original.at, original.received_at), original.livestream, original.platform, kind, topics)
             # Apart from the counts of this batch, because lateness is not taken back.
@@ -208,7 +208,7 @@ class Sums:
             self.tags.take_back(original, where)
             if where.is_placeless(original.livestream, original.platform):
                 slot = where.moment(original.at, original.received_at)[0]
-                self.guess(original, where.retracted_from(slot, None, self.where), -1)
+                self.guess(original, self.where.containers(slot, None), -1)
 
     # the end
 
@@ -227,7 +227,8 @@ class Sums:
             self._spread(increments, self.where, key, units)
         for where, key, units in self.negated:
             (slot, _, _), livestream, platform, kind, topics = key
-            some = increments.setdefault(where.retracted_from(slot, livestream, self.where), {})
+            # Days and sessions were made anew for the present schedule, so that is where it stands.
+            some = increments.setdefault(self.where.containers(slot, livestream), {})
             for name in where.fields(livestream, platform, kind, topics):
                 some[name] = some.get(name, 0) - units
         for (containers, country), units in self.guesses.items():

@@ -34,8 +34,6 @@ class Where:
     def __init__(self, config: Derivation) -> None:
         self.config = config
         self._schedule = make_schedule(config)
-        self.tagged = frozenset(name for name, _, _, tags in config.sessions if tags)
-        """Sessions that only livestreams with certain tags belong to."""
         topics = [Topic(id=i, name={}, phrases=p, exclude=e, context=c) for i, p, e, c in config.topics]
         self._matcher = Matcher(topics, ())
         self.outside = frozenset(config.outside_totals)
@@ -139,16 +137,6 @@ class Where:
             place = self.config.livestreams.get(livestream) if livestream else None
             found = self._windows[key] = self._schedule.windows(slot, place.tags if place else ())
         return found
-
-    def retracted_from(self, slot: int, livestream: str | None, now: Where) -> tuple[str, ...]:
-        """Where a message counted with this config stands now: days and sessions without tags follow the present schedule."""
-        if now is self:
-            return self.containers(slot, livestream)
-        day, sessions = now.windows(slot, livestream)
-        present = [session for session in sessions if session not in now.tagged]
-        former = [session for session in self.windows(slot, livestream)[1] if session in self.tagged]
-        names = (f"slot:{slot}", f"minute:{slot // 60 * 60}", f"day:{day}", "total")
-        return (*names, *(f"session:{session}" for session in (*present, *former)))
 
 
 def counted_as(entry: Entry, where: Where) -> list[tuple[str, int, tuple[str, ...]]]:

@@ -62,8 +62,11 @@ class Worker(Protocol):
     def end(self, partition: int) -> None:
         """Drop everything remembered of a partition."""
 
+    def is_due(self, held: Held) -> bool:
+        """Whether something must be committed although there are no new entries."""
+
     async def round(self, works: Sequence[Work]) -> list[Checkpoint | BaseException]:
-        """Commit the new entries of these partitions; one result each, an exception where it failed."""
+        """Commit the new entries of these partitions; one result each, an exception where it failed, the same checkpoint where it waits."""
 
 
 class Reader:
@@ -173,7 +176,7 @@ class Reader:
         for held, pulled in zip(holding, pulls, strict=True):
             if isinstance(pulled, BaseException):
                 self._doubt(held.partition, pulled)
-            elif pulled.payloads:
+            elif pulled.payloads or self.worker.is_due(held):
                 full = len(pulled.payloads) >= MOST_ENTRIES
                 behind = behind or full
                 works.append(Work(held, pulled, None if full else pulled.server_ms))
@@ -188,6 +191,8 @@ class Reader:
         held = work.held
         if isinstance(result, BaseException):
             self._doubt(held.partition, result)
+            return
+        if result is held.checkpoint:
             return
         held.checkpoint = result
         self.entries += len(work.pulled.payloads)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from connectors.event import Event
     from monitor.derivation import Derivation
+    from monitor.reschedule import Extent
     from monitor.windows import ViewerSample
 
 Numbers = dict[str, dict[str, int]]
@@ -60,16 +61,20 @@ class Rules:
         place = self.config.livestreams.get(livestream or "")
         return place.country if place else None
 
-    def heads(self, event: Event, topics: tuple[str, ...]) -> list[str]:
-        heads = [f"platform:{event.platform}"]
-        if event.livestream is not None:
-            heads.append(f"livestream:{event.livestream}")
-        if event.platform in self.config.outside_totals:
+    def belongs(self, livestream: str, tags: frozenset[str]) -> bool:
+        place = self.config.livestreams.get(livestream)
+        return place is not None and any(tag in place.tags for tag in tags)
+
+    def heads(self, platform: str, livestream: str | None, topics: tuple[str, ...]) -> list[str]:
+        heads = [f"platform:{platform}"]
+        if livestream is not None:
+            heads.append(f"livestream:{livestream}")
+        if platform in self.config.outside_totals:
             return heads
-        country = self.country(event.livestream) or "ZZ"
+        country = self.country(livestream) or "ZZ"
         heads += ["total", f"country:{country}"]
         heads += [f"topic:{topic}" for topic in topics]
-        values = {"country": [country], "topic": topics, "platform": [event.platform], "livestream": [event.livestream]}
+        values = {"country": [country], "topic": topics, "platform": [platform], "livestream": [livestream]}
         for one, other in self.config.cross:
             for a in values[one]:
                 for b in values[other]:
@@ -136,24 +141,44 @@ class Recount:
                 self.numbers[container][f"{head}|{kind}"] += units
 
     def switch(self, old: Rules, new: Rules) -> None:
-        """Another configuration from here on: sessions without tags, and days, are made anew from the minutes."""
+        """Another configuration from here on: sessions and days are made anew from the minutes, topics of a session with tags from its messages."""
         days = [name.partition(":")[2] for name in self.numbers if name.startswith("day:")]
         for extent in changed(old.config, new.config, days):
             fresh: defaultdict[str, int] = defaultdict(int)
             self.numbers[extent.container] = fresh
             for start in range(extent.start, extent.end, 60):
                 for name, value in self.numbers.get(f"minute:{start}", {}).items():
-                    fresh[name.replace("|earlier.", "|")] += value
+                    counted = name.replace("|earlier.", "|")
+                    if not extent.tags:
+                        fresh[counted] += value
+                    elif name.startswith("livestream:") and new.belongs(livestream := name[11:].rpartition("|")[0], extent.tags):
+                        for head in new.heads(livestream.partition(":")[0], livestream, ()):
+                            fresh[f"{head}|{counted.rpartition('|')[2]}"] += value
+            if extent.tags:
+                self._remake(extent, fresh, new)
+
+    def _remake(self, extent: Extent, fresh: defaultdict[str, int], new: Rules) -> None:
+        """What may still be retracted counts in a session as it counted then, with its topics."""
+        for event, rules in self.seen:
+            if event.id in self.removed or event.livestream is None or not new.belongs(event.livestream, extent.tags):
+                continue
+            slot = int(rules.containers(event, event.livestream)[0][0].partition(":")[2])
+            if not extent.start <= slot < extent.end:
+                continue
+            topics = rules.topics(event) if isinstance(event, Message) else ()
+            for kind, units in _counted(event):
+                for head in new.heads(event.livestream.partition(":")[0], event.livestream, ()):
+                    fresh[f"{head}|{kind}"] -= units
+                for head in rules.heads(event.platform, event.livestream, topics):
+                    fresh[f"{head}|{kind}"] += units
 
     def _apply(self, event: Event, rules: Rules, sign: int, now: Rules | None = None) -> None:
         containers, late, clamped = rules.containers(event, event.livestream)
         containers = _standing(rules, now, containers, event, event.livestream)
         topics = rules.topics(event) if isinstance(event, Message) else ()
-        heads = rules.heads(event, topics)
-        counted: list[tuple[str, int]] = []
+        heads = rules.heads(event.platform, event.livestream, topics)
         match event:
-            case Message(form=form):
-                counted.append(("posts" if form == "post" else "comments", 1))
+            case Message():
                 minute = next(name for name in containers if name.startswith("minute:"))
                 if event.platform not in rules.config.outside_totals:
                     for tag in hashtags(event.text):
@@ -165,18 +190,6 @@ class Recount:
                 if country is not None:
                     anybody = _standing(rules, now, rules.containers(event, None)[0], event, None)
                     self._increase(anybody, [f"country:{country}"], "guessed", sign)
-            case Reaction(count=count):
-                counted.append(("reactions", count))
-            case Share(count=count):
-                counted.append(("shares", count))
-            case Follow(count=count):
-                counted.append(("follows", count))
-            case Join(count=count):
-                counted.append(("joins", count))
-            case Gift(count=count, amount_minor=amount, currency=currency, exponent=exponent):
-                counted.append(("gifts", count))
-                if amount and currency:
-                    self._increase(containers, heads, f"gift_value.{currency}.{exponent}", sign * amount)
             case Gap():
                 self._increase(containers, heads, "gaps", 1)
                 self._increase(containers, heads, "gap_seconds", max(0, (_ms(event.to) - _ms(event.from_)) // 1000))
@@ -184,10 +197,10 @@ class Recount:
                 self._increase(containers, heads, "unknown", 1)
             case _:
                 pass
-        for kind, units in counted:
+        for kind, units in _counted(event):
             self._increase(containers, heads, kind, sign * units)
-            if sign > 0:
-                general = rules.heads(event, ())
+            if sign > 0 and not kind.startswith("gift_value."):
+                general = rules.heads(event.platform, event.livestream, ())
                 self._increase(containers, general, "late", units if late else 0)
                 self._increase(containers, general, "clamped", units if clamped else 0)
 
@@ -197,7 +210,7 @@ class Recount:
         slot = int(containers[0].partition(":")[2])
         before, seen = self.levels.get(name, (0, 0))
         self.levels[name] = (max(before, event.value), max(seen, slot))
-        rise, heads = event.value - before, rules.heads(event, ())
+        rise, heads = event.value - before, rules.heads(event.platform, event.livestream, ())
         if rise <= 0:
             return
         if slot - seen <= 180:
@@ -226,7 +239,7 @@ class Recount:
         self.viewers[event.livestream] = (event.viewers, event.at, event.at + believed)
         seconds = count * (min(_ms(event.at), _ms(expires)) - _ms(at)) // 1000
         containers, _, _ = rules.containers(event, event.livestream)
-        self._increase(containers, rules.heads(event, ()), "viewer_seconds", max(0, seconds))
+        self._increase(containers, rules.heads(event.platform, event.livestream, ()), "viewer_seconds", max(0, seconds))
 
     def _retract(self, event: Removed, rules: Rules) -> None:
         if event.target is not None:
@@ -255,18 +268,35 @@ class Recount:
         if isinstance(original, (Message, Reaction, Share, Follow, Join, Gift)):
             self._apply(original, its_rules, -1, rules)
         containers, _, _ = rules.containers(removal, original.livestream)
-        self._increase(containers, rules.heads(original, ()), "removed", 1)
+        self._increase(containers, rules.heads(original.platform, original.livestream, ()), "removed", 1)
 
 
 def _standing(rules: Rules, now: Rules | None, containers: list[str], event: Event, livestream: str | None) -> list[str]:
-    """Where something counted by ``rules`` stands ``now``: tagged sessions as then, the other sessions and days as now."""
+    """Where something counted by ``rules`` stands ``now``: days and sessions were made anew for what is said now."""
     if now is None or now is rules:
         return containers
-    tagged_then = {f"session:{name}" for name, _, _, tags in rules.config.sessions if tags}
-    tagged_now = {f"session:{name}" for name, _, _, tags in now.config.sessions if tags}
-    kept = [name for name in containers if name.startswith(("slot:", "minute:")) or name == "total" or name in tagged_then]
+    kept = [name for name in containers if name.startswith(("slot:", "minute:")) or name == "total"]
     present, _, _ = now.containers(event, livestream)
-    return kept + [name for name in present if name.startswith(("day:", "session:")) and name not in tagged_now]
+    return kept + [name for name in present if name.startswith(("day:", "session:"))]
+
+
+def _counted(event: Event) -> list[tuple[str, int]]:
+    """(kind, units) of what somebody did; all of it can be taken back."""
+    match event:
+        case Message(form=form):
+            return [("posts" if form == "post" else "comments", 1)]
+        case Reaction(count=count):
+            return [("reactions", count)]
+        case Share(count=count):
+            return [("shares", count)]
+        case Follow(count=count):
+            return [("follows", count)]
+        case Join(count=count):
+            return [("joins", count)]
+        case Gift(count=count, amount_minor=amount, currency=currency, exponent=exponent):
+            value = [(f"gift_value.{currency}.{exponent}", amount)] if amount and currency else []
+            return [("gifts", count), *value]
+    return []
 
 
 def read_event(payload: bytes) -> Event:

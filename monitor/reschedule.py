@@ -1,7 +1,8 @@
 """A changed schedule is recomputed from the minutes: which containers change their extent, and what they hold then. Pure.
 
-Sessions and days are sums of whole minutes, so they can be made anew for any times. A session with tags cannot (minutes do not know
-tags): it keeps what was counted with the times that were valid then.
+Days and sessions of everybody are sums of whole minutes, so they can be made anew for any times. Minutes know no tags, but they know each
+livestream, so a session with tags is made anew from those of its livestreams; only its topics need the journal (``tagged``). After a change
+everything counts as the present schedule and roster say, also what is retracted later.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from monitor.derivation import make_schedule
 from monitor.windows import as_counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from monitor.derivation import Derivation
 
@@ -23,16 +24,30 @@ class Extent(NamedTuple):
     container: str
     start: int
     end: int
+    tags: frozenset[str] = frozenset()
+    """Of a session: only of livestreams with one of them, if there are any."""
+    former: tuple[int, int] | None = None
+    """The times that it had, when nothing but these has changed."""
+    movers: frozenset[str] = frozenset()
+    """The livestreams that came into it or left it, when nothing else has changed."""
 
 
 def changed(old: Derivation, new: Derivation, days: Iterable[str]) -> list[Extent]:
     """Containers whose extent is another one now. ``days`` are those that anything was counted for so far."""
     before = {name: (start, end, tags) for name, start, end, tags in old.sessions}
-    extents = [
-        Extent(f"session:{name}", int(start.timestamp()), int(end.timestamp()))
-        for name, start, end, tags in new.sessions
-        if not tags and before.get(name) != (start, end, tags)
-    ]
+    extents = []
+    for name, start, end, tags in new.sessions:
+        movers = members(old, before[name][2]) ^ members(new, tags) if tags and name in before else frozenset()
+        if before.get(name) == (start, end, tags) and not movers:
+            continue
+        extent = Extent(f"session:{name}", int(start.timestamp()), int(end.timestamp()), frozenset(tags))
+        if name in before and before[name][2] == tags:
+            was_start, was_end, _ = before[name]
+            if not movers:
+                extent = extent._replace(former=(int(was_start.timestamp()), int(was_end.timestamp())))
+            elif (was_start, was_end) == (start, end):
+                extent = extent._replace(movers=movers)
+        extents.append(extent)
     if (old.timezone, old.day_start) != (new.timezone, new.day_start):
         schedule, former = make_schedule(new), make_schedule(old)
         known = {schedule.day(at) for day in days for at in _inside(*former.day_bounds(day))}
@@ -40,12 +55,20 @@ def changed(old: Derivation, new: Derivation, days: Iterable[str]) -> list[Exten
     return extents
 
 
+def members(config: Derivation, tags: Collection[str]) -> frozenset[str]:
+    """The livestreams of a session with these tags."""
+    wanted = set(tags)
+    return frozenset(name for name, place in config.livestreams.items() if not wanted.isdisjoint(place.tags))
+
+
 def rebuild(
     extents: Iterable[Extent], minutes: Callable[[int, int], Iterable[Mapping[str, int]]]
 ) -> list[tuple[str, dict[str, int]]]:
-    """(container, fields) for each extent; ``minutes`` gives the minutes of [start, end) that hold anything."""
+    """(container, fields) for each extent without tags; ``minutes`` gives the minutes of [start, end) that hold anything."""
     rebuilt = []
     for extent in extents:
+        if extent.tags:
+            continue
         sums: dict[str, int] = {}
         for numbers in minutes(extent.start, extent.end):
             for field, value in numbers.items():

@@ -271,6 +271,8 @@ class Picture:
         if book.complete:
             if topic := book.most_in_session(session.id, "topic"):
                 result["top_topic"] = topic
+            if (since := book.topics_since(session.id)) is not None:
+                result["topics_since"] = iso(since * 1000)
             if country := book.most_in_session(session.id, "country", never="ZZ"):
                 result["top_country"] = country
         if curve := around.curves.get(session.id):

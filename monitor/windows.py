@@ -21,6 +21,10 @@ EARLIER = "earlier."
 the kind itself), but nobody knows in which minute it happened, so it is in no rate."""
 
 
+SINCE = "since|topics"
+"""A field of a session's container: its topics are known from here on (Unix seconds); absent where they are complete."""
+
+
 def as_counted(field: str) -> str:
     """The field of a day or session that a minute's field adds to: ``total|earlier.reactions`` → ``total|reactions``."""
     return field.replace(f"|{EARLIER}", "|", 1)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from connectors.event import Gift, Level, Message, Removed, Viewers, as_json
@@ -14,6 +15,7 @@ from monitor.count import Counter
 from monitor.derivation import Derivation, Place
 from monitor.journal import Journal, author_key, digest, key
 from monitor.reader import Reader
+from monitor.windows import SINCE
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PARTITIONS = 2
@@ -291,4 +293,118 @@ async def test_a_prolonged_session_is_made_anew_from_the_minutes(journal):
     await ingest(journal, removed(1, target="t:200"))
     await count(reader)
     assert (await journal.redis.hgetall(key(0, "session:opening")))[b"total|comments"] == b"2"
+    assert await agrees(journal)
+
+
+# --- a session with tags, whose times change ------------------------------------------------------------------------------
+
+
+def tracks(start: int = 0, minutes: int = 4, *, tagged: bool = False) -> Derivation:
+    """A session of the livestream t:d; t:e belongs to it when it is ``tagged`` too. (Both are of partition 0.)"""
+    begin = START + timedelta(minutes=start)
+    return msgspec.structs.replace(
+        config(),
+        sessions=[("track", begin, begin + timedelta(minutes=minutes), ["track"])],
+        livestreams={"t:d": Place("BR", None, ["track"]), "t:e": Place("TH", None, ["track"] if tagged else [])},
+    )
+
+
+async def session_of(journal: Journal) -> dict[str, int]:
+    found = await journal.redis.hgetall(key(0, "session:track"))
+    return {name.decode(): int(value) for name, value in found.items() if int(value)}
+
+
+def heads_of(found: dict[str, int]) -> dict[str, int]:
+    return {name: found.get(name, 0) for name in ("total|comments", "country:BR|comments", "topic:robots|comments")}
+
+
+def said(number: int, **more):
+    return message(number, **{"livestream": "t:d", "platform": "t", **more})
+
+
+async def test_a_session_with_tags_that_moves_counts_what_was_said_in_its_new_times(journal):
+    counter = Counter(journal, tracks())
+    reader = Reader(journal, "count", counter)
+    likes = Level(id="l:1", platform="t", livestream="t:d", at=START, received_at=START, what="reactions", value=7)
+    more = Level(
+        id="l:2", platform="t", livestream="t:d", at=START + timedelta(seconds=100), received_at=START, what="reactions", value=9
+    )
+    await ingest(journal, likes, more, said(10), said(130), said(310, text="nothing"), said(320), said(330, livestream="t:e"))
+    await count(reader)
+    assert heads_of(await session_of(journal)) == dict.fromkeys(heads_of({}), 2)
+    counter.use(tracks(start=2))
+    await ingest(journal, said(11))
+    await count(reader)
+    found = await session_of(journal)
+    assert heads_of(found) == {"total|comments": 3, "country:BR|comments": 3, "topic:robots|comments": 2}
+    assert "total|reactions" not in found
+    assert SINCE not in found
+    await ingest(journal, removed(1, target="t:130"), removed(2, target="t:10"), removed(3, target="t:320"))
+    await count(reader)
+    assert heads_of(await session_of(journal)) == {"total|comments": 1, "country:BR|comments": 1, "topic:robots|comments": 0}
+    counter.use(tracks())
+    await ingest(journal, said(12))
+    await count(reader)
+    assert (await session_of(journal))["total|reactions"] == 9
+    assert await agrees(journal)
+
+
+async def test_nobody_needs_to_say_anything_for_a_changed_schedule_to_hold(journal):
+    counter = Counter(journal, tracks())
+    reader = Reader(journal, "count", counter)
+    await ingest(journal, said(10), said(310))
+    await count(reader)
+    counter.use(tracks(minutes=8))
+    await count(reader)
+    assert heads_of(await session_of(journal)) == dict.fromkeys(heads_of({}), 2)
+    version = (await journal.checkpoint(0, "count")).version
+    await count(reader)
+    assert (await journal.checkpoint(0, "count")).version == version
+    assert await agrees(journal)
+
+
+async def test_a_livestream_that_gets_the_tag_brings_what_it_said(journal):
+    counter = Counter(journal, tracks())
+    reader = Reader(journal, "count", counter)
+    await ingest(journal, said(10), said(20, livestream="t:e"))
+    await count(reader)
+    counter.use(tracks(tagged=True))
+    await count(reader)
+    assert (await session_of(journal))["country:TH|comments"] == 1
+    await ingest(journal, removed(1, target="t:20", livestream="t:e"))
+    await count(reader)
+    assert (await session_of(journal)).get("country:TH|comments") is None
+    assert await agrees(journal)
+
+
+async def test_topics_that_the_journal_has_lost_are_told_with_the_time_from_which_on_they_are_known(journal, caplog):
+    """A journal that was trimmed: what came before it is counted by country and livestream, and its topics are not invented."""
+    counter = Counter(journal, tracks(start=1))
+    reader = Reader(journal, "count", counter)
+    await ingest(journal, said(10), said(20))
+    await count(reader)
+    rows = await journal.redis.xrange(key(0, "s"))
+    await journal.redis.xtrim(key(0, "s"), minid=rows[1][0], approximate=False)
+    counter.use(tracks())
+    await ingest(journal, said(30))
+    await count(reader)
+    found = await session_of(journal)
+    assert heads_of(found) == {"total|comments": 3, "country:BR|comments": 3, "topic:robots|comments": 2}
+    assert found[SINCE] == int(rows[1][0].partition(b"-")[0]) // 1000 + 1
+    assert "its topics are counted from there on" in caplog.text
+
+
+async def test_a_configuration_that_comes_while_a_batch_is_derived_is_for_the_next_batch(journal):
+    """The commit names the configuration with which it was derived; else what the change makes anew would never be made."""
+
+    class Interrupted(Counter):
+        async def _remember_authors(self, authors):
+            self.use(tracks(start=2))
+            await super()._remember_authors(authors)
+
+    counter = Interrupted(journal, tracks())
+    reader = Reader(journal, "count", counter)
+    await ingest(journal, said(10), said(130), said(310))
+    await count(reader)
+    assert heads_of(await session_of(journal)) == dict.fromkeys(heads_of({}), 2)
     assert await agrees(journal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,23 +16,32 @@ from monitor.derive_memory import Memory, Originals
 from monitor.entry import decode_entry, is_covered
 from monitor.recount import Recount, Rules, differences, read_event
 from monitor.reschedule import Extent, changed, rebuild
+from monitor.tagged import Remaking, wanted
+from monitor.windows import SINCE
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+PLATFORMS = ("twitch", "bluesky", "shadow")
 
 
 def make_config(country: str = "BR", phrase: str = "robot", *, later: int = 0) -> Derivation:
     shift = timedelta(minutes=later)
+    places = {
+        "a": Place(country, "pt", ["dealer"]),
+        "b": Place(None, None, ["guest"] if later else []),
+        "c": Place("TH", "th", []),
+    }
     return Derivation(
         timezone="Asia/Shanghai",
         day_start=f"20:{5 + later:02d}",  # = 12:05 UTC, inside the times below
         sessions=[
             ("opening", START + timedelta(minutes=1) + shift, START + timedelta(minutes=6) + shift, []),
             ("dealers", START + shift, START + timedelta(minutes=8), ["dealer"]),
+            ("guests", START + timedelta(minutes=2), START + timedelta(minutes=9), ["guest"] if later else ["dealer", "guest"]),
         ],
         topics=[("robots", {"*": (phrase,)}, {}, {}), ("hybrid", {"*": ("hybrid",)}, {}, {})],
         cross=[("country", "topic"), ("country", "platform")],
         outside_totals=["shadow"],
-        livestreams={"a": Place(country, "pt", ["dealer"]), "b": Place(None, None, []), "c": Place("TH", "th", [])},
+        livestreams={f"{platform}:{name}": place for platform in PLATFORMS for name, place in places.items()},
     )
 
 
@@ -44,10 +54,12 @@ authors = st.sampled_from(["ana", "bo", None])
 
 @st.composite
 def events(draw):
+    platform = draw(st.sampled_from(PLATFORMS))
+    name = draw(st.sampled_from(["a", "b", "c", None]))
     base = {
         "id": draw(names),
-        "platform": draw(st.sampled_from(["twitch", "bluesky", "shadow"])),
-        "livestream": draw(st.sampled_from(["a", "b", "c", None])),
+        "platform": platform,
+        "livestream": f"{platform}:{name}" if name else None,
         "at": draw(times),
         "received_at": START + timedelta(seconds=draw(st.integers(0, 600))),
         "author": draw(authors),
@@ -96,7 +108,7 @@ def count_in_batches(batches, derivers, forget):
             extents = changed(derivers[version - 1].config, deriver.config, days)
             for name, fields in rebuild(
                 extents, lambda a, b: [numbers[f"minute:{at}"] for at in range(a, b, 60) if f"minute:{at}" in numbers]
-            ):
+            ) + [remade(extent, deriver, numbers, committed, marks) for extent in extents if extent.tags]:
                 numbers[name] = defaultdict(int, fields)
         entries = [decode_entry(as_json(event)) for event in batch]
         if forget[version]:
@@ -116,6 +128,17 @@ def count_in_batches(batches, derivers, forget):
         marks += result.extras[2]
         committed += [(entry, deriver) for entry in entries]
     return numbers
+
+
+def remade(extent, deriver, numbers, committed, marks, *, read_from=0):
+    """One session with tags as remake.py drives it; the journal may have lost what came before ``read_from``."""
+    making = Remaking(extent, deriver)
+    for start in range(*wanted(extent), 60):
+        making.minute(start, numbers.get(f"minute:{start}", {}))
+    for entry, then in committed[read_from:]:
+        if entry.id not in marks:
+            making.entry(entry, then)
+    return extent.container, making.fields(numbers.get(extent.container, {}), 77)
 
 
 def test_a_day_made_anew_from_minutes_has_what_no_minute_rate_has():
@@ -193,7 +216,7 @@ def message(name: str, second: int = 0, **more):
         **{
             "id": name,
             "platform": "twitch",
-            "livestream": "a",
+            "livestream": "twitch:a",
             "at": at,
             "received_at": at,
             "author": "ana",
@@ -205,7 +228,7 @@ def message(name: str, second: int = 0, **more):
 
 def removal(target: str, second: int = 1):
     at = START + timedelta(seconds=second)
-    return Removed(id=f"r:{target}", platform="twitch", livestream="a", at=at, received_at=at, target=target)
+    return Removed(id=f"r:{target}", platform="twitch", livestream="twitch:a", at=at, received_at=at, target=target)
 
 
 def test_a_retracted_message_that_comes_again_is_never_counted():
@@ -259,3 +282,83 @@ def test_a_recording_with_its_own_old_times_gives_no_latency():
     journal_ms = int(START.timestamp() * 1000)
     assert Deriver(make_config()).batch(1, entries, Memory(), journal_ms=journal_ms).change.at_samples == [journal_ms]
     assert Deriver(make_config()).batch(1, entries, Memory(), journal_ms=journal_ms + 3_600_000).change.at_samples == []
+
+
+# --- another schedule ---------------------------------------------------------------------------------------------------
+
+
+def recounted(stream, config):
+    recount, rules = Recount(), Rules(config)
+    for event in stream:
+        recount.add(read_event(as_json(event)), rules)
+    return recount.numbers
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(events(), max_size=40).map(first_of_each_id), st.data())
+def test_after_a_change_of_times_tags_and_members_numbers_are_as_if_these_had_always_been_so(stream, data):
+    cut = data.draw(st.integers(0, len(stream)))
+    then, now = Deriver(make_config()), Deriver(make_config(later=2))
+    numbers = count_in_batches([stream[:cut], [], stream[cut:]], [then, now, now], [False, data.draw(st.booleans()), False])
+    assert differences(numbers, recounted(stream, now.config)) == []
+
+
+def moved(later: int, longer: int = 0) -> Derivation:
+    """The session of the dealers at other times; nothing else changes."""
+    config = make_config()
+    sessions = [
+        (name, start + timedelta(minutes=later), end + timedelta(minutes=later + longer), tags)
+        if name == "dealers"
+        else (name, start, end, tags)
+        for name, start, end, tags in config.sessions
+    ]
+    return msgspec.structs.replace(config, sessions=sessions)
+
+
+def is_of_topics(name: str) -> bool:
+    return "topic" in name.partition(":")[0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(events(), max_size=30).map(first_of_each_id), st.integers(-8, 8), st.integers(-4, 6), st.integers(0, 30))
+def test_what_the_journal_has_lost_is_missing_in_topics_only_and_never_silently(stream, later, longer, lost):
+    """The session's numbers are those of a recount; its topics are too, or it says from when on they are of what can be read."""
+    then, now = Deriver(make_config()), Deriver(moved(later, longer))
+    numbers = count_in_batches([stream], [then], [False])
+    memory, entries = Memory(), [decode_entry(as_json(event)) for event in stream]
+    then.batch(1, entries, memory)
+    extents = changed(then.config, now.config, [])
+    assert [extent.container for extent in extents] == (["session:dealers"] if (later, longer) != (0, 0) else [])
+    for extent in extents:
+        _, fields = remade(extent, now, numbers, [(entry, then) for entry in entries], memory.removed, read_from=lost)
+        fresh = {name: units for name, units in recounted(stream, now.config)["session:dealers"].items() if units}
+        since = fields.pop(SINCE, None)
+        kept = {name: units for name, units in fields.items() if not is_of_topics(name)}
+        assert kept == {name: units for name, units in fresh.items() if not is_of_topics(name)}
+        if since is None:
+            assert fields == fresh
+        else:
+            assert since == 77
+            read = count_in_batches([[event for event in stream[lost:] if event.id not in memory.removed]], [now], [False])
+            of_topics = {name: units for name, units in read["session:dealers"].items() if is_of_topics(name) and units}
+            assert {name: units for name, units in fields.items() if is_of_topics(name)} == of_topics
+
+
+def test_a_longer_session_keeps_the_topics_that_the_journal_does_not_know_any_more():
+    then, now = Deriver(make_config()), Deriver(moved(0, 3))
+    numbers = count_in_batches([[message("m", 60), message("n", 500)]], [then], [False])
+    (extent,) = changed(then.config, now.config, [])
+    entries = [(decode_entry(as_json(one)), then) for one in (message("m", 60), message("n", 500))]
+    _, fields = remade(extent, now, numbers, entries, set(), read_from=1)
+    assert (fields["topic:robots|comments"], SINCE in fields) == (2, False)
+    _, fields = remade(extent, now, numbers, entries, set(), read_from=2)
+    assert (fields["total|comments"], fields.get("topic:robots|comments"), fields[SINCE]) == (2, None, 77)
+
+
+def test_a_shorter_session_loses_the_topics_of_the_time_that_went_only():
+    then, now = Deriver(make_config()), Deriver(moved(0, -4))
+    spoken = [message("m", 60), message("n", 300)]
+    numbers = count_in_batches([spoken], [then], [False])
+    (extent,) = changed(then.config, now.config, [])
+    _, fields = remade(extent, now, numbers, [(decode_entry(as_json(one)), then) for one in spoken], set(), read_from=1)
+    assert (fields["total|comments"], fields["topic:robots|comments"], SINCE in fields) == (1, 1, False)

@@ -20,7 +20,7 @@ from monitor.moments import iso
 from monitor.patch import apply_patch, merge_patch, share
 from monitor.roster import Channel, Roster
 from monitor.snapshot import Around, Picture, event_day, gift_value
-from monitor.windows import ENGAGEMENT, KINDS, Change, Group, Loaded, ViewerSample
+from monitor.windows import ENGAGEMENT, KINDS, SINCE, Change, Group, Loaded, ViewerSample
 
 START = datetime(2026, 10, 16, 12, 0, tzinfo=UTC)
 NOW = int(START.timestamp())
@@ -771,3 +771,18 @@ def test_a_search_that_nobody_makes_is_stale_and_one_that_was_never_made_is_not(
     assert list(state["stale"]) == ["search:spikes"]
     assert "kept" not in state
     assert "stale" not in picture(Book(1), NOW)
+
+
+def test_topics_of_a_session_that_are_not_known_from_its_start_say_from_when_on():
+    """Each partition read its own journal: they are all known from the latest of these times on."""
+    book = Book(2)
+    for partition, since in enumerate((NOW - 60, NOW - 120)):
+        counts = {"total|comments": 5, "topic:hybrid|comments": 2, SINCE: since}
+        book.load(partition, loaded([change(1, Group(["session:track"], counts))]), NOW * 1000)
+    shown = picture(book, NOW)["sessions"]
+    assert shown["track"]["topics_since"] == iso((NOW - 60) * 1000)
+    assert shown["track"]["comments"]["total"] == 10
+    assert "topics_since" not in shown["opening"]
+    book.load(0, loaded([change(1, Group(["session:track"], {"total|comments": 5}))]), NOW * 1000)
+    book.load(1, loaded([change(1, Group(["session:track"], {"total|comments": 5}))]), NOW * 1000)
+    assert "topics_since" not in picture(book, NOW)["sessions"]["track"]

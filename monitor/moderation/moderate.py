@@ -58,6 +58,9 @@ class Moderator:
     def end(self, partition: int) -> None:
         self._memories.pop(partition, None)
 
+    def is_due(self, held: Held) -> bool:
+        return False
+
     async def round(self, works: Sequence[Work]) -> list[Checkpoint | BaseException]:
         return await asyncio.gather(*(self._moderate(work) for work in works), return_exceptions=True)
 
