@@ -141,7 +141,7 @@ class Whole(World):
         super().__init__(clock)
         self.journal, self.folder, self.events = journal, folder, []
         self.tools = dataclasses.replace(self.tools, pseudonym=make_pseudonym(author_key(folder)))
-        self.hooks = Hooks(lambda: Producer(url, folder / "spool", 2, name="serve"), self.tools, now=clock.now)
+        self.hooks = Hooks(lambda: Producer(url, folder / "spool", 2, name="serve"), self.tools, now=clock.now, put_seconds=60)
 
     async def open(self, **options):
         await super().open()

@@ -461,7 +461,7 @@ class World:
             memory=self.memory,
             sleep=self.sleep,
         )
-        self.hooks = Hooks(lambda: Producer(url, folder / "spool", 2, name="serve"), self.tools, now=clock.now)
+        self.hooks = Hooks(lambda: Producer(url, folder / "spool", 2, name="serve"), self.tools, now=clock.now, put_seconds=60)
         self.public = ""
 
     async def sleep(self, seconds):

@@ -109,7 +109,7 @@ async def alertmanager(folder: Path, url: str):
 @asynccontextmanager
 async def receiving(folder: Path, url: str, **options):
     """``hooks.full`` makes the spool look full, so that senders are sent away."""
-    hooks = Hooks(lambda: Producer(url, folder / "spool", 2, name="serve"), TOOLS, **options)
+    hooks = Hooks(lambda: Producer(url, folder / "spool", 2, name="serve"), TOOLS, **({"put_seconds": 60} | options))
     platform = Platform(
         name="webhook.alerts", options={"section": "webhook.alerts", "auth": "bearer", "secret": Secret("s3cret"), "map": MAP}
     )
