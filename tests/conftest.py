@@ -79,6 +79,13 @@ def _discovery_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.discover.LEASE_MS", 3_600_000)
 
 
+@pytest.fixture(autouse=True)
+def _product_is_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a real server answers, the product's limits of a few seconds would make a test depend on the machine's load."""
+    for limit in ("memory.PATIENCE_SECONDS", "roster_ask.PATIENCE_SECONDS", "spike_seen.REDIS_SECONDS", "remote.REDIS_SECONDS"):
+        monkeypatch.setattr(f"monitor.{limit}", 60.0)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock(datetime(2026, 10, 16, 12, 0, tzinfo=UTC))
