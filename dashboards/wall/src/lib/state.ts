@@ -125,7 +125,7 @@ export interface State {
   platforms?: Record<string, Measures & { in_totals?: boolean }>;
   sessions?: Record<
     string,
-    Measures & Session & { top_topic?: string; top_country?: string; curve?: Curve; yesterday?: string }
+    Measures & Session & { top_topic?: string; top_country?: string; topics_since?: string; curve?: Curve; yesterday?: string }
   >;
   livestreams?: Partial<Record<"live" | "quiet" | "waiting" | "announced" | "connecting" | "throttled" | "refused" | "unreachable" | "broken" | "paused" | "ended" | "total", number>>;
   cross?: Record<string, Record<string, Record<string, { total?: number; hour?: number; per_minute?: number }>>>;

@@ -303,6 +303,7 @@ const en = {
     engagement: "engagement",
     nothing: "nothing was counted",
     first: (country: string) => `${country} first`,
+    topicsSince: (time: string) => `topics since ${time}`,
     watching: (n: string) => `${n} watching`,
     peak: (n: string) => `${n} peak`,
     peakMinute: (n: string) => `${n} peak minute`,

@@ -299,6 +299,7 @@ const zh: Words = {
     engagement: "互动量",
     nothing: "没有采集到数据",
     first: (country) => `${country}居首`,
+    topicsSince: (time) => `话题自 ${time} 起`,
     watching: (n) => of(n, "人正在观看"),
     peak: (n) => `观看峰值 ${n}`,
     peakMinute: (n) => `最高每分钟 ${n}`,
