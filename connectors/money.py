@@ -56,8 +56,6 @@ UNITS = {
     "cheese": "CHEESE", "치즈": "CHEESE", "sat": "SATS", "sats": "SATS",
 }  # fmt: skip
 """What platforms sell; anything else that is counted is a thing."""
-DOLLARS = frozenset(("AUD", "CAD", "HKD", "MXN", "NZD", "SGD", "TWD", "USD"))
-"""What a bare ``$`` may be when the code stands behind the number."""
 RANKS: Final = frozenset(
     ("tier", "level", "lvl", "lv", "rank", "stage", "day", "no", "number", "stufe", "nivel", "niveau", "nível", "уровень")
 )

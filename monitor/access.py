@@ -81,7 +81,6 @@ MOST_PER_NAME: Final = 2
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 """What a proxy says about whom it speaks for."""
-FORM: Final = re.compile(r"lm_[A-Za-z0-9_-]{43}")
 NAME: Final = re.compile(r"[\w][\w .@-]{0,39}")
 COOKIE_FORM: Final = re.compile(r"([0-9a-f]{16})\.([0-9a-f]{64})")
 

@@ -267,12 +267,6 @@ def find_url(data_dir: Path) -> str | None:
     return f"unix://{path}"
 
 
-def newest_aof(data_dir: Path) -> Path:
-    """The incremental AOF file that is being written to now; chaos tests cut its tail off."""
-    files = (data_dir.resolve() / "valkey" / "appendonlydir").glob("*.incr.aof")
-    return max(files, key=lambda path: int(path.name.split(".")[-3]))
-
-
 def _try_lock(path: Path) -> IO[str] | None:
     file = path.open("a")
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,19 +19,8 @@ if TYPE_CHECKING:
     from monitor.config import Config, Session
 
 
-class Moment(NamedTuple):
-    """What the schedule says about one slot."""
-
-    day: str
-    """``2026-11-20``"""
-    sessions: tuple[str, ...]
-    """Ids of the sessions that every livestream belongs to."""
-    tagged: tuple[Session, ...]
-    """Sessions that a livestream belongs to when it has one of their tags."""
-
-
 class Schedule:
-    """The schedule of one configuration; ``moment`` is the fast path, called for every slot."""
+    """The schedule of one configuration; ``windows`` is the fast path, called for every slot."""
 
     def __init__(self, timezone: ZoneInfo, day_start: time, sessions: Iterable[Session]) -> None:
         self._sessions = tuple(sessions)
@@ -41,8 +30,8 @@ class Schedule:
         assert all(bound % 60 == 0 for bound in self._bounds), "sessions begin and end on whole minutes"
         # Between two neighbouring bounds the set of running sessions is constant.
         self._running = [()] + [self._running_at(bound) for bound in self._bounds]
-        self.moment = lru_cache(maxsize=32_768)(self._moment)
-        """``moment(unix_slot_seconds)``; remembers about three days of slots."""
+        self._day_of_slot = lru_cache(maxsize=32_768)(self.day)
+        """Remembers about three days of slots."""
 
     @classmethod
     def of(cls, config: Config) -> Schedule:
@@ -53,7 +42,7 @@ class Schedule:
         """The day, and the sessions in which a livestream with these tags takes part, in the order of the file."""
         running = self._running[bisect_right(self._bounds, unix_seconds)]
         own = tuple(session.id for session in running if not session.tags or not session.tags.isdisjoint(tags))
-        return self.moment(unix_seconds).day, own
+        return self._day_of_slot(unix_seconds), own
 
     def day(self, unix_seconds: int) -> str:
         """The event day of an instant, as ``2026-11-20``."""
@@ -67,14 +56,6 @@ class Schedule:
         """Unix seconds at which a day begins, and at which the next one does."""
         found = date.fromisoformat(day)
         return self._begins(found), self._begins(found + timedelta(days=1))
-
-    def _moment(self, unix_seconds: int) -> Moment:
-        running = self._running[bisect_right(self._bounds, unix_seconds)]
-        return Moment(
-            day=self.day(unix_seconds),
-            sessions=tuple(session.id for session in running if not session.tags),
-            tagged=tuple(session for session in running if session.tags),
-        )
 
     def _running_at(self, unix_seconds: int) -> tuple[Session, ...]:
         return tuple(session for session in self._sessions if session.start.timestamp() <= unix_seconds < session.end.timestamp())

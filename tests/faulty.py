@@ -6,10 +6,10 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from monitor.engine import Engine, newest_aof
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from monitor.engine import Engine
 
 
 class FaultProxy:
@@ -122,3 +122,9 @@ class History:
             await self._client.delete(*names)
         for name, dump in self._dumps.items():
             await self._client.restore(name, 0, dump)
+
+
+def newest_aof(data_dir: Path) -> Path:
+    """The incremental AOF file that is being written to now."""
+    files = (data_dir.resolve() / "valkey" / "appendonlydir").glob("*.incr.aof")
+    return max(files, key=lambda path: int(path.name.split(".")[-3]))

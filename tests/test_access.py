@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import stat
 
 import pytest
@@ -34,6 +35,7 @@ from monitor.access import (
 )
 from monitor.token_file import Taken, TokenFile
 
+FORM = re.compile(r"lm_[A-Za-z0-9_-]{43}")
 MADE = "2026-11-20T10:00:00Z"
 
 
@@ -120,7 +122,7 @@ def test_a_token_opens_for_itself_only_and_what_is_stored_opens_nothing(raw, oth
     text, one = new_token("viewer", "x", raw=raw, id_="0", made=MADE)
     second = new_token("viewer", "y", raw=other, id_="1", made=MADE)[1]
     assert find((second, one), text) in ((one,) if raw != other else (one, second))
-    assert access.FORM.fullmatch(text)
+    assert FORM.fullmatch(text)
     cookie = cookie_of(text, "ab" * 8)
     found = find_session((one,), cookie)
     assert found == (one, "ab" * 8)
@@ -253,7 +255,7 @@ def test_the_command_shows_a_token_once_lists_and_revokes(tmp_path, capsys):
         return code, *capsys.readouterr()
 
     code, text, says = monitor("new", "lead", "--name", "Ana")
-    assert (code, bool(access.FORM.fullmatch(text.strip())), text.strip() in says) == (0, True, False)
+    assert (code, bool(FORM.fullmatch(text.strip())), text.strip() in says) == (0, True, False)
     stored = json.loads((tmp_path / "tokens.json").read_text())[0]
     assert find(TokenFile(tmp_path).newest() or (), text.strip()).name == "Ana"
     assert text.strip() not in json.dumps(stored)

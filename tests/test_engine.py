@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
+from faulty import newest_aof
 
-from monitor.engine import LONGEST_SOCKET_PATH, Engine, EngineBusy, EngineFailed, find_url, newest_aof, socket_folder
+from monitor.engine import LONGEST_SOCKET_PATH, Engine, EngineBusy, EngineFailed, find_url, socket_folder
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import msgspec
+from faulty import newest_aof
 
 from connectors.event import Event, Gap, Level, Message, Reaction, Removed, Status, Viewers, from_json
 from connectors.simulator.ledger import COUNTED, Ledger, Line, standing
@@ -32,7 +33,7 @@ from monitor import config as configuration
 from monitor.channel_store import ChannelStore
 from monitor.derivation import derivation
 from monitor.derive import Deriver
-from monitor.engine import find_url, newest_aof
+from monitor.engine import find_url
 from monitor.entry import Entry
 from monitor.held import HeldFile
 from monitor.journal import Journal, key
