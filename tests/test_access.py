@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import __main__ as command_line
-from monitor import access
 from monitor.access import (
     ALLOWS,
     DESK,
