@@ -33,7 +33,7 @@ from connectors.foreign import decode
 from connectors.mapping import compile_map, pointer
 from connectors.pointed import text_of, value_at
 from connectors.receiving import Hook, HookOptions
-from connectors.talk import Preset, TalkOptions
+from connectors.talk import Preset, TalkOptions, documents_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -50,6 +50,10 @@ def _in_both(*names: str) -> list[str]:
 
 ENGAGEMENT = {"author": _in_both("title", "username"), "author_name": _in_both("title", "name", "username")}
 """From the Fediverse: the account is the title of what the chat shows, and in webhooks has a field of its own."""
+VIEWERS = {"as": "viewers", "value": "/eventData/status/viewerCount"}
+"""Newer servers say with each beginning and end how many watch."""
+ABOUT_US = ("CHAT_DISABLED", "SCHEDULED_EVENT", "SCHEDULED_EVENTS")
+"""What is said to our own chat user, and of what is planned."""
 MAP: Mapping[str, Any] = MappingProxyType(
     {
         "kind": "/type",
@@ -62,7 +66,11 @@ MAP: Mapping[str, Any] = MappingProxyType(
         "html": True,
         "skip_if": {"/user/isBot": True, "/eventData/user/isBot": True},
         "type_map": {
-            "CHAT": {"as": "message", "skip_if": {"/visible": False, "/eventData/visible": False}},
+            "": {"as": "viewers", "value": "/viewerCount"},  # what /api/status answers
+            "CHAT": [
+                {"as": "message", "skip_if": {"/visible": False, "/eventData/visible": False}, "unless": _in_both("hiddenAt")},
+                {"as": "skip", "needs": _in_both("hiddenAt")},
+            ],
             "VISIBILITY-UPDATE": {
                 "as": "removed",
                 "target": ["/ids", "/eventData/MessageIDs", "/eventData/ids", "/MessageIDs"],
@@ -72,8 +80,8 @@ MAP: Mapping[str, Any] = MappingProxyType(
             "FEDIVERSE_ENGAGEMENT_FOLLOW": {"as": "follow", **ENGAGEMENT},
             "FEDIVERSE_ENGAGEMENT_LIKE": {"as": "reaction", **ENGAGEMENT},
             "FEDIVERSE_ENGAGEMENT_REPOST": {"as": "share", **ENGAGEMENT},
-            "STREAM_STARTED": "live",
-            "STREAM_STOPPED": "ended",
+            "STREAM_STARTED": ["live", VIEWERS],
+            "STREAM_STOPPED": ["ended", VIEWERS],
             "STREAM_TITLE_UPDATED": "skip",
             "SYSTEM": "skip",
             "CHAT_ACTION": "skip",
@@ -84,6 +92,7 @@ MAP: Mapping[str, Any] = MappingProxyType(
             "CONNECTED_USER_INFO": "skip",
             "PING": "skip",
             "PONG": "skip",
+            **dict.fromkeys(ABOUT_US, "skip"),
         },
     }
 )
@@ -150,7 +159,7 @@ class Owncast(Preset):
 
     @classmethod
     def pieces(cls, raw: bytes, options: Any) -> list[bytes]:  # noqa: ARG003 — of this platform always so
-        return [line for line in raw.split(b"\n") if line.strip()] or [raw]
+        return documents_of(raw, "newline")
 
     def address_of(self, target: Target | None) -> str:
         return base_of(target.handle if target else "") if self.opts.url == BARE else super().address_of(target)

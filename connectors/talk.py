@@ -209,6 +209,13 @@ def cut(frame: bytes, split: str) -> list[bytes]:
     return [line for line in frame.split(b"\n") if line.strip()] if split == "newline" else [frame]
 
 
+def documents_of(raw: bytes, split: str) -> list[bytes]:
+    """As ``cut``, of something captured: a document may have been printed over several lines since."""
+    first = raw.lstrip().partition(b"\n")[0].rstrip()
+    is_printed = first[:1] in (b"{", b"[") and first[-1:] not in (b"}", b"]")
+    return [raw] if is_printed else cut(raw, split) or [raw]
+
+
 def resumed(url: str, resume: Mapping[str, Any], cursor: str | None) -> str:
     """The address that goes on at the cursor."""
     if cursor is None or not resume:
@@ -285,7 +292,7 @@ class Talker(Following):
 
     @classmethod
     def pieces(cls, raw: bytes, options: Any) -> list[bytes]:
-        return cut(raw, options.split) or [raw]
+        return documents_of(raw, options.split)
 
 
 class Preset(Talker):

@@ -25,6 +25,8 @@ MOST_HEADERS: Final = 200
 
 _MARK: Final = b"\xef\xbb\xbf"
 _field = re.compile(rb"(event|data|id|retry):")
+_comment = re.compile(rb":(?!\S+ +(?:[A-Z]+|\d{3})(?:\s|$))[^!@{\[]*$")
+"""What a source of events says to keep the line open; a line of chat that begins like it names a command."""
 _first = re.compile(rb"(?:[<>] )?(?:[A-Z]{3,8} \S+ )?HTTP/\d(?:\.\d)?(?: \d{3}\b.*)?\s*$")
 """The line with which a request or an answer begins; curl and others put an arrow before it."""
 _header = re.compile(rb"(?:[<>*-] )?([A-Za-z][A-Za-z0-9_-]{0,60}):[ \t]*(.*?)\s*$")
@@ -200,7 +202,7 @@ class _Block:
             else:
                 self._stack.clear()
                 yield Payload(number, line.rstrip(b", "))
-        elif line.strip(b", \t\r\x0b\x0c"):
+        elif line.strip(b", \t\r\x0b\x0c") and not _comment.match(line):
             yield Payload(number, line)
 
     def flush(self) -> Iterator[Payload]:

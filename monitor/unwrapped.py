@@ -43,6 +43,7 @@ _ABOUT: Final = frozenset(
 _OF_RECORDS: Final = _ABOUT.union(_CARRIERS, ("type", "platform", "source", "n", "seq"))
 _DEEPEST: Final = 4
 _TRIES: Final = 64
+_server_sent = re.compile(r"(?::[^\n]*\n\s*)*(?:event|data|id|retry):")
 _feed = re.compile(rb"<(\?xml|feed)\b")
 
 
@@ -143,8 +144,6 @@ def _carried(record: dict[str, Any], levels: int) -> Iterator[bytes]:
             for one in value:
                 if isinstance(one, str):
                     yield one.encode("utf-8", "replace")
-                elif isinstance(one, dict) and not _ABOUT.isdisjoint(one):
-                    yield from _carried(one, levels - 1)
                 elif isinstance(one, dict) and (written := _written(one)) is not None:
                     yield written
         elif isinstance(value, dict) and key == "log":
@@ -158,9 +157,8 @@ def _carried(record: dict[str, Any], levels: int) -> Iterator[bytes]:
             value = _unpacked(value)
         if isinstance(value, str) and _may_be_payload(value):
             yield value.encode("utf-8", "replace")
-        elif isinstance(value, dict) and not _ABOUT.isdisjoint(value) and not value.keys().isdisjoint(_CARRIERS):
-            yield from _carried(value, levels - 1)
-        elif is_record and isinstance(value, dict | list) and value and key != "log":
+        elif (is_record and isinstance(value, dict | list) and value and key != "log") or _may_be_record(value):
+            # Whole, because a platform's own frame may look like a record; who reads it asks again what it carries.
             written = _written(value)
             if written is not None:
                 yield written
@@ -181,8 +179,15 @@ def _recorded(entry: dict[str, Any]) -> Iterator[bytes]:
     answered = content.get("text")
     if isinstance(answered, str) and content.get("encoding") == "base64":
         answered = _unpacked(answered)
-    if isinstance(answered, str) and _may_be_payload(answered):
+    if isinstance(answered, str) and (_server_sent.match(answered) or content.get("mimeType") == "text/event-stream"):
+        blocks = re.split(r"\r?\n[ \t]*\r?\n", answered)
+        yield from (block.strip().encode("utf-8", "replace") for block in blocks if "data:" in block)
+    elif isinstance(answered, str) and _may_be_payload(answered):
         yield answered.encode("utf-8", "replace")
+
+
+def _may_be_record(value: object) -> bool:
+    return isinstance(value, dict) and not _ABOUT.isdisjoint(value) and not value.keys().isdisjoint(_CARRIERS)
 
 
 def _may_be_payload(text: str) -> bool:

@@ -68,8 +68,14 @@ def test_of_an_answer_that_was_still_open_what_is_whole_is_read(indent):
 
 def test_the_lines_of_a_server_sent_event_are_one_payload():
     found = cut(':hi\nevent: update\ndata: {"a":\ndata: 1}\n\nid: 5\ndata: {"b": 2}')
-    assert [payload.raw for payload in found] == [b":hi", b'event: update\ndata: {"a":\ndata: 1}', b'id: 5\ndata: {"b": 2}']
-    assert found[1].parts() == [b'{"a":\n1}']
+    assert [payload.raw for payload in found] == [b'event: update\ndata: {"a":\ndata: 1}', b'id: 5\ndata: {"b": 2}']
+    assert found[0].parts() == [b'{"a":\n1}']
+
+
+def test_what_keeps_a_source_of_events_open_is_no_payload_and_a_line_of_chat_that_begins_like_it_is_one():
+    assert cut(":ok\n:\n: keep-alive 5\n:thump") == []
+    chat = [":tmi.example 001 ana :hi", ":a!a@a.example PRIVMSG #b :hi", ":tmi.example CAP * ACK :x"]
+    assert [found.raw.decode() for found in cut("\n".join(chat))] == chat
 
 
 def test_chat_lines_that_begin_with_a_colon_or_a_bracket_are_payloads_each():

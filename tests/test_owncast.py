@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors import owncast
 from connectors.connector import Dropped, Refused, Request, Resume, Secret, Target, Tools, Watch, make_pseudonym
-from connectors.event import Follow, Join, Message, Reaction, Removed, Share, Status, Unknown
+from connectors.event import Follow, Join, Message, Reaction, Removed, Share, Status, Unknown, Viewers
 from connectors.owncast import Options, Owncast, OwncastHook, base_of
 from connectors.safehost import NOT_PUBLIC, is_public, resolve
 from monitor.handles import BadHandle, normalise
@@ -75,6 +75,10 @@ def test_a_message_by_websocket_and_by_webhook_is_one():
         ({"type": "FEDIVERSE_ENGAGEMENT_REPOST", "id": "f", "title": "cy@example.org"}, [Share]),
         ({"type": "STREAM_STARTED", "eventData": {"id": "s"}}, [Status]),
         ({"type": "STREAM_STOPPED", "eventData": {"id": "s"}}, [Status]),
+        ({"type": "STREAM_STARTED", "eventData": {"id": "s", "status": {"viewerCount": 3}}}, [Status, Viewers]),
+        ({"online": True, "viewerCount": 12, "overallMaxViewerCount": 30}, [Viewers]),
+        ({**CHAT, "hiddenAt": "2026-10-17T12:00:00Z"}, []),
+        ({"type": "CHAT_DISABLED"}, []),
         ({"type": "SYSTEM", "body": "Welcome"}, []),
         ({"type": "NAME_CHANGE", "newName": "x"}, []),
         ({"type": "PING"}, []),

@@ -38,7 +38,7 @@ from connectors.event import Gap, Gift, Join, Message, Reaction, Removed, Status
 from connectors.rest import Reply
 from connectors.telegram import Options, Telegram
 from connectors.telegram.asking import failure
-from connectors.telegram.fields import Context, Written
+from connectors.telegram.fields import Albums, Context, Written
 from connectors.telegram.parse import update_events
 from connectors.telegram.totals import MOST, Totals
 
@@ -128,7 +128,7 @@ def test_a_video_chat_is_a_broadcast():
 
 
 def test_a_ban_takes_back_each_message_and_by_author_the_last_ten_minutes():
-    context = Context(NOW, PSEUDONYM, OURS, {}, Written())
+    context = Context(NOW, PSEUDONYM, OURS, {}, Written(), Albums())
     for name in ("message", "reply", "photo"):
         update_events(orjson.loads(capture(name)), context)
     *one_by_one, by_author = update_events(orjson.loads(capture("ban")), context)

@@ -37,7 +37,8 @@ import orjson
 from websockets.exceptions import WebSocketException
 
 from connectors.bluesky.passed import Passed
-from connectors.bluesky.wire import POSTS, Frame, Reading, decode, events_of, fold, parse_frame, removed_post
+from connectors.bluesky.views import captured_events
+from connectors.bluesky.wire import POSTS, Frame, Reading, decode, events_of, fold, removed_post
 from connectors.connector import Connector, ConnectorFailure, Dropped, Health, Mark, Target, Tools, Unreadable, Watch
 from connectors.event import Event, Gap, Message, Removed, Unknown
 from connectors.proxy import Proxy, address_of
@@ -112,7 +113,7 @@ class Bluesky(Connector):
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
-        return parse_frame(raw, tools, Reading(livestreams=livestreams, watched=frozenset(livestreams or ())))
+        return captured_events(raw, tools, Reading(livestreams=livestreams, watched=frozenset(livestreams or ())))
 
     async def events(self) -> AsyncIterator[Event | Mark | Health]:
         self._shown.clear()

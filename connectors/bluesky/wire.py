@@ -272,6 +272,8 @@ def _unknown(name: str, frame: Frame, at: datetime, tools: Tools, livestream: st
 
 
 def _time(time_us: int) -> datetime:
+    if 10**9 <= time_us < 10**14:  # seconds or milliseconds, as some write it down
+        time_us *= 1_000_000 if time_us < 10**11 else 1_000
     try:
         return datetime.fromtimestamp(time_us / 1_000_000, UTC)
     except (OverflowError, ValueError, OSError) as error:

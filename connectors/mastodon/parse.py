@@ -21,6 +21,7 @@ from connectors.digests import content_of
 from connectors.event import Message, Reaction, Removed, Share, Unknown
 from connectors.foreign import decode
 from connectors.markup import words_of
+from connectors.mastodon.other import groups_of, in_mastodons_words
 from connectors.times import moment
 
 if TYPE_CHECKING:
@@ -51,8 +52,12 @@ QUIET = frozenset(
 HIDDEN = frozenset({"private", "direct", "limited", "list", "mutuals_only", "followers", "specified", "self"})
 """Not public, in the words of Mastodon and of the servers that speak like it."""
 
-TOLD_TO_ONE = {"favourite": Reaction, "reblog": Share, "pleroma:emoji_reaction": Reaction, "reaction": Reaction}
+TOLD_TO_ONE = {
+    "favourite": Reaction, "reblog": Share, "pleroma:emoji_reaction": Reaction, "emoji_reaction": Reaction, "reaction": Reaction,
+}  # fmt: skip
 """Notifications that say what somebody did with a post."""
+NO_LANGUAGE = frozenset(("", "und", "zxx", "mul"))
+"""Codes that name none."""
 LONGEST_URI = 400
 _host = re.compile(r"https?://([^/\s@]{1,253})/")
 
@@ -93,8 +98,10 @@ def parse_any(raw: bytes, context: Context) -> list[Event]:
         return timeline_events(raw, context)
     if first == b"{":
         document = decode(raw)
-        rows = [row for key in LISTS if isinstance(document.get(key), list) for row in document[key]]
-        return _all_of(rows, context) if rows else _one_of(document, context)
+        if isinstance(document.get("notification_groups"), list):
+            return _all_of(list(groups_of(document)), context)
+        lists = [document[key] for key in LISTS if isinstance(document.get(key), list)]
+        return _all_of([row for rows in lists for row in rows], context) if lists else _one_of(document, context)
     events: dict[str, Event] = {}
     for name, data in server_sent(raw):
         for event in named_events(name, data, context):
@@ -111,6 +118,7 @@ def _one_of(document: Any, context: Context) -> list[Event]:
     """A frame, a notification or a status, as its shape tells."""
     if isinstance(document, dict) and "event" in document:
         return frame_events(document, context)
+    document = in_mastodons_words(document)
     if isinstance(document, dict) and "uri" not in document and "type" in document and "account" in document:
         return _notified(document, context)
     return status_events(document, context)
@@ -118,14 +126,18 @@ def _one_of(document: Any, context: Context) -> list[Event]:
 
 def _all_of(rows: list[Any], context: Context) -> list[Event]:
     events: dict[str, Event] = {}
+    problems: list[Unreadable] = []
     are_frames = any(isinstance(row, dict) and "event" in row for row in rows)
     for row in rows if are_frames else reversed(rows):  # a timeline begins with the newest
         try:
             found = _one_of(row, context)
         except Unreadable as error:
+            problems.append(error)
             found = [unreadable_event(error.reason, content_of(row), context.received_at)]
         for event in found:
             events.setdefault(event.id, event)
+    if problems and len(problems) == len(rows):  # then it is a list of something else
+        raise Unreadable(problems[-1].reason)
     return list(events.values())
 
 
@@ -169,7 +181,7 @@ def named_events(name: str, payload: Any, context: Context) -> list[Event]:
             raise Unreadable("missing_payload")
         return status_events(payload, context)
     if name == "delete":
-        local_id = _local_id(payload)
+        local_id = _local_id(payload.get("id") if isinstance(payload, dict) else payload)
         if not local_id:
             raise Unreadable("missing_payload")
         return list(_removed(local_id, context))
@@ -188,6 +200,7 @@ def named_events(name: str, payload: Any, context: Context) -> list[Event]:
 
 def status_events(status: Any, context: Context) -> list[Event]:
     """The message that a status is; of a boost, that somebody of the roster was shared; nothing for what is not public."""
+    status = in_mastodons_words(status)
     if not isinstance(status, dict):
         raise Unreadable("not_an_object")
     if _text(status.get("visibility")) in HIDDEN:
@@ -197,9 +210,10 @@ def status_events(status: Any, context: Context) -> list[Event]:
     uri = status.get("uri") or status.get("url")
     if not isinstance(uri, str) or not uri:
         raise Unreadable("missing_uri")
-    content = status.get("content")
-    if not isinstance(content, str):
+    content, plain = status.get("content"), status.get("plain")
+    if not isinstance(content, str) and not isinstance(plain, str):
         raise Unreadable("missing_text")
+    words = plain.strip() if isinstance(plain, str) else words_of(str(content))
     at = moment(status.get("created_at"))
     if at is None:
         raise Unreadable("bad_time")
@@ -218,7 +232,8 @@ def status_events(status: Any, context: Context) -> list[Event]:
         Message(
             id=event_id, platform="mastodon", livestream=livestream, at=at, received_at=context.received_at,
             author=context.pseudonym("mastodon", who), author_name=_name(account, who),
-            text=" ".join(part for part in (spoiler.strip(), words_of(content)) if part), form="post", language=language[:35] or None,
+            text=" ".join(part for part in (spoiler.strip(), words) if part), form="post",
+            language=language[:35] if language not in NO_LANGUAGE else None,
             reply_to=answered[0] if answered else unseen, url=url if url.startswith(("https://", "http://")) else None,
         )
     ]  # fmt: skip
@@ -231,11 +246,12 @@ def _notified(payload: Any, context: Context) -> list[Event]:
             payload = decode(payload)
         except Unreadable:
             return []
+    payload = in_mastodons_words(payload)
     told = payload if isinstance(payload, dict) else {}
     kind, status = _text(told.get("type")), told.get("status")
     if not isinstance(status, dict):
         return []
-    if kind in ("mention", "status"):
+    if kind in ("mention", "status", "quote"):
         return status_events(status, context)
     if kind not in TOLD_TO_ONE:
         return []

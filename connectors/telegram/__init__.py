@@ -37,7 +37,7 @@ from connectors.proxy import Proxy  # noqa: TC001 — the configuration reads th
 from connectors.rest import client, send
 from connectors.telegram import asking
 from connectors.telegram.asking import WEBHOOK, health_of, is_id, names_of, result_object
-from connectors.telegram.fields import Context, Written
+from connectors.telegram.fields import Albums, Context, Written
 from connectors.telegram.parse import (
     WANTED,
     chat_of,
@@ -120,20 +120,20 @@ class Telegram(Connector):
         self._moved: dict[str, str] = {}
         """New id of a group that became a supergroup → livestream."""
         self._totals: dict[str, Totals] = {}
-        self._written = Written()
+        self._written, self._albums = Written(), Albums()
         self._new_targets = asyncio.Event()
 
     @classmethod
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """One update, or an answer of getUpdates; of several updates an unreadable one becomes Unknown."""
-        return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, {}, Written(), is_capture=True))
+        return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams, {}, Written(), Albums(), is_capture=True))
 
     @classmethod
     def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
         """Totals rise from one update to the next, and a ban takes back what came before it."""
         totals: dict[str, Totals] = {}
-        written = Written()
-        return lambda raw: parse_any(raw, Context(tools.now(), tools.pseudonym, None, totals, written, is_capture=True))
+        written, albums = Written(), Albums()
+        return lambda raw: parse_any(raw, Context(tools.now(), tools.pseudonym, None, totals, written, albums, is_capture=True))
 
     async def events(self) -> AsyncGenerator[Event | Mark | Health, None]:
         """Until the poll fails; see the contract."""
@@ -295,7 +295,7 @@ class Telegram(Connector):
         chat = chat_of(update)
         if chat is not None and livestream_of(chat, self._livestreams) is None:
             return list(self._stranger(update, chat[0]))
-        context = Context(now, self.tools.pseudonym, self._livestreams, self._totals, self._written)
+        context = Context(now, self.tools.pseudonym, self._livestreams, self._totals, self._written, self._albums)
         return [*self._about_us(update, chat), *read_update(update, context)]
 
     def _stranger(self, update: Mapping[str, Any], chat: str) -> Iterator[Unknown]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.connector import Unreadable
-from connectors.event import Reaction, Removed
+from connectors.event import Follow, Reaction, Removed
 from connectors.telegram.fields import MOST, author_of, id_of, integer, message_id, time_of
 
 if TYPE_CHECKING:
@@ -80,9 +80,15 @@ def _emoji(kind: Any) -> str:
     return ""
 
 
-def ban_events(body: Mapping[str, Any], chat: str, livestream: str, context: Context) -> list[Event]:
-    after = body.get("new_chat_member")
-    if not isinstance(after, dict) or after.get("status") != "kicked":
+def member_events(body: Mapping[str, Any], chat: str, livestream: str, context: Context) -> list[Event]:
+    """A ban takes back; who comes to a channel follows it, because a channel has no message that says so, as groups have."""
+    before, after = body.get("old_chat_member"), body.get("new_chat_member")
+    if not isinstance(after, dict):
+        return []
+    was_there = isinstance(before, dict) and before.get("status") not in ("left", "kicked")
+    if after.get("status") == "member" and not was_there and body["chat"].get("type") == "channel":
+        return _followed(body, after, chat, livestream, context)
+    if after.get("status") != "kicked":
         return []
     who = integer(after["user"].get("id")) if isinstance(after.get("user"), dict) else None
     if who is None:
@@ -94,3 +100,16 @@ def ban_events(body: Mapping[str, Any], chat: str, livestream: str, context: Con
     one_by_one = [Removed(id=f"{event_id}:removed", target=event_id, **common) for event_id in context.written.of(author, chat)]
     ban = f"telegram:{chat}:ban:{author[:16]}:{int(at.timestamp())}"
     return [*one_by_one, Removed(id=ban, target_author=author, from_=at - TAKEN_BACK, to=at, **common)]
+
+
+def _followed(body: Mapping[str, Any], after: Mapping[str, Any], chat: str, livestream: str, context: Context) -> list[Event]:
+    user, at = after.get("user"), time_of(body)
+    if isinstance(user, dict) and user.get("is_bot") is True:
+        return []
+    author, name = author_of(user, None, context, post=False)
+    return [
+        Follow(
+            id=f"telegram:{chat}:follow:{(author or '')[:16]}:{int(at.timestamp())}", platform="telegram", livestream=livestream, at=at,
+            received_at=context.received_at, author=author, author_name=name,
+        )
+    ]  # fmt: skip

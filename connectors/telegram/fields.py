@@ -35,6 +35,20 @@ class Written:
         return [event_id for event_id, who in self._authors.items() if who == author and event_id.startswith(prefix)]
 
 
+class Albums:
+    """Which picture of an album came first: each is a message of its own, and only together they are what somebody sent; bounded."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._first: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def is_first(self, chat: str, album: str, message: int) -> bool:
+        first = self._first.setdefault((chat, album), message)
+        if len(self._first) > self._limit:
+            self._first.popitem(last=False)
+        return first == message
+
+
 class Context(NamedTuple):
     """What an update does not say itself."""
 
@@ -45,6 +59,7 @@ class Context(NamedTuple):
     totals: dict[str, Totals]
     """Chat id → reactions so far."""
     written: Written
+    albums: Albums
     is_capture: bool = False
     """Nothing is known of the time before it: totals count from nought, and not from the first one that was seen."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.event import Gift, Join, Message, Status
+from connectors.event import Gift, Join, Message, Status, Unknown
 from connectors.telegram.fields import MOST, author_of, id_of, integer, list_of, message_id, time_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,21 @@ BROADCASTS = {
 }
 """Video chats were called voice chats once."""
 
+CONTENT = frozenset(
+    {
+        "text", "caption", "animation", "audio", "document", "live_photo", "paid_media", "photo", "sticker", "story", "video", "video_note", "voice",
+        "checklist", "contact", "dice", "game", "poll", "venue", "location", "invoice", "rich_text",
+    }
+)  # fmt: skip
+"""What people send."""
+AROUND = frozenset(
+    {
+        "from", "from_user", "sender_chat", "sender_business_bot", "chat", "via_bot", "forward_origin", "forward_from", "forward_from_chat",
+        "reply_to_message", "external_reply", "quote", "reply_to_story", "direct_messages_topic", "entities", "caption_entities",
+        "link_preview_options", "suggested_post_info", "reply_markup", "guest_bot_caller_user", "guest_bot_caller_chat",
+    }
+)  # fmt: skip
+"""What a message says beside its content."""
 LONGEST_TEXT: Final = 20_000
 MOST_LINKS: Final = 5
 
@@ -62,7 +77,13 @@ def message_events(body: Mapping[str, Any], chat: str, livestream: str, context:
         return _gift(gift, {**common, "author": author, "author_name": name})
     if not SERVICE.isdisjoint(body) or body.get("is_automatic_forward") is True:
         return []
+    if (news := _new_service(body)) is not None:
+        return [Unknown(**{**common, "id": f"{common['id']}:unknown"}, name=news[:60])]
     if isinstance(sender, dict) and sender.get("is_bot") is True and not isinstance(sender_chat, dict):
+        return []
+    album = body.get("media_group_id")
+    is_more = isinstance(album, str | int) and not context.albums.is_first(chat, str(album), number)
+    if is_more and not _words(body):
         return []
     author, name = author_of(sender, sender_chat, context, post=post)
     common |= {"author": author, "author_name": name}
@@ -88,11 +109,12 @@ def message_events(body: Mapping[str, Any], chat: str, livestream: str, context:
 
 def _gift(told: Mapping[str, Any], common: Mapping[str, Any]) -> list[Event]:
     """A gift to the channel or group, with the words that came with it. One that is only made unique was given before."""
-    if told.get("origin") == "upgrade":
+    if told.get("origin") in ("upgrade", "gifted_upgrade"):
         return []
     inner = told.get("gift")
     inner = inner if isinstance(inner, dict) else {}
-    stars = integer(inner.get("star_count") or told.get("last_resale_star_count"))
+    resold = told.get("last_resale_amount") if told.get("last_resale_currency") == "XTR" else told.get("last_resale_star_count")
+    stars = integer(inner.get("star_count") or resold)
     worth: dict[str, Any] = {"amount_minor": stars, "currency": "STARS"} if stars is not None and 0 < stars <= MOST else {}
     sticker = inner.get("sticker")
     emoji = sticker.get("emoji") if isinstance(sticker, dict) else None
@@ -102,6 +124,13 @@ def _gift(told: Mapping[str, Any], common: Mapping[str, Any]) -> list[Event]:
     if isinstance(words, str) and words and told.get("is_private") is not True:
         events.append(Message(**common, text=words[:LONGEST_TEXT], form="comment"))
     return events
+
+
+def _new_service(body: Mapping[str, Any]) -> str | None:
+    """What a message tells that has nothing in it that people send, if it is something that we do not know."""
+    if not CONTENT.isdisjoint(body):
+        return None
+    return next((key for key, value in body.items() if isinstance(value, dict | list) and key not in AROUND), None)
 
 
 def _links(body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -117,6 +146,9 @@ def _words(body: Mapping[str, Any]) -> str:
     for value in (body.get("text"), body.get("caption")):
         if isinstance(value, str):
             return value[:LONGEST_TEXT]
+        if isinstance(value, list):  # in pieces, as exports have it
+            pieces = (one.get("text") if isinstance(one, dict) else one for one in value)
+            return "".join(one for one in pieces if isinstance(one, str))[:LONGEST_TEXT]
     for kind, key in (
         ("sticker", "emoji"),
         ("dice", "emoji"),

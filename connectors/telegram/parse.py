@@ -20,7 +20,7 @@ from connectors.connector import Unreadable
 from connectors.digests import content_of
 from connectors.event import Unknown
 from connectors.foreign import object_of
-from connectors.telegram.deeds import ban_events, count_events, reaction_events
+from connectors.telegram.deeds import count_events, member_events, reaction_events
 from connectors.telegram.fields import integer, told_in
 from connectors.telegram.messages import message_events
 
@@ -65,11 +65,9 @@ def chat_of(update: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def is_private(update: Mapping[str, Any]) -> bool:
-    """Whether it is between one person and the bot: never read."""
-    return any(
-        isinstance(body, dict) and isinstance(body.get("chat"), dict) and body["chat"].get("type") == "private"
-        for body in update.values()
-    )
+    """Whether it is between one person and the bot, or one person and a channel: never read."""
+    chats = (body["chat"] for body in update.values() if isinstance(body, dict) and isinstance(body.get("chat"), dict))
+    return any(chat.get("type") == "private" or chat.get("is_direct_messages") is True for chat in chats)
 
 
 def livestream_of(chat: tuple[str, str], livestreams: Mapping[str, str] | None) -> str | None:
@@ -106,7 +104,7 @@ def update_events(update: Mapping[str, Any], context: Context) -> list[Event]:
         case "message_reaction_count":
             return count_events(body, chat[0], livestream, context)
         case "chat_member":
-            return ban_events(body, chat[0], livestream, context)
+            return member_events(body, chat[0], livestream, context)
     return [_unknown(kind, update, livestream, context)]
 
 
