@@ -96,6 +96,7 @@ class Desk(Served):
 async def shown(page: Page, *, after: str = "") -> str:
     """The message that is being read; `after` another one."""
     card = await page.wait_for_selector(f".card[data-voice]:not([data-voice='{after}']) .text")
+    assert card is not None
     return str(await card.evaluate("(e) => e.closest('.card').dataset.voice"))
 
 

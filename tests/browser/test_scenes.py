@@ -750,6 +750,105 @@ async def test_a_panel_whose_source_is_silent_is_hatched_and_its_number_is_gone(
             await wall.walk()
 
 
+async def test_when_every_platform_is_silent_no_number_of_now_is_left(opened: Any) -> None:
+    since = "2026-10-11T12:58:00Z"
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        return state | {"stale": {f"platform:{name}": since for name in state["platforms"]}}
+
+    async with opened(make, "#/overview?lang=en") as wall:
+        await shown(wall, "overview")
+        await expect(wall.part("hero")).to_have_text("–")
+        await expect(wall.part("per-minute")).to_have_text("–")
+        await expect(wall.part("viewers")).to_contain_text("stale since 20:58")
+        await expect(wall.part("topics")).to_contain_text("stale since 20:58")
+        await expect(wall.part("topics").locator("li")).to_have_count(0)
+        await expect(wall.page.locator("main")).not_to_contain_text("2.2×")
+        await wall.walk()
+        for scene in ("topics", "moves"):
+            await go(wall, scene, "lang=en")
+            await expect(wall.part("stale")).to_have_text("stale since 20:58")
+            await expect(wall.page.locator("main")).not_to_contain_text(re.compile(r"\d×|\d\s*%"))
+            await wall.walk()
+
+
+async def test_of_three_sessions_at_once_the_header_has_two_and_says_that_there_is_another(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        running = state["session"]["now"]["robot-night"]
+        state["session"]["now"] |= {
+            "lake": running | {"name": {"en": "Test drive"}},
+            "chefs": running | {"name": {"en": "Chefs"}},
+        }
+        return state
+
+    async with opened(make, "#/overview?lang=en") as wall:
+        await shown(wall, "overview")
+        await expect(wall.page.locator("header .session")).to_have_count(2)
+        await expect(wall.page.locator("header")).to_contain_text("Now, and 1 more · next")
+        await wall.walk(lenient=True)
+        await go(wall, "overview", "lang=zh")
+        await expect(wall.page.locator("header")).to_contain_text("进行中，另有 1 场")
+
+
+async def test_eight_brands_of_long_names_have_two_lines_each_and_topics_without_a_row_are_counted(opened: Any) -> None:
+    names = ["CHERY International Automotive", "OMODA & JAECOO Off-Road", "EXEED Intelligent Mobility", "iCAUR by Chery"]
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        topics, lines = state["topics"], state["history"]["topics"]
+        brands = [topic for topic in topics.values() if topic["group"] == "brand"]
+        for topic, name in zip(brands, names, strict=False):
+            topic["name"] = {"en": name}
+        for number in range(2):
+            topics[f"brand{number}"] = {"name": {"en": names[number]}, "group": "brand", "engagement": rate(9000, 300)}
+            topics[f"more{number}"] = {"name": {"en": f"More {number}"}, "group": "technology", "engagement": rate(90, 3)}
+            lines[f"brand{number}"] = lines[f"more{number}"] = [30] * 60
+        return state
+
+    async with opened(make, "#/topics?lang=en") as wall:
+        await shown(wall, "topics")
+        await expect(wall.part("voice").locator("li")).to_have_count(8)
+        await expect(wall.part("topics").locator("li")).to_have_count(8)
+        await expect(wall.part("topics")).to_contain_text("the largest 8 of 10")
+        await wall.walk(lenient=True)
+        places = "(all) => [...new Set(all.map((e) => Math.round(e.getBoundingClientRect().top)))].length"
+        assert await wall.part("voice").locator(".share").evaluate_all(places) == 1
+
+
+async def test_the_name_of_a_session_stands_where_the_line_is_not(opened: Any) -> None:
+    low = False
+
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        if low:
+            state["totals"]["engagement"]["per_minute"] *= 20
+        return state
+
+    names = "(all) => all.map((e) => e.querySelector('bdi').getBoundingClientRect().top - e.getBoundingClientRect().top < 40)"
+    async with opened(make, "#/overview?lang=en") as wall:
+        await shown(wall, "overview")
+        begins = wall.page.locator(".trend-place .begin")
+        await becomes(lambda: begins.evaluate_all(names), [False])
+        low = True
+        await becomes(lambda: begins.evaluate_all(names), [True])
+        await wall.walk()
+
+
+async def test_a_table_of_too_few_messages_claims_nothing(opened: Any) -> None:
+    def make(now: datetime, tick: int) -> dict[str, Any]:
+        state = full_state(now, tick=tick)
+        for row in state["cross"]["country_topic"].values():
+            for cell in row.values():
+                cell["hour"] = 7
+        return state
+
+    async with opened(make, "#/moves?lang=en") as wall:
+        await shown(wall, "moves")
+        await expect(wall.part("strongest")).to_contain_text("Too few messages yet to compare one place with another.")
+
+
 async def test_emerging_hashtags_stand_on_the_starting_side_and_sessions_compare_with_yesterday(opened: Any) -> None:
     async with opened(steady, "#/topics?lang=en") as wall:
         await shown(wall, "topics")

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { heat, stepOf, strongest } from "../src/lib/heat";
 import { ROLL_MS, rolled, share } from "../src/lib/roll";
-import { path, ticks, trend } from "../src/lib/trend";
+import { crosses, path, ticks, trend } from "../src/lib/trend";
 import { againstHour, voice } from "../src/lib/voice";
 
 const START = "2026-11-20T11:00:00Z";
@@ -11,6 +11,23 @@ const history = (engagement: number[]): { slot_seconds: number; start: string; e
   engagement,
 });
 const hour = (change: Record<number, number> = {}): number[] => Array.from({ length: 60 }, (_, i) => change[i] ?? 100);
+
+describe("words at the foot of the chart", () => {
+  const low = trend(history(hour(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [i, 5])))), 100)!;
+
+  test("are struck through by a line that is near the ground there, and only there", () => {
+    expect(crosses(low, 0.1, 0.4, 0.16)).toBe(true);
+    expect(crosses(low, 0.6, 0.9, 0.16)).toBe(false);
+  });
+
+  test("also by one that passes between two points, and by what is still running", () => {
+    const steep = { stretches: [[{ x: 0, y: 1 }, { x: 1, y: 0 }]], running: undefined };
+    expect(crosses(steep, 0.1, 0.2, 0.16)).toBe(true);
+    const falling = trend(history(hour()), 0)!;
+    expect(crosses(falling, 0.9, 1, 0.16)).toBe(true);
+    expect(crosses({ ...falling, running: undefined }, 0.9, 1, 0.16)).toBe(false);
+  });
+});
 
 describe("trend", () => {
   test("the line breaks where nothing is known, and only there", () => {

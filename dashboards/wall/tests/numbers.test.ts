@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { change, column, duration, large, largeText, lift, percent, rate, seconds, tenths, times, whole } from "../src/lib/numbers";
+import { change, column, duration, large, largeText, lift, percent, range, rate, seconds, tenths, times, whole } from "../src/lib/numbers";
 
 const THIN = "\u202f";
 
@@ -87,4 +87,19 @@ test("changes carry their sign, shares one decimal, lifts in a table the same di
   ]);
   expect([tenths(0.412), tenths(1), tenths(0.0004)]).toEqual(["41.2", "100.0", "0.0"]);
   expect([lift(2), lift(3.14), lift(9.96), lift(27)]).toEqual(["2.0×", "3.1×", "10×", "27×"]);
+});
+
+describe("a range says its unit once", () => {
+  test.each([
+    [26_900, 35_700, "zh", "2.69–3.57万"],
+    [0, 12_000, "zh", "0–1.20万"],
+    [8_200, 9_900, "zh", "8,200–9,900"],
+    [9_800, 1_234_567, "zh", "1.0–123.5万"],
+    [26_900, 35_700, "en", "26,900–35,700"],
+    [710_000, 2_840_000, "en", `0.71–2.84${THIN}M`],
+  ])("%d to %d in %s", (low, high, language, text) => expect(range(low, high, language).join("–")).toBe(text));
+
+  test("and of two that are written alike both ends are the same", () => {
+    expect(range(35_701, 35_702, "zh")).toEqual(["3.57万", "3.57万"]);
+  });
 });

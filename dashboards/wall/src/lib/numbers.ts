@@ -38,6 +38,16 @@ export function largeText(value: number, language: Language): string {
   return text + unit;
 }
 
+/** A range says its unit once: 2.69–3.57万, 0.71–2.84 M. */
+export function range(low: number, high: number, language: Language): [string, string] {
+  const end = large(high, language);
+  const exponent = { 万: 4, 亿: 8 }[end.unit] ?? (end.unit === "" ? 0 : 6);
+  const decimals = /\.(\d+)$/.exec(end.text)?.[1]?.length ?? 0;
+  const n = toInteger(low);
+  const start = exponent === 0 || n === 0 ? whole(n) : scaled(n, exponent, decimals);
+  return start === end.text ? [start + end.unit, start + end.unit] : [start, end.text + end.unit];
+}
+
 /** A writer for all numbers of one column: one unit, so that rows compare. */
 export function column(values: readonly number[], language: Language): (value: number) => string {
   const most = Math.max(0, ...values.map(toInteger));

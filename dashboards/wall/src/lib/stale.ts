@@ -10,6 +10,13 @@ export function staleSince(state: State, ...sources: string[]): number | undefin
   return times.find((ms) => ms !== undefined);
 }
 
+/** Since when the last of all platforms in the totals has been silent: from then on no number is of now. */
+export function silentSince(state: State): number | undefined {
+  const names = Object.entries(state.platforms ?? {}).flatMap(([name, one]) => (one.in_totals === false ? [] : [name]));
+  const times = names.map((name) => staleSince(state, `platform:${name}`));
+  return times.length === 0 || times.includes(undefined) ? undefined : Math.max(...(times as number[]));
+}
+
 /** The values of one kind of source: `country` → the codes that are stale. */
 export function staleOnes(state: State, kind: string): ReadonlySet<string> {
   const prefix = `${kind}:`;

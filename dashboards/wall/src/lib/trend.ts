@@ -132,6 +132,17 @@ function between(upper: readonly number[], lower: readonly number[], point: (i: 
   return found;
 }
 
+/** Words of this height (of the box) at the foot of the chart, between these places, would be struck through by the line. */
+export function crosses({ stretches, running }: Pick<Trend, "stretches" | "running">, from: number, to: number, height: number): boolean {
+  const lines = running === undefined ? stretches : [...stretches, [...running]];
+  return lines.some((points) => points.some(({ x, y }, i) => {
+    const next = points[i + 1];
+    if (x >= from && x <= to) return y > 1 - height;
+    // Between two points the lower one counts: better too careful.
+    return next !== undefined && x < from && next.x > from && Math.max(y, next.y) > 1 - height;
+  }));
+}
+
 /** A time that stands nearer to an end than this would be cut off. */
 const EDGE = 0.03;
 const SIZES = [2, 5, 10, 15, 30, 60].map((minutes) => minutes * 60_000);

@@ -1,7 +1,7 @@
 // Which panels there are, what the address asks for, and when a panel may not be believed any more. Pure: time is handed in.
 
 import { SILENCE_MS } from "../lib/feed";
-import { staleSince } from "../lib/stale";
+import { silentSince, staleSince } from "../lib/stale";
 import type { State } from "../lib/state";
 import { instant } from "../lib/time";
 
@@ -71,13 +71,6 @@ export function trust(panel: Panel, { state, silence, age, now, asOf }: Signs): 
   if (panel === "session") return { kind: "believed" };
   const frozen = instant(state.wall?.frozen_at) !== undefined && state.wall?.profile === "stage";
   if (!frozen && asOf !== undefined && now - asOf > OLD_MS) return { kind: "stale", since: asOf };
-  const since = staleSince(state, ...(SEARCHES[panel] ?? [])) ?? silent(state);
+  const since = staleSince(state, ...(SEARCHES[panel] ?? [])) ?? silentSince(state);
   return since === undefined ? { kind: "believed" } : { kind: "stale", since };
-}
-
-/** Since when the last of all platforms in the totals has been silent. */
-function silent(state: State): number | undefined {
-  const names = Object.entries(state.platforms ?? {}).flatMap(([name, one]) => (one.in_totals === false ? [] : [name]));
-  const times = names.map((name) => staleSince(state, `platform:${name}`));
-  return times.length === 0 || times.includes(undefined) ? undefined : Math.max(...(times as number[]));
 }
