@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.derive_tags import Tags
-from monitor.derive_where import COUNTED, counted_as
+from monitor.derive_where import COUNTED, FUTURE_SECONDS, counted_as
 from monitor.enrich.country import guess_country
 from monitor.entry import at_samples, gap_seconds, is_covered, level_key, milliseconds, speakers
 from monitor.windows import KINDS, Change, Group, Highlight, ViewerSample
@@ -156,7 +156,8 @@ class Sums:
     def sample(self, moment: Moment, entry: Entry) -> None:
         if entry.livestream is None:
             return
-        at_ms = milliseconds(entry.at)
+        # A sender whose clock is ahead must not keep the samples after it out until then.
+        at_ms = min(milliseconds(entry.at), milliseconds(entry.received_at) + FUTURE_SECONDS * 1000)
         believed = max(180.0, 2.5 * (entry.interval_seconds or 0))
         country = self.where.country(entry.livestream) or "ZZ"
         self.samples.append(

@@ -226,18 +226,19 @@ class Recount:
         if event.livestream is None:
             return
         before = self.viewers.get(event.livestream)
+        told = min(event.at, event.received_at + timedelta(seconds=60))
         believed = timedelta(milliseconds=int(max(180.0, 2.5 * (event.interval_seconds or 0)) * 1000))
         if before is None:
-            self.viewers[event.livestream] = (event.viewers, event.at, event.at + believed)
+            self.viewers[event.livestream] = (event.viewers, told, told + believed)
             return
         if isinstance(before, tuple):
             count, at, expires = before
         else:
             count, at, expires = before.viewers, _moment(before.at_ms), _moment(before.expires_ms)
-        if _ms(event.at) <= _ms(at):
+        if _ms(told) <= _ms(at):
             return
-        self.viewers[event.livestream] = (event.viewers, event.at, event.at + believed)
-        seconds = count * (min(_ms(event.at), _ms(expires)) - _ms(at)) // 1000
+        self.viewers[event.livestream] = (event.viewers, told, told + believed)
+        seconds = count * (min(_ms(told), _ms(expires)) - _ms(at)) // 1000
         containers, _, _ = rules.containers(event, event.livestream)
         self._increase(containers, rules.heads(event.platform, event.livestream, ()), "viewer_seconds", max(0, seconds))
 
