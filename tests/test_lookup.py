@@ -223,31 +223,23 @@ async def test_the_uploads_of_many_channels_fill_whole_questions_and_nobody_is_f
     assert 12 + videos == history.units(12)
 
 
-async def test_twitch_shows_who_keeps_a_recording_and_why_another_need_not():
+def archive(**answers):
+    """(Twitch's archive, what asks it): answers by user id."""
     history = Archive(options("twitch", client_id=Secret("id"), client_secret=Secret("s")))
-    asker, _ = asking(
-        connectors.discoverer_of("twitch")(history.opts),
-        {
-            "/token": (200, b'{"access_token":"t","expires_in":3600}'),
-            "user_id=77": (200, b'{"data":[{"id":"1"}]}'),
-            "user_id=78": (200, b'{"data":[]}'),
-        },
-    )
+    told = {f"user_id={user[1:]}": answer for user, answer in answers.items()}
+    login = {"/token": (200, b'{"access_token":"t","expires_in":3600}')}
+    return history, asking(connectors.discoverer_of("twitch")(history.opts), login | told)[0]
+
+
+async def test_twitch_shows_who_keeps_a_recording_and_why_another_need_not():
+    history, asker = archive(u77=(200, b'{"data":[{"id":"1"}]}'), u78=(200, b'{"data":[]}'))
     was, trouble = await lived(asker, ["77", "78"], history)
     assert (was, trouble) == ({"77": True, "78": False}, "")
     assert "forgets" in history.none
 
 
 async def test_what_was_told_before_a_failure_counts():
-    history = Archive(options("twitch", client_id=Secret("id"), client_secret=Secret("s")))
-    asker, _ = asking(
-        connectors.discoverer_of("twitch")(history.opts),
-        {
-            "/token": (200, b'{"access_token":"t","expires_in":3600}'),
-            "user_id=77": (200, b'{"data":[]}'),
-            "user_id=78": (500, b""),
-        },
-    )
+    history, asker = archive(u77=(200, b'{"data":[]}'), u78=(500, b""))
     was, trouble = await lived(asker, ["77", "78"], history)
     assert (was, "500" in trouble) == ({"77": False}, True)
 
