@@ -6,8 +6,8 @@ The model is one partition, because all keys of a partition share one history. W
   ``ingest``, ``pull`` (with the overlap proof), ``lease``, ``commit`` (fence, compare-and-set, tail proof). Every call is one command
   of the server's log, and ``lose`` forgets the last commands, as a replica that was behind or a cut AOF does. Journal ids are used
   again by the new history.
-* ``Producer`` is ``monitor/produce.py`` over ``monitor/spool.py``: ``send`` is ``_send_partition`` with ``_send_again``, ``verify`` is
-  ``_verify``, ``restart`` is a kill and ``Spool.reset``, ``adopt`` is ``_adopt``.
+* ``Producer`` is ``monitor/produce.py`` over ``monitor/spool.py``: ``send`` is ``_send`` with ``_finish_rewind``, ``verify`` is
+  ``_verify``, ``restart`` is a kill and ``__aenter__`` over ``Spool.rows``, ``adopt`` is ``_adopt``.
 * ``Counter`` is ``monitor/reader.py``: ``acquire`` is ``_acquire`` (also from its own former token), ``pull`` and ``commit`` are the two
   halves of ``round``; an event counts for itself, so the numbers are a tally by event.
 
