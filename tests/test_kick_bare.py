@@ -186,3 +186,15 @@ def test_whether_a_broadcast_goes_on_is_seen_in_its_times(parse, ended, state):
         "ended_at": ended,
     }
     assert [event["state"] for event in parse(body)[0]] == [state]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": "invalid_token", "error_description": "x"},
+        {"error": "Request blocked by security policy.", "reference": "1"},
+        {"message": "Unauthorized", "data": {}},
+    ],
+)
+def test_a_refusal_is_said_to_be_one(parse, error):
+    assert parse(error) == ([], ["line 1: unreadable: api_error"])

@@ -232,6 +232,54 @@ def test_messages_of_the_chat_tell_cheers_and_neither_subscriptions_nor_raids(pa
     assert [one["kind"] for one in parse(f"{LINE}\n{lines(subscribed)}")[0]] == ["message"]
 
 
+NOTICED = {
+    "sub": pushed("channel.subscribe", {**USER, "tier": "1000", "is_gift": False}),
+    "resub": pushed("channel.subscription.message", {**USER, "message": {"text": "love it"}, "cumulative_months": 5}),
+    "sub_gift": pushed("channel.subscription.gift", {**USER, "total": 2, "tier": "1000", "is_anonymous": False}),
+    "raid": pushed(
+        "channel.raid",
+        {"broadcaster_user_id": ..., "broadcaster_user_login": ..., "from_broadcaster_user_id": "101", "from_broadcaster_user_login": "zoe",
+         "to_broadcaster_user_id": "7", "to_broadcaster_user_login": "ana", "viewers": 12},
+    ),
+    "charity_donation": pushed("channel.charity_campaign.donate", {**USER, "amount": {"value": 1050, "decimal_places": 2, "currency": "EUR"}}),
+}  # fmt: skip
+"""What is told alone, by the chat's name of it."""
+
+
+def noticed(kind: str, number: int = 0) -> dict:
+    words = {"text": "love it" if kind == "resub" else ""}
+    amount = {"amount": {"value": 1050, "decimal_place": 2, "currency": "EUR"}}
+    event = {
+        **CHATTER,
+        "message_id": f"n{number}",
+        "message": words,
+        "notice_type": kind,
+        kind: amount if "charity" in kind else {},
+    }
+    return pushed("channel.chat.notification", event, native=f"n{number}")
+
+
+@pytest.mark.parametrize("kind", NOTICED)
+def test_what_is_told_by_both_counts_once_whichever_comes_first(parse, kind):
+    chat = [noticed(kind, number) for number in range(2 if kind == "sub_gift" else 1)]
+
+    def counted(*told: dict) -> tuple[int, int, int]:
+        events, complaints = parse(lines(*told))
+        assert complaints == []
+        kinds = Counter(event["kind"] for event in events)
+        return sum(event.get("count", 1) for event in events if event["kind"] == "gift"), kinds["share"], kinds["message"]
+
+    assert counted(NOTICED[kind], *chat) == counted(*chat, NOTICED[kind]) == counted(NOTICED[kind]) == counted(*chat)
+    assert counted(NOTICED[kind], *chat, noticed(kind, 9)) > counted(*chat), "another one by the same counts"
+
+
+def test_a_line_of_the_chat_after_what_was_told_alone_counts_nothing_more(parse):
+    events, _ = parse(lines(NOTICED["sub"]) + "\n" + notice("sub"))
+    assert [event["kind"] for event in events] == ["gift"]
+    cheer = LINE.replace("mod=0", "mod=0;bits=100").replace("🚗 Kappa olá", "Cheer100 go")
+    assert [event["kind"] for event in parse(lines(CHEER) + "\n" + cheer)[0]] == ["message", "gift"]
+
+
 def test_a_power_up_counts_beside_the_chat_because_nothing_else_tells_its_bits(parse):
     used = pushed(
         "channel.bits.use", {**USER, "bits": 20, "type": "power_up", "power_up": {"type": "gigantify_an_emote"}, "message": None}

@@ -245,3 +245,7 @@ def test_an_envelope_that_lost_what_it_says_still_holds_its_event(parse, metadat
     )
     assert (event["id"], complaints) == ("twitch:cc", [])
     assert not metadata or event["at"] == "2026-10-16T11:59:59.900000Z"
+
+
+def test_a_refusal_of_the_login_is_said_to_be_one(parse):
+    assert parse({"status": 401, "message": "invalid access token"}) == ([], ["line 1: unreadable: api_error"])

@@ -118,6 +118,8 @@ def _is_answer(document: Mapping[str, Any]) -> bool:
     if isinstance(data, list) or _is_on_page(data) or _is_on_page(document) or document == {"data": None}:
         return True
     said = isinstance(document.get("message"), str)
+    if isinstance(document.get("error"), str):
+        return True
     return (said and ("data" in document or len(document) <= 2)) or (isinstance(data, dict) and "messages" in data)
 
 
@@ -130,7 +132,7 @@ def _answered(document: Mapping[str, Any], context: Context) -> list[Event]:
     if _is_on_page(document):
         return _on_page(document, context)
     rows = data if isinstance(data, list) else [data] if isinstance(data, dict) and data else []
-    if not rows and text_of(document.get("message")).casefold() not in ("", "ok"):
+    if not rows and (text_of(document.get("message")).casefold() not in ("", "ok") or text_of(document.get("error"))):
         raise Unreadable("api_error")
     return _each(rows, context, _row)
 

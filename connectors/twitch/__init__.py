@@ -38,6 +38,7 @@ from connectors.connector import Connector, ConnectorFailure, Dropped, Secret
 from connectors.crew import Call, Crew
 from connectors.foreign import object_of
 from connectors.proxy import Proxy, address_of
+from connectors.twitch.alone import without_told
 from connectors.twitch.answers import answer_events, is_answer
 from connectors.twitch.eventsub import parse_document
 from connectors.twitch.eventsub_check import plan_of
@@ -282,7 +283,11 @@ def _parse(raw: bytes, context: Context) -> list[Event]:
         lines = [taken_apart]
     else:
         lines = [line_in(line) for line in raw.decode("utf-8", "replace").split("\n")]
-    events = [event for line in lines if line for event in parse_line(line, context)]
-    if context.told is not None:
-        context.told.update(("irc", event.livestream) for event in events if event.livestream)
+    if context.told is None:
+        return [event for line in lines if line for event in parse_line(line, context)]
+    events: list[Event] = []
+    for line in filter(None, lines):
+        found = parse_line(line, context)
+        context.told.update(("irc", event.livestream) for event in found if event.livestream)
+        events += without_told(found, context.told)
     return events

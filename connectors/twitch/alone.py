@@ -1,7 +1,7 @@
 """What EventSub tells of gifts, raids and bans besides the chat. Pure.
 
 ``channel.cheer``, ``channel.subscribe``, ``channel.raid`` and their like repeat what ``channel.chat.*`` says with the chat's own ids. While running the
-chat is read in any case, so they count nothing. A capture may hold them alone: then they are what they say, each once:
+chat is read in any case, so they count nothing. A capture may hold them alone: then they are what they say, each once, whichever of both comes first:
 
 * A gift of many subscriptions is one ``channel.subscription.gift`` with their number and one ``channel.subscribe`` per receiver (``is_gift``):
   the first counts here, because it says who gave.
@@ -41,6 +41,19 @@ TOLD_BY: Final = {
 """Which kind of the chat tells it; the others ``channel.chat.notification`` does. The anonymous chat tells all of them."""
 
 
+_OWED: Final = {
+    "channel.subscribe": "sub", "channel.subscription.gift": "subgift", "channel.subscription.message": "resub", "channel.raid": "raid",
+    "channel.charity_campaign.donate": "charitydonation",
+}  # fmt: skip
+"""Kinds of which the chat's notices may follow, when both are told."""
+_PAYS: Final = {
+    "sub": "sub", "primepaidupgrade": "sub", "giftpaidupgrade": "sub", "anongiftpaidupgrade": "sub", "resub": "resub", "subgift": "subgift",
+    "anonsubgift": "subgift", "charitydonation": "charitydonation",
+}  # fmt: skip
+"""The chat's names of gifts → what they may repeat."""
+_MOST_OWED: Final = 1000
+
+
 def told_alone(kind: str, native: str, event: dict[str, Any], about: Mapping[str, Any], context: Context) -> list[Event]:
     """The events of one of these when the chat is not there to tell them; ``native`` is the delivery's id."""
     livestream, key = str(about["livestream"]), f"twitch:eventsub:{native}"
@@ -53,6 +66,15 @@ def told_alone(kind: str, native: str, event: dict[str, Any], about: Mapping[str
     ):
         return []
     told.add((kind, livestream))
+    events = _counted(kind, key, event, about, context)
+    for one in events:
+        if kind in _OWED and isinstance(one, Gift | Share):
+            _owe(told, (_OWED[kind], livestream, one.author or ""), min(one.count, _MOST_OWED))
+    return events
+
+
+def _counted(kind: str, key: str, event: dict[str, Any], about: Mapping[str, Any], context: Context) -> list[Event]:
+    told = context.told if context.told is not None else set()
     common = {**about, **_giver(event, context)}
     match kind:
         case "channel.cheer" | "channel.bits.use":
@@ -108,12 +130,34 @@ def value_of(amount: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_told(events: list[Event], told: set[tuple[str, ...]]) -> list[Event]:
-    """A cheer of the chat that was told alone just before."""
+    """What the chat says, without what was told alone just before: a cheer, a subscription, each of many that were given, a raid."""
     match events:
         case [Message() as words, Gift()] if (cheer := _cheer(words.livestream, words.author, words.text)) in told:
             told.discard(cheer)
             return []
+    for one in events:
+        name = "raid" if isinstance(one, Share) else _PAYS.get(one.name, "") if isinstance(one, Gift) else ""
+        if name and _pay(told, (name, one.livestream or "", one.author or "")):
+            # The words of a resubscription were told as well.
+            return [] if name == "resub" else [other for other in events if other is not one]
     return events
+
+
+def _owe(told: set[tuple[str, ...]], what: tuple[str, str, str], count: int) -> None:
+    """So many of the chat's notices will be about what counts already."""
+    number = 0
+    for _ in range(count):
+        while ("owed", *what, str(number)) in told:
+            number += 1
+        told.add(("owed", *what, str(number)))
+
+
+def _pay(told: set[tuple[str, ...]], what: tuple[str, str, str]) -> bool:
+    number = 0
+    while ("owed", *what, str(number)) in told:
+        number += 1
+    told.discard(("owed", *what, str(number - 1)))
+    return number > 0
 
 
 def _cheer(livestream: str | None, author: str | None, text: str) -> tuple[str, ...]:

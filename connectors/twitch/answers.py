@@ -33,7 +33,8 @@ _MOST: Final = 2**40
 
 def is_answer(document: dict[str, Any]) -> bool:
     """An answer, a refusal, or a stream that fell out of an answer."""
-    return isinstance(document.get("data"), list) or ("error" in document and "status" in document) or _is_stream(document)
+    refused = "status" in document and not document.keys().isdisjoint(("error", "message")) and "event" not in document
+    return isinstance(document.get("data"), list) or refused or _is_stream(document)
 
 
 def _is_stream(row: Any) -> bool:
