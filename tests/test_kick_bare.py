@@ -198,3 +198,41 @@ def test_whether_a_broadcast_goes_on_is_seen_in_its_times(parse, ended, state):
 )
 def test_a_refusal_is_said_to_be_one(parse, error):
     assert parse(error) == ([], ["line 1: unreadable: api_error"])
+
+
+# --- webhooks and frames in one capture ---------------------------------------------------------------------------------
+
+
+def hooked(kind: str, native: str, **body: object) -> dict:
+    headers = {"Kick-Event-Type": kind, "Kick-Event-Message-Id": native, "Kick-Event-Message-Timestamp": "2026-09-03T15:21:08Z"}
+    return {"headers": headers, "body": {"broadcaster": {"user_id": 7, "channel_slug": "ana"}, **body}}
+
+
+ZOE = {"user_id": 11, "username": "Zoë", "channel_slug": "zoe"}
+BOTH = {
+    "kicks": (hooked("kicks.gifted", "w1", sender=ZOE, gift={"amount": 1000, "name": "Pack", "message": "for you"}), {"event": "KicksGifted", "data": json.dumps(KICKS)}),
+    "subscription": (
+        hooked("channel.subscription.renewal", "w2", subscriber=ZOE, duration=6),
+        {"event": "App\\Events\\SubscriptionEvent", "data": json.dumps({"chatroom_id": 668, "username": "zoë", "months": 6})},
+    ),
+    "gifts": (
+        hooked("channel.subscription.gifts", "w3", gifter=ZOE, giftees=[{"user_id": 1, "username": "a"}, {"user_id": 2, "username": "b"}]),
+        {"event": "GiftedSubscriptionsEvent", "data": json.dumps({"chatroom_id": 668, "gifted_usernames": ["a", "b"], "gifter_username": "Zoë"})},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BOTH)
+def test_a_gift_that_both_sources_tell_counts_once_whichever_comes_first(parse, what):
+    hook, frame = BOTH[what]
+    alone = len(parse(hook)[0])
+    for told in ([hook, frame], [frame, hook], [hook, hook, frame, frame], [frame, hook, frame]):
+        events, complaints = parse("\n".join(json.dumps(one) for one in told))
+        assert (len({event["id"] for event in events}), complaints) == (alone, [])
+
+
+def test_what_is_given_twice_counts_twice(parse):
+    hook, frame = BOTH["kicks"]
+    again = {**hook, "headers": {**hook["headers"], "Kick-Event-Message-Id": "w9"}}
+    events, _ = parse("\n".join(json.dumps(one) for one in (hook, frame, again)))
+    assert len({event["id"] for event in events if event["kind"] == "gift"}) == 2

@@ -38,6 +38,7 @@ from connectors.connector import Connector, ConnectorFailure, Dropped, Health, R
 from connectors.crew import Call, Crew
 from connectors.kick import api
 from connectors.kick.answers import parse_any
+from connectors.kick.both import Both
 from connectors.kick.channel import ids_of
 from connectors.kick.desk import Desk
 from connectors.kick.parse import Context
@@ -45,7 +46,7 @@ from connectors.kick.pusher import Session, closing
 from connectors.proxy import Proxy, address_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from connectors.connector import Mark, Target, Tools, Watch
     from connectors.discovery import QuotaPlan
@@ -142,6 +143,12 @@ class Kick(Connector):
     def parse(cls, raw: bytes, tools: Tools, *, livestreams: Mapping[str, str] | None = None) -> list[Event]:
         """A webhook's body, a webhook with its headers, a frame of the socket, or an answer; the keys of ``livestreams`` are broadcaster ids."""
         return parse_any(raw, Context(tools.now(), tools.pseudonym, livestreams))
+
+    @classmethod
+    def remembering(cls, tools: Tools) -> Callable[[bytes], list[Event]]:
+        """Webhooks and the socket tell gifts without an id in common; what came before decides which of them counts."""
+        both = Both()
+        return lambda raw: both.new_of(cls.parse(raw, tools))
 
     async def events(self) -> AsyncGenerator[Event | Health | Mark, None]:
         """States and, with ``pusher``, messages, until a connection ends; see the contract."""
