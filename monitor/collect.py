@@ -448,10 +448,14 @@ class Collector:
                     await self._write_dirty()
 
     async def _write_dirty(self) -> None:
-        rows = self._states.changed(self.setup.roster, self.tools.now())
-        if rows:
+        rows = self._states.take_changed(self.setup.roster, self.tools.now())
+        if not rows:
+            return
+        try:
             await self.journal.redis.hset("{livestreams}", mapping=rows)
-        self._states.written(rows)
+        except RETRIABLE:
+            self._states.not_written(rows)
+            raise
 
     # the end
 

@@ -60,13 +60,15 @@ class States(Mapping[str, State]):
         """All of them, changed or not."""
         self._changed.update(self._known)
 
-    def changed(self, roster: Roster, now: datetime) -> dict[str, bytes]:
-        """Rows to write, by livestream."""
+    def take_changed(self, roster: Roster, now: datetime) -> dict[str, bytes]:
+        """Rows to write, by livestream; what changes while they are being written is in the next ones."""
+        names, self._changed = self._changed, set()
         channels = roster.by_id()
-        return {name: _row(name, self._known[name], channels.get(name), now) for name in self._changed}
+        return {name: _row(name, self._known[name], channels.get(name), now) for name in names}
 
-    def written(self, names: Iterable[str]) -> None:
-        self._changed.difference_update(names)
+    def not_written(self, names: Iterable[str]) -> None:
+        """They are in the next ones again, as far as they are still ours."""
+        self._changed.update(self._known.keys() & names)
 
 
 def _row(name: str, state: State, channel: Channel | None, now: datetime) -> bytes:
