@@ -249,3 +249,19 @@ def test_an_envelope_that_lost_what_it_says_still_holds_its_event(parse, metadat
 
 def test_a_refusal_of_the_login_is_said_to_be_one(parse):
     assert parse({"status": 401, "message": "invalid access token"}) == ([], ["line 1: unreadable: api_error"])
+
+
+@pytest.mark.parametrize("login", ["ananonymouscheerer", "AnAnonymousGifter"])
+def test_the_accounts_behind_which_twitch_hides_people_are_nobody_to_eventsub_either(parse, login):
+    chatter = {"chatter_user_id": "407665396", "chatter_user_login": login, "chatter_user_name": login}
+    told = [
+        {"subscription": {"type": "channel.chat.message"}, "event": {**SAID, **chatter, "cheer": {"bits": 5}}},
+        {
+            "subscription": {"type": "channel.cheer"},
+            "event": {**CHANNEL, "broadcaster_user_login": "bo", "user_id": "407665396", "user_login": login, "bits": 5},
+        },
+    ]
+    events, complaints = parse("\n".join(json.dumps(one) for one in told))
+    assert ([(event["kind"], event.get("author"), event.get("author_name")) for event in events], complaints) == (
+        [("message", None, None), ("gift", None, None), ("gift", None, None)], [],
+    )  # fmt: skip

@@ -17,7 +17,7 @@ from connectors.connector import Unreadable
 from connectors.event import Gift, Message, Removed, Share
 from connectors.times import moment
 from connectors.twitch.fields import dict_in, is_true, number_in, text_in
-from connectors.twitch.parse import TAKEN_BACK
+from connectors.twitch.parse import ANONYMOUS, TAKEN_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -188,7 +188,7 @@ def _giver(event: dict[str, Any], context: Context) -> dict[str, Any]:
     prefix = "from_broadcaster_" if "from_broadcaster_user_id" in event else ""
     login = text_in(event, f"{prefix}user_login")
     native = text_in(event, f"{prefix}user_id") or login
-    if not native or is_true(event, "is_anonymous"):
+    if not native or is_true(event, "is_anonymous") or login.lower() in ANONYMOUS:
         return {}
     return {
         "author": context.pseudonym("twitch", native),

@@ -30,7 +30,7 @@ from connectors.recorded import record_of
 from connectors.times import moment
 from connectors.twitch.alone import TOLD_TWICE, told_alone, value_of, without_told
 from connectors.twitch.fields import dict_in, digest_of, is_true, number_in, text_in
-from connectors.twitch.parse import TAKEN_BACK
+from connectors.twitch.parse import ANONYMOUS, TAKEN_BACK
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -298,7 +298,7 @@ def _words(event: dict[str, Any], about: dict[str, Any], context: Context) -> Me
     if not text:
         return None
     author, name = _author(event, context)
-    if author is None and not is_true(event, "chatter_is_anonymous"):
+    if author is None and not _is_anonymous(event):
         raise Unreadable("missing_author")
     parent = text_in(dict_in(event, "reply"), "parent_message_id")
     login = text_in(event, "broadcaster_user_login").lower()
@@ -371,9 +371,13 @@ def _id(event: dict[str, Any]) -> str:
 def _author(event: dict[str, Any], context: Context) -> tuple[str | None, str | None]:
     login = text_in(event, "chatter_user_login")
     native = text_in(event, "chatter_user_id") or login
-    if not native or is_true(event, "chatter_is_anonymous"):
+    if not native or _is_anonymous(event):
         return None, None
     return context.pseudonym("twitch", native), text_in(event, "chatter_user_name").strip() or login or None
+
+
+def _is_anonymous(event: dict[str, Any]) -> bool:
+    return is_true(event, "chatter_is_anonymous") or text_in(event, "chatter_user_login").lower() in ANONYMOUS
 
 
 def _is_copy(event: dict[str, Any]) -> bool:
