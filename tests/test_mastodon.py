@@ -32,6 +32,7 @@ from connectors.connector import (
 from connectors.event import Message, Removed, Unknown
 from connectors.mastodon import Mastodon, Options, timeline
 from connectors.mastodon.parse import REASONS, Context, Local, address_of, event_id_of, parse_any, parse_frame, status_events
+from connectors.mastodon.people import People
 from connectors.mastodon.timeline import (
     Tag,
     above,
@@ -417,6 +418,16 @@ async def test_who_posted_before_a_reconnect_is_still_there_and_who_was_silent_f
         )
     states = {item.livestream: item.state for item in items if isinstance(item, Health)}
     assert [states[f"mastodon:{name}"] for name in ("new", "old", "never")] == ["live", "waiting", "waiting"]
+
+
+def test_a_post_says_something_of_who_wrote_it_and_of_nobody_else():
+    """Of ten thousand people nobody is looked at for each of their posts."""
+    people = People(Tools(pseudonym=PSEUDONYM))
+    people.watch(f"mastodon:p{number}" for number in range(3))
+    about = {"platform": "mastodon", "at": datetime.now(UTC), "received_at": datetime.now(UTC), "text": "x", "form": "post"}
+    posts = [Message(id=f"mastodon:{name}", livestream=name, **about) for name in ("mastodon:p1", "mastodon:#tag")]
+    assert list(people.hear(posts)) == ["mastodon:p1"]
+    assert dict(people.states()) == {"mastodon:p0": "waiting", "mastodon:p1": "live", "mastodon:p2": "waiting"}
 
 
 async def test_the_next_connection_knows_who_posted():

@@ -232,7 +232,7 @@ class Mastodon(Connector):
 
     def _hear(self, events: Iterable[Event]) -> list[Event | Mark | Health]:
         """What the events say of the people who wrote them."""
-        return self._show_people() if self._people.hear(events) else []
+        return [item for livestream in self._people.hear(events) for item in self._show(livestream, "live", BY_HASHTAG)]
 
     def _show(self, livestream: str, state: str, reason: str) -> list[Event | Mark | Health]:
         health = Health(livestream=livestream, state=state, reason=reason)

@@ -30,11 +30,14 @@ class People:
         """From now on these."""
         self._posted = {livestream: self._posted.get(livestream) for livestream in livestreams}
 
-    def hear(self, events: Iterable[Event]) -> bool:
-        """Whether one of them wrote one of these."""
-        heard = [str(event.livestream) for event in events if isinstance(event, Message) and event.livestream in self._posted]
-        self._posted |= dict.fromkeys(heard, self._tools.now())
-        return bool(heard)
+    def hear(self, events: Iterable[Event]) -> Iterable[str]:
+        """Those of them who wrote one of these; so they are there."""
+        heard = dict.fromkeys(
+            (str(event.livestream) for event in events if isinstance(event, Message) and event.livestream in self._posted),
+            self._tools.now(),
+        )
+        self._posted.update(heard)
+        return heard
 
     def states(self) -> Iterator[tuple[str, str]]:
         """(livestream, ``live`` or ``waiting``)."""
