@@ -48,6 +48,7 @@ _title = re.compile(rb"[\s#*_>-]*(?:request |response |http )?(?:headers?|body|p
 """What people write above headers and above what came with them."""
 _unquoted = re.compile(rb"\s*[{\[]*\s*(?:[A-Za-z_$][\w$]*: |')")
 """How a line begins of what JavaScript printed, in which strings have other quotes."""
+_remark = re.compile(rb'"(?:[^"\\]|\\.)*"|(?<!:)//.*')
 _PRINTED: Final = re.compile(rb"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|[\[\]{}]""")
 _root = re.compile(
     rb"<(feed|entry|rss|xml|html|[A-Za-z][\w.-]*(?=[^<>]*\bxmlns\b)|[A-Za-z][\w.-]*:deleted-entry)(?=[\s/>])", re.IGNORECASE
@@ -259,7 +260,7 @@ class _Block:
 
     def _is_open(self, line: bytes) -> bool:
         """Whether JSON begins here that goes on in the next line."""
-        if line[:1] in (b"{", b"[") and line.rstrip()[-1:] in (b"{", b"[", b",") and json_of(line) is None:
+        if line[:1] in (b"{", b"[") and _bare(line).rstrip()[-1:] in (b"{", b"[", b",") and json_of(line) is None:
             return True
         return _stamped.match(line) is not None
 
@@ -270,7 +271,7 @@ class _Block:
     def _follow(self, line: bytes) -> bool:
         """Keep track of what is open; False when it cannot be JSON."""
         begin = found.end() if not self._held and (found := _stamped.match(line)) else 0
-        for found in (_PRINTED if _unquoted.match(line, begin) else TOKEN).finditer(line, begin):
+        for found in (_PRINTED if _unquoted.match(line, begin) else TOKEN).finditer(_bare(line), begin):
             token = found[0]
             if token == b'"':  # one that is never closed
                 return False
@@ -279,6 +280,11 @@ class _Block:
             elif token in (b"}", b"]") and (not self._stack or self._stack.pop() != CLOSES[token[0]]):
                 return False
         return True
+
+
+def _bare(line: bytes) -> bytes:
+    """Without the remark that a person wrote behind it."""
+    return _remark.sub(lambda found: found[0] if found[0][:1] == b'"' else b"", line) if b"//" in line else line
 
 
 def _joined(lines: list[tuple[int, bytes]]) -> Iterator[Payload]:

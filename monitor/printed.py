@@ -1,4 +1,6 @@
-"""What a program printed of what it received, back to JSON: Python's ``b'…'`` and ``{'id': None}``, JavaScript's ``{ id: 'x', at: undefined }``. Pure."""
+"""What a program printed of what it received, back to JSON: Python's ``b'…'`` and ``{'id': None}``, JavaScript's ``{ id: 'x', at: undefined }``; and what a
+person wrote into an example: remarks, and a comma too many. Pure.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,8 @@ _token = re.compile(
     r"""|(?P<date>\d{4}-\d\d-\d\dT[\d:.]+Z)|(?P<number>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)n?|(?P<word>[A-Za-z_$][\w$]*)|(?P<mark>[{}\[\]:,+])""",
     re.DOTALL,
 )
+_remark = re.compile(rb'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_comma = re.compile(rb'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
 _WORDS: Final = {"true": "true", "false": "false"}
 
 
@@ -63,6 +67,22 @@ def in_javascript(text: bytes) -> list[bytes]:
         return [orjson.dumps(orjson.loads(joined))]
     except (ValueError, TypeError):
         return []
+
+
+def without_remarks(text: bytes) -> list[bytes]:
+    """The document without ``// …`` and ``/* … */`` and without commas before its brackets; empty when it is none even so."""
+    if len(text) > LONGEST or text[:1] not in (b"{", b"["):
+        return []
+    bare = _comma.sub(_kept, _remark.sub(_kept, text))
+    try:
+        return [orjson.dumps(orjson.loads(bare))]
+    except (ValueError, TypeError):
+        return []
+
+
+def _kept(found: re.Match[bytes]) -> bytes:
+    """Strings stay as they are, whatever is in them."""
+    return found[0] if found[0][:1] == b'"' else b" "
 
 
 def _parts(text: str, at: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from monitor.printed import in_javascript, in_python
+from monitor.printed import in_javascript, in_python, without_remarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def inside(text: bytes) -> list[bytes]:
     if isinstance(found, dict):
         return list(_carried(found, _DEEPEST))
     if found is None:
-        return in_python(text) or _in_line(text) or in_javascript(text)
+        return in_python(text) or _in_line(text) or in_javascript(text) or without_remarks(text)
     return []
 
 

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from monitor.printed import in_javascript, in_python
+from monitor.printed import in_javascript, in_python, without_remarks
 from monitor.unwrapped import inside, named, requests
 
 SAID = {
@@ -71,6 +71,7 @@ CONTAINERS = {
     "example": lambda one: f"```json\n{json.dumps(json.loads(one), indent=2)}\n```\n",
     "titles and times": lambda one: f"# a chat message\n// as it came\nchat message:\n2026-01-01 00:00:00\n{one}\nConnected (press CTRL+C to quit)\n",
     "logs of a container": lambda one: "\n".join(f"bot-1  | {line}" for line in json.dumps(json.loads(one), indent=2).split("\n")),
+    "remarks": lambda one: json.dumps(json.loads(one), indent=2).replace("\n  ", " // it's {a} remark\n  ", 2).replace("\n}", ",\n}"),
     "parted": lambda one: f"-----\n{one}\n=====\n",
     "comma too many": lambda one: f"[\n{one},\n]",
     "curl": lambda one: f"* Connected to x (1.1.1.1) port 443\n> GET / HTTP/2\n> Host: x\n> \n< HTTP/2 200 \n< content-type: application/json\n< \n{one}",
@@ -149,3 +150,10 @@ def test_a_list_in_which_one_is_no_request_is_no_list_of_requests():
 def test_of_a_line_kept_beside_what_was_made_of_it_only_the_line_is_taken():
     kept = {"raw": ":a!a@a PRIVMSG #b :x", "text": '{"no": 1}', "timestamp": 1}
     assert inside(json.dumps(kept).encode()) == [b":a!a@a PRIVMSG #b :x"]
+
+
+def test_remarks_are_left_out_of_a_document_and_not_out_of_its_words():
+    written = b'{"a": "http://x, /* y */ ,}", // one\n "b": [1, 2,], /* two\n lines */ "c": {"d": 1,},}'
+    assert [json.loads(one) for one in without_remarks(written)] == [{"a": "http://x, /* y */ ,}", "b": [1, 2], "c": {"d": 1}}]
+    for other in (b"{", b"no", b'{"a": }', b'"a" // b', b"{// x"):
+        assert without_remarks(other) == []
