@@ -33,11 +33,12 @@ _header = re.compile(rb"(?:[<>*-] )?([A-Za-z][A-Za-z0-9_-]{0,60}):[ \t]*(.*?)\s*
 _plain: Final = frozenset((b"host", b"accept", b"connection", b"date", b"server", b"via", b"signature"))
 """Headers without a hyphen with which a block of headers may begin; other words before a colon are a log's."""
 _stamped = re.compile(
-    rb"[ \t]*(?:[\[(]?\d[\d:/.,TZ+ -]{4,40}[\])]?|[<>]{1,3} |[A-Za-z][\w .-]{0,40}[:= ])[^{}\[\"@]{0,80}(?=[{\[][ \t]*$)"
+    rb"[ \t]*(?:(?:[\[(]?\d[\d:/.,TZ+ -]{4,40}[\])]?|[<>]{1,3} |[A-Za-z][\w .-]{0,40}[:=])[^{}\[\"@]{0,80}(?=[{\[][ \t]*$)"
+    rb"|[A-Za-z][\w .-]{0,60} (?=\{[ \t]*$))"
 )
 """What a log writes before JSON that goes on over the next lines."""
 _between = re.compile(
-    rb"""\s*(?:```[\w-]*|~~~|[-=*_#~+]{3,}|\* [^{\[<@]*|(?:Dis)?[Cc]onnected \([^{\[]*\)"""
+    rb"""\s*(?:```[\w-]*|~~~|[-=*_#~+]{3,}|\* (?!:)[^{\[<@]*|(?:Dis)?[Cc]onnected \([^{\[]*\)"""
     rb"""|(?:\#{1,6}|//)\ [^{\[<@:"]*|(?!(?:event|data|id|retry):)[\w][\w.\ -]{0,60}:|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.,Z+\ -]*\]?)\s*$"""
 )
 """What stands between payloads and is none: a line that parts two, the fence or the title of an example, a time, what curl and wscat say of the

@@ -96,6 +96,13 @@ def test_words_that_somebody_wrote_are_named(parse_capture):
         assert len(parse_capture("kick", line)[1]) == 1
 
 
+def test_a_line_of_chat_that_ends_like_the_beginning_of_a_document_is_a_line(parse_capture):
+    lines = ["PRIVMSG #ana :look [", "* :tmi.twitch.tv CLEARCHAT #ana :zoe", ":zoe!zoe@zoe.tmi.twitch.tv PRIVMSG #ana :x {", "hm"]
+    events, complaints = parse_capture("twitch", "\n".join(lines))
+    assert [event["kind"] for event in events] == ["removed", "message"]
+    assert complaints == ["line 1: unreadable: missing_author", "line 4: unreadable: bad_command"]
+
+
 def test_headers_under_a_title_belong_to_the_body_under_the_next(parse_capture):
     headers = "Headers\n- Kick-Event-Type: “channel.followed”\n- Kick-Event-Message-Id: “w9”\n- Kick-Event-Message-Timestamp: 2026-01-01T00:00:00Z\n\nBody\n"
     body = {"broadcaster": {"user_id": 12, "channel_slug": "ana"}, "follower": {"user_id": 34, "username": "Zoë"}}

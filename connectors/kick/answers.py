@@ -163,6 +163,8 @@ def _row(row: dict[str, Any], context: Context) -> list[Event]:
         return _on_page(row, context)
     if not row.keys().isdisjoint(_QUIET):
         return []
+    if frame := frame_of(row):  # of a log that calls what it keeps data
+        return frame_events(frame, context)
     now = context.received_at
     return [
         Unknown(
