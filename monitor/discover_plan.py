@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connectors.discovery import Purse
 from monitor import channels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from connectors.discovery import Discoverer, Known, Question
     from monitor.channels import Row
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from monitor.scope import Rules
 
 FAIR_SHARE: Final = 5
+SOME: Final = 600
+"""Names that questions are made of at once; of which each platform's batches are full, of 50, 100 or 200."""
 FREE_REST: Final = timedelta(minutes=10)
 MOST_UNANSWERED: Final = 20
 """One feed may be missing; so many in a row are the platform's trouble."""
@@ -58,11 +61,17 @@ def _open(rules: Rules, begin: datetime, end: datetime) -> float:
     return sum(max(0.0, (min(closes, end) - max(opens, begin)).total_seconds()) for opens, closes in hours)
 
 
+def _some_at_once(ask: Callable[[Sequence[str]], Iterable[Question]], names: Sequence[str]) -> Iterator[Question]:
+    """The quota of a turn is for a few of ten thousand; the others' questions need not be made each second."""
+    for start in range(0, len(names), SOME):
+        yield from ask(names[start : start + SOME])
+
+
 class Accounts(NamedTuple):
     """Accounts that must be asked for, and whose they are."""
 
-    questions: list[tuple[Question, dict[str, list[str]]]]
-    """With handle or native id → livestreams."""
+    questions: Iterable[tuple[Question, dict[str, list[str]]]]
+    """With handle or native id → livestreams; each is made when it is come to."""
     owners: dict[str, str]
     """Native id → the livestream that it belongs to."""
 
@@ -99,8 +108,9 @@ class Round:
                 continue
             if row.resolved_at is None or book.schedule.day(int(row.resolved_at.timestamp())) != today:
                 (ids if row.native_id else handles).setdefault(row.native_id or row.handle, []).append(livestream)
-        by_handle = [(question, handles) for question in discoverer.resolve(list(handles))]
-        return Accounts([*by_handle, *((question, ids) for question in discoverer.recheck(list(ids)))], owners)
+        by_handle = ((question, handles) for question in _some_at_once(discoverer.resolve, list(handles)))
+        by_id = ((question, ids) for question in _some_at_once(discoverer.recheck, list(ids)))
+        return Accounts(chain(by_handle, by_id), owners)
 
     def begins(self, now: datetime) -> bool:
         """Whether it is time to look at everybody again."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlencode
 
@@ -138,8 +139,8 @@ class Lookout(Discoverer):
         asked = {one.native_id for one, _ in some}
         also = [one for one in self.beside if one.native_id not in asked and one.broadcasts and _since(one, now) >= QUICK]
         some = [*some, *((one, self._named(one)) for one in sorted(also, key=lambda one: one.asked_at or NEVER))] if some else []
-        questions = [*self._confirming(some, len(asked)), *(self._uploads(channel) for channel in sweeping)]
-        return [*questions[: max(0, budget)], *(self._feed(channel) for channel in feeding)]  # each of the first costs one unit
+        questions = chain(self._confirming(some, len(asked)), map(self._uploads, sweeping))  # of one unit each
+        return [*islice(questions, max(0, budget)), *map(self._feed, feeding)]
 
     def _ids(self, channel: Known, now: datetime) -> tuple[str, ...]:
         """Videos of a channel that are asked about now; those of which we do not know anything first."""
