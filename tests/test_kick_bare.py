@@ -236,3 +236,13 @@ def test_what_is_given_twice_counts_twice(parse):
     again = {**hook, "headers": {**hook["headers"], "Kick-Event-Message-Id": "w9"}}
     events, _ = parse("\n".join(json.dumps(one) for one in (hook, frame, again)))
     assert len({event["id"] for event in events if event["kind"] == "gift"}) == 2
+
+
+def test_a_webhook_that_lost_its_headers_has_one_id_in_whatever_it_was_kept(parse):
+    body = {"broadcaster": {"user_id": 7, "channel_slug": "ana"}, "follower": {"user_id": 11, "username": "Zoë"}}
+    kept = [
+        json.dumps(body), json.dumps(body, indent=2), json.dumps({"received_at": "2026-01-01T00:00:00Z", "payload": body}),
+        json.dumps({"received_at": "2026-01-01T00:00:09Z", "body": json.dumps(body)}), json.dumps({"headers": {}, "body": body}),
+        json.dumps({"type": "channel.followed", "data": body}), "2026-01-01 INFO " + json.dumps(dict(reversed(body.items()))),
+    ]  # fmt: skip
+    assert len({event["id"] for one in kept for event in parse(one)[0]}) == 1

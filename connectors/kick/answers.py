@@ -55,16 +55,16 @@ _DEEPEST: Final = 3
 
 def parse_any(raw: bytes, context: Context) -> list[Event]:
     """Raises Unreadable and nothing else."""
-    return _events_of(object_of(raw), raw, context, _DEEPEST)
+    return _events_of(object_of(raw), context, _DEEPEST)
 
 
-def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: int) -> list[Event]:
+def _events_of(document: dict[str, Any], context: Context, levels: int) -> list[Event]:
     name = next((name for key in ("event", "type", "eventType", "event_type") if (name := text_of(document.get(key)))), "")
     record = record_of(document)
     if record is not None:
-        return _recorded(record, raw, context, levels)
+        return _recorded(record, context, levels)
     if "broadcaster" in document:
-        return webhook_events(_kind(document), digest_of(raw), document, context)
+        return webhook_events(_kind(document), _id_of(document), document, context)
     if _is_frame(document) and name not in NEEDED:
         return frame_events(document, context)
     if _is_answer(document):
@@ -75,11 +75,16 @@ def _events_of(document: dict[str, Any], raw: bytes, context: Context, levels: i
     if wrapped is None:
         if name:
             raise Unreadable("missing_type")
-        return webhook_events(guess_type(document), digest_of(raw), document, context)
+        return webhook_events(guess_type(document), _id_of(document), document, context)
     inner = object_in(decode(wrapped.encode("utf-8", "surrogatepass")) if isinstance(wrapped, str) else wrapped)
     if name not in NEEDED and "broadcaster" not in inner and levels:
-        return _events_of(inner, raw, context, levels - 1)
-    return webhook_events(name if name in NEEDED else _kind(inner), digest_of(raw), inner, context)
+        return _events_of(inner, context, levels - 1)
+    return webhook_events(name if name in NEEDED else _kind(inner), _id_of(inner), inner, context)
+
+
+def _id_of(body: Mapping[str, Any]) -> str:
+    """Of a webhook that lost its id: the same however often and in whatever it was kept."""
+    return digest_of(content_of(body))
 
 
 def _is_frame(document: Mapping[str, Any]) -> bool:
@@ -88,13 +93,13 @@ def _is_frame(document: Mapping[str, Any]) -> bool:
     return bool(event) and (not document.keys().isdisjoint(("data", "channel")) or event.startswith(("pusher", "App\\")))
 
 
-def _recorded(record: Record, raw: bytes, context: Context, levels: int) -> list[Event]:
+def _recorded(record: Record, context: Context, levels: int) -> list[Event]:
     """A request with its headers: a webhook has its type, its id and its time there."""
     headers, inner = record.headers, object_of(record.body)
     kind = headers.get("kick-event-type", "")
     if not kind and "broadcaster" not in inner and levels:
-        return _events_of(inner, raw, context, levels - 1)
-    native = headers.get("kick-event-message-id") or digest_of(raw)
+        return _events_of(inner, context, levels - 1)
+    native = headers.get("kick-event-message-id") or _id_of(inner)
     return webhook_events(kind or _kind(inner), native, inner, context, moment(headers.get("kick-event-message-timestamp")))
 
 
