@@ -1,8 +1,8 @@
-"""The collector: owns a share of the livestreams, runs their connectors, and is the only place where retries, back-off and counting live.
+"""The collector: owns a share of the livestreams, has their connections kept up, and brings what they yield to disk and into the journal.
 
 Promises: an event that a connector yielded is on disk within milliseconds and in the journal once. What a livestream is covered up to is
 stored only after the events before it are in the journal, so that the next owner resumes without loss, or knows where its gap begins.
-A connector that fails, whatever it does, stops nobody else.
+Retries and back-off live in collect_connections.py, once, for all platforms alike.
 """
 
 from __future__ import annotations
@@ -13,34 +13,26 @@ import os
 import random
 import time
 from collections import deque
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC
+from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import connectors
 from connectors import rest
 from connectors.connector import (
-    Connector,
-    Dropped,
-    Health,
     Mark,
-    Refused,
     Resume,
     Target,
-    Throttled,
     Tools,
-    Watch,
     make_pseudonym,
 )
-from connectors.ending import end
 from connectors.event import Status, Unknown
-from connectors.pacing import backoff
 from monitor.channel_store import ChannelStore
 from monitor.channels import Passes
+from monitor.collect_connections import CONNECT_EVERY_SECONDS, Connections
 from monitor.collect_cover import claimed, covered, later, store
-from monitor.collect_plan import SHARES, Group, Wanted, plan, regroup, view
+from monitor.collect_plan import SHARES, Wanted, plan, view
 from monitor.collect_states import States
 from monitor.controls import switched_off
 from monitor.discover import Discovery, fetcher
@@ -73,26 +65,9 @@ FLUSH_SECONDS = 0.02
 """Group commit of the spool."""
 MOST_UNFLUSHED = 5000
 """Items held in memory; beyond, connectors are not read."""
-CONNECT_EVERY_SECONDS = 2.0
-"""A new connection to a platform at most so often: platforms limit connecting more than receiving."""
 CURSOR_SECONDS = 0.5
 STATES_SECONDS = 10.0
 """All states are written again so often, so that a state whose collector died can be seen to be old."""
-HEALTHY_SECONDS = 30.0
-"""A connection that lasted so long starts its back-off anew."""
-AGAIN = "tried again by itself"
-REFUSED_SECONDS = 300.0
-"""A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
-
-
-@dataclass(slots=True)
-class Running:
-    """One connection that is kept up."""
-
-    watch: Watch
-    task: asyncio.Task[None]
-    told: Mapping[str, Target] = field(default_factory=dict)
-    """Its targets as planned, without where they resume: that changes all the time, and wakes nobody."""
 
 
 class Collector:
@@ -118,16 +93,8 @@ class Collector:
         self.token = token
         self.addresses = addresses
         """Platform → options that replace the configured ones (where the simulator listens)."""
-        self.connect_every = connect_every
         self.share_ttl_ms = share_ttl_ms
-        self.sleep = sleep
-        """Between two attempts of a connection."""
-        self.counters: dict[tuple[str, ...], int] = {}
         self._shares: set[int] = set()
-        self._groups: dict[str, list[Group]] = {}
-        self._running: dict[tuple[str, int], Running] = {}
-        self._directories: dict[str, dict[str, str]] = {}
-        """As the connections were told them last; the same object for all of a platform, so that what is the same is seen at a glance."""
         self._resumes: dict[str, Resume] = {}
         self._items: list[Event | Mark] = []
         self._room = asyncio.Event()
@@ -135,7 +102,10 @@ class Collector:
         self._waiting: deque[tuple[int, dict[str, Resume]]] = deque()
         """(last row of a flush, resumes that are true once it is acknowledged)."""
         self._states = States(tools.now)
-        self._next_connect: dict[str, float] = {}
+        self.connections = Connections(
+            tools, self._states, options=self._options, resumed=self._with_resumes, put=self._put, room=self._room,
+            connect_every=connect_every, sleep=sleep,
+        )  # fmt: skip
         self._named: set[str] = set()
         self._plan_lock = asyncio.Lock()
         self._unplanned = False
@@ -164,9 +134,6 @@ class Collector:
                 tasks.create_task(self._follow_channels())
         finally:
             await self._stop()
-
-    def count(self, *name: str, units: int = 1) -> None:
-        self.counters[name] = self.counters.get(name, 0) + units
 
     # which livestreams are ours
 
@@ -245,8 +212,8 @@ class Collector:
             wanted = plan(setup.config, setup.roster, shares, rows, given=self.addresses())
             await self._load_resumes([name for some in wanted.targets.values() for name in some if name not in self._resumes])
             self._reopen(wanted)
-            for platform in self._groups.keys() | wanted.targets.keys():
-                await self._replan_platform(platform, wanted)
+            for platform in self.connections.platforms | wanted.targets.keys():
+                await self.connections.follow(platform, wanted.targets.get(platform, {}), wanted.directory.get(platform, {}))
             known = wanted.refused.keys() | wanted.paused.keys() | wanted.closed.keys()
             gone = self._states.keys() - known - {name for some in wanted.targets.values() for name in some}
             for name in gone:
@@ -268,34 +235,6 @@ class Collector:
             self._resumes[name] = later(self._resumes[name], None, now)
         self._closed = set(wanted.closed)
 
-    async def _replan_platform(self, platform: str, wanted: Wanted) -> None:
-        before = {group.number: group for group in self._groups.get(platform, [])}
-        capacity = self._capacity(platform)
-        directory = wanted.directory.get(platform, {})
-        if self._directories.get(platform) != directory:
-            self._directories[platform] = directory
-        directory = self._directories[platform]
-        groups = regroup(list(before.values()), platform, wanted.targets.get(platform, {}), capacity)
-        self._groups[platform] = groups
-        numbers = {group.number for group in groups}
-        for number in before.keys() - numbers:
-            await self._cancel(platform, number)
-        for group in groups:
-            running = self._running.get((platform, group.number))
-            if running is None:
-                watch = Watch()
-                watch.directory = directory
-                task = asyncio.create_task(self._keep_up(platform, group.number, watch), name=f"{platform} {group.number}")
-                running = self._running[platform, group.number] = Running(watch, task)
-            if running.watch.directory is not directory or running.told != group.targets:
-                running.told = group.targets
-                running.watch.directory = directory
-                running.watch.update(self._with_resumes(group.targets.values()))
-
-    def _capacity(self, platform: str) -> int | None:
-        configured: int | None = getattr(self._options(platform), "capacity", None)
-        return configured or connectors.class_of(platform).capacity
-
     def _options(self, platform: str) -> Any:
         kind = connectors.class_of(platform)
         configured = dict(self.setup.config.platform(platform).options)
@@ -307,69 +246,12 @@ class Collector:
     def _with_resumes(self, targets: Iterable[Target]) -> list[Target]:
         return [replace(target, resume=self._resumes.get(target.livestream, Resume())) for target in targets]
 
-    # keeping one connection up
-
-    async def _keep_up(self, platform: str, number: int, watch: Watch) -> None:
-        failures = 0
-        kind = connectors.class_of(platform)
-        while not stopping():
-            await self._take_turn(platform)
-            watch.update(self._with_resumes(watch.targets.values()))
-            started = time.monotonic()
-            self._note_all(watch, "connecting")
-            try:
-                await self._read(kind(self._options(platform), watch, self.tools))
-                wait = 0.0
-                reason = "the connector stopped"
-            except Throttled as failure:
-                self.count(platform, "throttled")
-                wait, reason = max(1.0, (failure.until - self.tools.now()).total_seconds()), failure.reason
-                self._note_all(watch, "throttled", f"{reason}; again by itself at {failure.until.astimezone(UTC):%H:%M} UTC")
-            except Refused as failure:
-                self.count(platform, "refused")
-                wait, reason = REFUSED_SECONDS, failure.reason
-                self._note_all(watch, "refused", f"{reason}; tried again every {REFUSED_SECONDS / 60:.0f} minutes")
-            except Dropped as failure:
-                self.count(platform, "dropped")
-                wait, reason = -1.0, failure.reason
-                self._note_all(watch, "broken", f"{reason}; {AGAIN}")
-            except Exception:  # a fault of the connector must not stop the others
-                self.count(platform, "crashed")
-                wait, reason = -1.0, "a fault in our own code; the log has the details"
-                log.exception("%s connection %d failed in a way that it should not", platform, number)
-                self._note_all(watch, "broken", f"{reason}; {AGAIN}")
-            if wait < 0:
-                failures = 1 if time.monotonic() - started > HEALTHY_SECONDS else failures + 1
-                wait = backoff(failures - 1, self.tools.dice, cap=60.0)
-            log.info("%s connection %d: %s; again %s", platform, number, reason, soon(wait))
-            await self.sleep(wait)
-
-    def _connect_pause(self, platform: str) -> float:
-        """Between two connections to a platform; a server of one's own bears more than a public one."""
-        return min(self.connect_every, getattr(self._options(platform), "connect_every_seconds", self.connect_every))
-
-    async def _take_turn(self, platform: str) -> None:
-        now = time.monotonic()
-        turn = max(now, self._next_connect.get(platform, 0.0))
-        self._next_connect[platform] = turn + self._connect_pause(platform)
-        await asyncio.sleep(turn - now)
-
-    async def _read(self, connector: Connector) -> None:
-        async with aclosing(connector.events()) as events:  # type: ignore[type-var]
-            async for item in events:
-                if isinstance(item, Health):
-                    self._states.note(item.livestream, item.state, item.reason)
-                    continue
-                self._items.append(item)
-                if len(self._items) >= MOST_UNFLUSHED:
-                    self._room.clear()
-                    await self._room.wait()
-
-    async def _cancel(self, platform: str, number: int) -> None:
-        running = self._running.pop((platform, number))
-        await end([running.task])
-
     # from connectors to the spool
+
+    def _put(self, item: Event | Mark) -> None:
+        self._items.append(item)
+        if len(self._items) >= MOST_UNFLUSHED:
+            self._room.clear()
 
     async def _flush_all(self) -> None:
         while not stopping():
@@ -405,7 +287,7 @@ class Collector:
 
     def _observe(self, event: Event) -> None:
         if isinstance(event, Unknown):
-            self.count(event.platform, "unknown")
+            self.connections.count(event.platform, "unknown")
             if event.name not in self._named and len(self._named) < 1000:
                 self._named.add(event.name)
                 log.info("%s sent a kind that is not known: %s (said once)", event.platform, event.name)
@@ -432,10 +314,6 @@ class Collector:
 
     # states
 
-    def _note_all(self, watch: Watch, state: str, reason: str = "") -> None:
-        for name in watch.targets:
-            self._states.note(name, state, reason)
-
     async def _write_states(self) -> None:
         everything = time.monotonic()
         while not stopping():
@@ -460,20 +338,13 @@ class Collector:
     # the end
 
     async def _stop(self) -> None:
-        await end(running.task for running in self._running.values())
+        await self.connections.end()
         with suppress(*RETRIABLE, TimeoutError, LostTail):
             async with asyncio.timeout(5):
                 await self.flush()
                 await self.producer.flushed()
                 await self.store_cursors()
                 await self.journal.shares("collect", self.token, self.share_ttl_ms, SHARES, leave=True)
-
-
-def soon(seconds: float) -> str:
-    """When it is tried again, in words; never "in 0 s"."""
-    if seconds < 1.0:
-        return "at once"
-    return f"in {seconds:.0f} s" if seconds < 120.0 else f"in {seconds / 60:.0f} minutes"
 
 
 async def run(settings: Settings) -> int:

@@ -51,6 +51,10 @@ class States(Mapping[str, State]):
             self._known[livestream] = {"state": state, "reason": reason, "since": since}
             self._changed.add(livestream)
 
+    def note_all(self, livestreams: Iterable[str], state: str, reason: str = "") -> None:
+        for livestream in livestreams:
+            self.note(livestream, state, reason)
+
     def drop(self, livestream: str) -> None:
         """It is not ours any more, and what it is in is its new owner's to say."""
         self._known.pop(livestream, None)

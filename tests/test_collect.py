@@ -205,9 +205,9 @@ async def collecting(journal: Journal, url: str, folder: Path, setup: Setup, tok
 
 async def die(collector: Collector) -> None:
     """Without goodbye: what it has read and not written is gone."""
-    for running in collector._running.values():
+    for running in collector.connections.running.values():
         running.task.cancel()
-    await asyncio.gather(*(running.task for running in collector._running.values()), return_exceptions=True)
+    await asyncio.gather(*(running.task for running in collector.connections.running.values()), return_exceptions=True)
     await collector.journal.redis.hset("{collect}:members", collector.token, 1)  # its time is up at the server
 
 
@@ -319,11 +319,11 @@ async def test_the_roster_changes_while_the_connection_stays(fake, journal, valk
         await collector.own()
         await fake.heard("ana")
         await fake.heard("bo")
-        (running,) = collector._running.values()
+        (running,) = collector.connections.running.values()
         collector.setup = setup_of(fake, "bo", "cy")
         await collector.replan()
         await fake.until(lambda: [fake.listeners(name) for name in NAMES] == [0, 1, 1])
-        assert list(collector._running.values()) == [running]
+        assert list(collector.connections.running.values()) == [running]
         assert fake.connections == 1
         assert "twitch:ana" not in collector._states
         said = [await fake.say(name, "hello") for name in NAMES]
@@ -362,7 +362,7 @@ async def test_a_plan_that_redis_interrupted_is_made_again(fake, journal, valkey
         with pytest.raises(RedisConnectionError):
             await collector.own()
         assert proxy.dropped == 1
-        assert not collector._running
+        assert not collector.connections.running
         proxy.release()
         await collector.own()
         await fake.heard("ana")
@@ -400,7 +400,7 @@ async def test_a_connection_that_is_slow_to_end_costs_no_shares(fake, journal, v
         await released.wait()
         await end(tasks)
 
-    monkeypatch.setattr("monitor.collect.end", slow)
+    monkeypatch.setattr("monitor.collect_connections.end", slow)
     polls = iter([Setup(config=config(twitch=options_of(fake)), roster=Roster())])
     async with collecting(journal, valkey, tmp_path, setup_of(fake, "ana"), share_ttl_ms=500) as collector:
         running = asyncio.create_task(collector.run(lambda: next(polls, None)))
@@ -553,7 +553,7 @@ async def test_a_connector_that_fails_unexpectedly_is_shown_as_broken_and_stops_
             "broken",
             "a fault in our own code; the log has the details; tried again by itself",
         )
-        assert collector.counters["odd", "crashed"] == 1
+        assert collector.connections.counters["odd", "crashed"] == 1
         await fake.heard("ana")
         said = await fake.say("ana", "hello")
         await arrived(collector, said)
@@ -613,4 +613,4 @@ async def test_refused_is_tried_again_after_minutes_and_dropped_with_growing_pau
             assert collector._states["odd:x"]["state"] == "broken"
         assert max(pauses[3:]) > max(pauses[:2])
         assert max(pauses) <= 60
-        assert collector.counters["odd", "dropped"] == 6
+        assert collector.connections.counters["odd", "dropped"] == 6

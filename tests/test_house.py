@@ -227,7 +227,7 @@ def test_composes_valkey_keeps_data_like_the_embedded_one():
 # --- contracts --------------------------------------------------------------------------------------------------------
 
 SHELLS = {
-    "__main__", "app", "check", "collect", "collect_cover", "simulated_file", "count", "engine", "journal", "journal_calls", "journal_committed", "log", "memory", "produce", "produce_lane", "reader", "remake", "redis_client", "reload", "settings", "setup", "spool", "supervise", "controls", "stopping", "guard", "remote", "stage_store", "token_file", "tokens", "rehearsal", "keeper", "held", "spike_watch", "peak_watch", "spike_journal", "spike_seen", "wall_store", "wall_jobs", "voices", "tags",
+    "__main__", "app", "check", "collect", "collect_connections", "collect_cover", "simulated_file", "count", "engine", "journal", "journal_calls", "journal_committed", "log", "memory", "produce", "produce_lane", "reader", "remake", "redis_client", "reload", "settings", "setup", "spool", "supervise", "controls", "stopping", "guard", "remote", "stage_store", "token_file", "tokens", "rehearsal", "keeper", "held", "spike_watch", "peak_watch", "spike_journal", "spike_seen", "wall_store", "wall_jobs", "voices", "tags",
     "asking", "channel_store", "discover", "discover_round", "pushes", "push_store", "feed", "web", "hooks", "hooks_http", "notify", "notify_target", "audit", "replay", "roster_ask", "roster_check_command", "roster_command", "roster_tools", "signup_desk", "signup_join", "signup_liaison", "signup_me", "signup_store", "signup_web", "tools", "metrics", "moderation", "archive",
     "config", "config_file", "config_platforms", "tables", "findings", "tryout",  # they need Secret, which lives beside the connections' contract
 }  # fmt: skip

@@ -118,7 +118,7 @@ async def test_i_am_live_on_the_page_is_a_chat_that_a_collector_watches_one_turn
     async with collecting(tube.journal, valkey, tmp_path, setup) as collector:
         await collector.look_at_channels()
         await collector.own()
-        [running] = collector._running.values()
+        [running] = collector.connections.running.values()
         [broadcast] = next(one for one in running.watch.targets.values() if one.livestream == "youtube:c11").broadcasts
         assert (broadcast.native_id, broadcast.chat_id, broadcast.in_scope) == (video, tube.server.rooms[11].now.chat.id, True)
 
