@@ -1,7 +1,7 @@
 """The contract of a connector: options, ``events()``, and the three ways to fail.
 
 A connector turns one platform's bytes into events. It does not retry, sleep between attempts, count, or know Redis: the loop
-that does is ``monitor/collect.py``, once, for all platforms. Time, randomness and the author's pseudonym are handed in as ``Tools``.
+that does is ``monitor/collect_connections.py``, once, for all platforms. Time, randomness and the author's pseudonym are handed in as ``Tools``.
 """
 
 from __future__ import annotations
