@@ -23,6 +23,7 @@ from connectors.foreign import object_of
 from connectors.rest import Reply
 from connectors.simulator import eventsub_wire as wire
 from connectors.simulator import irc
+from connectors.simulator.faults import Faults
 from connectors.simulator.irc import Place
 from connectors.simulator.model import Sent, SimChannel, make_member
 from connectors.simulator.texts import Text
@@ -526,6 +527,30 @@ async def test_a_connection_that_dies_is_said_and_the_next_one_takes_its_place_i
         twitch.push.tick()
         await told.until(lambda: told.items)
     assert len(twitch.push.conduits) == 1
+
+
+async def test_a_connection_that_takes_anothers_place_hears_the_end_again_and_tells_it_once(twitch):
+    """Under the same message ids; who takes over while the old one still lives knows them, after a cut whoever is told asks the platform."""
+    twitch.server.mishaps.set(Faults(overlap=1.0))
+    keeper = twitch.keeper(kind=EventSub)
+    async with Told(twitch, keeper) as told:
+        await told.ready()
+        twitch.air.go_live(0, twitch.unix())
+        twitch.push.tick()
+        await told.until(lambda: len(told.items) == 1)
+        twitch.clock.advance(1)
+        twitch.push.order_reconnect(twitch.options["eventsub_url"])
+        await told.until(lambda: twitch.server.mishaps.told_again == 1)
+        twitch.air.go_live(1, twitch.unix())
+        twitch.push.tick()
+        await told.until(lambda: len(told.items) == 2)
+        assert [hint.native_id for hint in told.items] == ["500", "501"]
+        twitch.push.drop_all()
+        await told.until(lambda: told.failure)
+    async with Told(twitch, keeper) as told:
+        await told.until(lambda: len(told.items) == 2)
+    assert twitch.server.mishaps.told_again == 3
+    assert [hint.native_id for hint in told.items] == ["500", "501"]
 
 
 async def test_a_connection_that_nobody_uses_is_closed_and_the_reason_is_in_words(twitch):

@@ -116,6 +116,23 @@ def test_who_connects_anew_is_told_the_end_again_and_only_of_what_was_told_there
     assert mishaps.again("here") == []
 
 
+def test_who_only_calls_begins_anew_as_often_as_connections_are_cut_and_only_where_the_end_is_told_again():
+    now = 0.0
+    mishaps = Mishaps(Faults(overlap=0.5, drop_every=10.0), random.Random(3), lambda: now)
+    times = 0
+    for tick in range(10_000):
+        now = tick / 10
+        times += mishaps.begins_anew()
+    assert 70 < times < 130
+    for calm in (Faults(overlap=0.5), Faults(drop_every=0.001)):
+        mishaps.set(calm)
+        for second in range(2000, 3000):
+            now = float(second)
+            assert not mishaps.begins_anew()
+    mishaps.set(Faults(overlap=0.5, drop_every=10.0))
+    assert not mishaps.begins_anew(), "the time before counts for nothing"
+
+
 async def test_a_plan_for_some_seconds_ends_by_itself_and_calm_ends_any():
     async with playing() as (simulator, clock):
         plan(simulator, platform="youtube", quota=1, seconds=30)

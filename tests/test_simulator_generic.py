@@ -493,6 +493,20 @@ async def test_whatever_befalls_deliveries_nothing_is_lost_and_nothing_counts_tw
         assert max(seen.values()) == 2  # a replay is the same to the last byte
 
 
+async def test_a_sender_that_begins_anew_tells_the_end_again_under_the_same_ids_and_it_counts_once(called):
+    called.mishaps.set(Faults(overlap=0.5, drop_every=5.0))
+    for _ in range(4):
+        bustle(called, 1)
+        await called.rest(12)
+    called.mishaps.calm()
+    await called.until(lambda: not called.platform.poster.waiting)
+    same(heard(called), called)
+    ids = [request.headers["webhook-id"] for request in called.hooks.requests]
+    again = len(ids) - len(set(ids))
+    assert again == called.mishaps.told_again > 4
+    assert set(called.hooks.statuses) == {200}
+
+
 async def test_a_forged_signature_is_refused_and_the_true_one_comes_later(called):
     called.mishaps.set(Faults(forged=0.5))
     bustle(called, 1)

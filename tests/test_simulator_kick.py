@@ -331,6 +331,26 @@ async def test_a_delivery_is_tried_three_times_and_then_given_up_and_an_address_
         house.failing = 0
 
 
+async def test_a_sender_that_begins_anew_tells_the_end_again_under_the_same_ids():
+    """Of what is still subscribed; a span of what was taken of each broadcaster."""
+    async with playing() as (simulator, house, clock), connected(simulator, house, clock):
+        simulator.control("/control/faults?platform=kick&overlap=0.5")
+        house.requests.clear()
+        simulator.kick.deliver([sent(native=f"a{number}") for number in range(4)])
+        await until(lambda: simulator.kick.sender.taken == 4, simulator, clock)
+        first = [native for native, _ in house.requests]
+        simulator.kick.drop_all()
+        await until(lambda: simulator.mishaps["kick"].told_again and not simulator.kick.sender.waiting, simulator, clock)
+        assert sorted(native for native, _ in house.requests) == sorted([*first, *first[2:]])
+        assert house.answers[-2:] == [200, 200]
+        simulator.control("/control/faults?platform=kick&overlap=1")
+        simulator.kick.subscribed.clear()
+        simulator.kick.drop_all()
+        await until(lambda: simulator.mishaps["kick"].told_again == 4, simulator, clock)
+        assert not simulator.kick.sender.waiting
+        assert len(house.requests) == 6
+
+
 async def test_a_broadcast_that_begins_and_ends_is_told():
     async with playing() as (simulator, house, clock), connected(simulator, house, clock):
         simulator.control("/control/faults?platform=kick&ended=1")

@@ -298,3 +298,33 @@ async def test_a_group_that_moves_is_read_on(world):
         world.say(0)
         await world.until(lambda: len(reader.of(Message)) == 2)
     same(reader, world)
+
+
+async def test_who_connects_anew_is_told_again_what_it_had_confirmed_and_counts_it_once(world):
+    reader = reader_of(world)
+    world.mishaps.set(Faults(overlap=0.5))
+    async with reader.reading():
+        await world.until(lambda: world.platform.held == 1)
+        for _ in range(3):
+            bustle(world, 1)
+            await world.until(is_complete(world, reader))
+            await world.rest()
+            before = reader.repeats
+            assert world.platform.drop_all() == 1
+            bustle(world, 1)
+            await world.until(lambda before=before: reader.repeats > before + 1)
+            await world.until(is_complete(world, reader))
+    assert world.mishaps.told_again > 0
+    assert not reader.gaps()
+    same(reader, world)
+
+
+async def test_what_is_told_again_comes_in_answers_of_the_usual_size(world, session):
+    world.mishaps.set(Faults(overlap=1.0))
+    for _ in range(7):
+        world.say(GROUP, who=world.newcomer())
+    told = await updates(world, session)
+    await updates(world, session, offset=told[-1]["update_id"] + 1)
+    async with rest.client(environment=False) as another:
+        again = [one for _ in range(3) for one in await updates(world, another, limit=3, offset=told[-1]["update_id"] + 1)]
+    assert again == told

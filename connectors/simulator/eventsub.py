@@ -2,7 +2,8 @@
 
 What the mock server of Twitch's own command line does, and what its documents say beyond: a welcome first; 10 seconds to be used (4003); a
 keep-alive when nothing else is said; whoever sends is closed (4001); an order to reconnect, after which the old connection ends 30 seconds
-later (4004) and an address that was used is worth nothing (4007); everything at least once. Costs count: 1 each, 0 where the broadcaster
+later (4004) and an address that was used is worth nothing (4007); everything at least once: a connection that takes another's place, and a webhook
+whose sender begins anew, tells the end of before again (``overlap``). Costs count: 1 each, 0 where the broadcaster
 consented; chat only where consented (403). A webhook is enabled once it gave back the challenge. Over a websocket without a conduit only a user's
 token may subscribe, within the limits of its account (eventsub_users.py), and what it has ends with the connection; conduits and webhooks want the
 application's.
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from connectors.simulator.air import Airtime
     from connectors.simulator.eventsub_users import People, Person
+    from connectors.simulator.faults import Mishaps
     from connectors.simulator.irc import Place
     from connectors.simulator.model import Sent
 
@@ -70,6 +72,7 @@ class EventSubServer:
         clock: Callable[[], float],
         enter: Callable[[web.Request, str], web.Response | None],
         people: People,
+        mishaps: Mishaps,
         max_total_cost: int = 10_000,
     ) -> None:
         self.places = places
@@ -77,6 +80,7 @@ class EventSubServer:
         self.clock = clock
         self.enter = enter
         self.people = people
+        self.mishaps = mishaps
         self.max_total_cost = max_total_cost
         self.consented: set[str] = set()
         """Broadcasters who authorised the application."""
@@ -113,7 +117,7 @@ class EventSubServer:
         router.add_get("/eventsub/ws", self._socket)
 
     async def stop(self) -> None:
-        self.drop_all()
+        self._cut()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,6 +151,8 @@ class EventSubServer:
                 self._close(socket, 4003)
             elif not self.silent and now >= socket.said + socket.keepalive:
                 socket.say("session_keepalive", {}, now, native=self._native())
+        if self.mishaps.begins_anew():
+            self._post_again()
 
     def deliver(self, sents: Sequence[Sent]) -> None:
         """What was sent in the chats, to who is subscribed to it."""
@@ -189,8 +195,18 @@ class EventSubServer:
         """The addresses to reconnect to are worth nothing any more (4007)."""
         self._moves.clear()
 
+    def _post_again(self) -> None:
+        for one in self.subscriptions.values():
+            if one["transport"]["method"] == "webhook":
+                for payload, native, _ in self.mishaps.again(one["id"]):
+                    self._start(self._post(one, "notification", payload, native))
+
     def drop_all(self) -> int:
-        """Cut every connection without a word."""
+        """Cut every connection without a word; the sender of webhooks begins anew."""
+        self._post_again()
+        return self._cut()
+
+    def _cut(self) -> int:
         sockets = list(self.sockets)
         for socket in sockets:
             self._close(socket, 1006)
@@ -199,20 +215,39 @@ class EventSubServer:
     def _send(self, one: dict[str, Any], what: str, payload: dict[str, Any], native: str) -> None:
         now, transport = self.clock(), one["transport"]
         if transport["method"] == "webhook":
+            if what == "notification":
+                self.mishaps.went_out(one["id"], (payload, native, {}))
             self._start(self._post(one, what, payload, native))
             return
+        socket = self._listener(one)
+        if socket is not None:
+            more = {"subscription_type": one["type"], "subscription_version": one["version"]}
+            socket.say(what, payload, now, native=native, **more)
+            if what == "notification":
+                self.mishaps.went_out(one["id"], (payload, native, more))
+
+    def _listener(self, one: dict[str, Any]) -> Socket | None:
+        """The connection on which this subscription is told."""
+        transport = one["transport"]
         if transport["method"] == "websocket":
             sessions = {transport["session_id"]}
         else:
             sessions = {session for session in self.conduits.get(transport["conduit_id"], ()) if session}
         open_ones = [socket for socket in self.sockets if socket.session in sessions]
-        if open_ones:
-            # Of two connections of a session the younger one, and of several shards always the same one for a channel.
-            number = int(one["condition"].get("broadcaster_user_id") or 0)
-            shards = sorted({socket.session for socket in open_ones})
-            session = shards[number % len(shards)]
-            socket = max((one for one in open_ones if one.session == session), key=lambda one: one.opened)
-            socket.say(what, payload, now, native=native, subscription_type=one["type"], subscription_version=one["version"])
+        if not open_ones:
+            return None
+        # Of two connections of a session the younger one, and of several shards always the same one for a channel.
+        number = int(one["condition"].get("broadcaster_user_id") or 0)
+        shards = sorted({socket.session for socket in open_ones})
+        session = shards[number % len(shards)]
+        return max((one for one in open_ones if one.session == session), key=lambda one: one.opened)
+
+    def _tell_again(self, socket: Socket) -> None:
+        """A connection that takes another's place hears the end of what that was told (``overlap``), under the same message ids."""
+        for one in self.subscriptions.values():
+            if one["transport"]["method"] != "webhook" and self._listener(one) is socket:
+                for payload, native, more in self.mishaps.again(one["id"]):
+                    socket.say("notification", payload, self.clock(), native=native, **more)
 
     async def _post(self, one: dict[str, Any], what: str, payload: dict[str, Any], native: str) -> str:
         """A webhook; gives the body of a 2xx."""
@@ -284,9 +319,11 @@ class EventSubServer:
                     {"id": shard["id"], "message": "The shard or the session does not exist", "code": "invalid_parameter"}
                 )
                 continue
-            shards[number] = session
+            taken_over, shards[number] = shards[number] != session, session
             for socket in sockets:
                 socket.used = True
+                if taken_over:
+                    self._tell_again(socket)
             done.append({"id": shard["id"], "status": "enabled", "transport": shard["transport"]})
         return _json({"data": done, "errors": errors}, 202)
 
@@ -406,6 +443,8 @@ class EventSubServer:
             "session_welcome", {"session": told | {"keepalive_timeout_seconds": int(keepalive)}}, now, native=self._native()
         )
         self.sockets.add(socket)
+        if token is not None:
+            self._tell_again(socket)
         writer = asyncio.create_task(_write(socket, response, transport_of(request)))
         try:
             async for message in response:

@@ -52,7 +52,8 @@ class Faults:
     reorder: float = 0.0
     """It comes after the next one."""
     overlap: float = 0.0
-    """Who connects anew is told again this share of what the connection before was told, its end, word for word and under the same ids."""
+    """Who connects anew is told again this share of what the connection before was told, its end, word for word and under the same ids. Who is
+    called has no connection: its caller begins anew every ``drop_every`` seconds, and calls again for that share."""
     refuse: float = 0.0
     """A request is answered with ``status``."""
     status: int = 503
@@ -81,6 +82,7 @@ class Mishaps:
         self._dice = dice
         self._clock = clock
         self._told: dict[Hashable, deque[Any]] = {}
+        self._anew: float | None = None
         self.told_again = 0
         """How many things ``overlap`` has said again."""
 
@@ -124,6 +126,17 @@ class Mishaps:
         self.told_again += len(again)
         self.went_out(about, *again)
         return again
+
+    def begins_anew(self) -> bool:
+        """Whether one who calls others, and holds no connection that could be cut, does so anew; asked at each tick."""
+        faults, now = self.faults, self._clock()
+        if not faults.overlap or faults.drop_every is None:
+            self._anew = None
+            return False
+        due = self._anew is not None and now >= self._anew
+        if due or self._anew is None:
+            self._anew = now + self.wait(faults.drop_every)
+        return due
 
     def refusal(self) -> int:
         """The status with which the next request is refused; 0 when it is not."""

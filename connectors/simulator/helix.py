@@ -65,7 +65,7 @@ class HelixServer(Server):
         """Token → when it ends."""
         self._issued = 0
         self.people = People(clock)
-        self.eventsub = EventSubServer(places, air, clock=clock, enter=self._enter, people=self.people)
+        self.eventsub = EventSubServer(places, air, clock=clock, enter=self._enter, people=self.people, mishaps=self.mishaps)
 
     def routes(self, app: web.Application) -> None:
         app.router.add_post("/oauth2/token", self._mishandled(self._token))

@@ -169,7 +169,17 @@ class KickPlatform(Server):
         self._talks = {reader: talk for reader, talk in self._talks.items() if reader in self.readers}
         for reader, talk in self._talks.items():
             self._look_after(reader, talk, now)
+        if self.mishaps.begins_anew():
+            self._call_again()
         super().tick()
+
+    def drop_all(self) -> int:
+        self._call_again()
+        return super().drop_all()
+
+    def _call_again(self) -> None:
+        """What is still wanted of what webhooks told."""
+        self.sender.begin_anew(lambda one: self.subscribed.get((one.user, one.webhook.kind)) == one.subscription)
 
     # --- who may ask --------------------------------------------------------------------------------------------------
 

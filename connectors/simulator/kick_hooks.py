@@ -10,7 +10,7 @@ Unconfirmed: when Kick tries again, and whether a repeated delivery is signed an
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from connectors.simulator.attempts import Attempts, break_off
@@ -43,6 +43,8 @@ class Delivery:
     takes_back: bool
     done: Callable[[bool], None]
     """Is told once whether it was taken."""
+    again: bool = False
+    """It was taken before, and is sent once more."""
 
 
 class Sender:
@@ -68,6 +70,8 @@ class Sender:
         self._under_way: dict[int, set[asyncio.Task[None]]] = {}
         """Broadcaster → deliveries."""
         self._waiting = 0
+        self._sent: set[int] = set()
+        """Broadcasters of whom anything was taken."""
 
     @property
     def waiting(self) -> int:
@@ -84,6 +88,13 @@ class Sender:
         self._waiting += 1
         self._under_way.setdefault(delivery.user, set()).add(task)
         task.add_done_callback(lambda done: self._forget(delivery.user, done))
+
+    def begin_anew(self, is_wanted: Callable[[Delivery], bool]) -> None:
+        """As after a restart of the sender: the end of what was taken is sent again (``overlap``), under the same ids."""
+        for user in sorted(self._sent):
+            for delivery in self._mishaps.again((self, user)):
+                if is_wanted(delivery):
+                    self.put(replace(delivery, takes_back=False, done=_nothing, again=True))
 
     def after(self, user: int, done: Callable[[], None]) -> None:
         """Call it once everything of this broadcaster that is under way has arrived or was given up."""
@@ -140,6 +151,9 @@ class Sender:
         taken = await self._try(delivery)
         if taken and fate == "repeat":
             await self._attempt(delivery, delivery.webhook.body)
+        if taken and not delivery.again:
+            self._mishaps.went_out((self, delivery.user), delivery)
+            self._sent.add(delivery.user)
         self._end(delivery, taken=taken)
 
     async def _try(self, delivery: Delivery) -> bool:
@@ -183,3 +197,7 @@ class Sender:
             "Kick-Event-Type": delivery.webhook.kind,
             "Kick-Event-Version": "1",
         }
+
+
+def _nothing(_taken: bool) -> None:
+    """Whoever sends again has been told already."""

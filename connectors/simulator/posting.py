@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from connectors.simulator.attempts import Attempts, break_off
@@ -32,6 +32,8 @@ class Delivery:
     """Of an attempt made now with this body."""
     done: Callable[[bool], None]
     """Is told once whether it was taken."""
+    again: bool = False
+    """It was taken before, and is sent once more."""
 
 
 class Poster:
@@ -44,6 +46,8 @@ class Poster:
         self._mishaps, self._clock, self._bell = mishaps, clock, bell
         self._pauses, self._patient = tuple(pauses), patient
         self._lanes: dict[int, deque[Delivery]] = {}
+        self._sent: set[int] = set()
+        """Lanes in which anything was taken."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempts = Attempts()
 
@@ -61,6 +65,12 @@ class Poster:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def begin_anew(self) -> None:
+        """As after a restart of the sender: the end of what was taken is sent again (``overlap``), under the same ids."""
+        for lane in sorted(self._sent):
+            for delivery in self._mishaps.again((self, lane)):
+                self.put(lane, replace(delivery, done=_nothing, again=True))
+
     async def stop(self) -> None:
         """What is on its way is lost."""
         tasks = list(self._tasks)
@@ -75,7 +85,11 @@ class Poster:
             while waiting:
                 taken = await self._deliver(waiting[0])
                 self.waiting -= 1
-                self._end(waiting.popleft(), taken=taken)
+                delivery = waiting.popleft()
+                if taken and not delivery.again:
+                    self._mishaps.went_out((self, lane), delivery)
+                    self._sent.add(lane)
+                self._end(delivery, taken=taken)
         finally:
             del self._lanes[lane]
 
@@ -115,3 +129,7 @@ class Poster:
     async def _until(self, at: float) -> None:
         while self._clock() < at:
             await self._bell.wait()
+
+
+def _nothing(_taken: bool) -> None:
+    """Whoever sends again has been told already."""

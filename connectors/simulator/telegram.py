@@ -5,7 +5,8 @@ Reactions and members are told only once ``allowed_updates`` named them. A secon
 words "terminated by other getUpdates request". ``getMe``, ``getWebhookInfo`` and ``getChatMember`` say what the bot is.
 
 What the documents leave open: which of two callers is told 409, and how often one may call; here only the plan of mishaps answers 429. Of that
-plan nothing is reordered: updates stand in the order of their ids.
+plan nothing is reordered: updates stand in the order of their ids. Who asks over another connection than before is told updates again that it
+had confirmed, as if the confirmation had been lost (``overlap``).
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import msgspec
 
 from connectors.simulator import lines
 from connectors.simulator.botapi import BOT_ID, USUAL, Chat
-from connectors.simulator.serving import Server, as_json
+from connectors.simulator.serving import Server, as_json, transport_of
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from aiohttp import web
@@ -69,6 +71,10 @@ class TelegramPlatform(Server):
         self._ended = False
         """The video chats of all groups."""
         self._again: list[Update] = []
+        self._told = 0
+        """Number of the newest update that anybody was told."""
+        self._line: asyncio.Transport | None = None
+        """Over which the last question came."""
         self._poll = 0
         """Number of the newest getUpdates; an older one that is still held is ended."""
 
@@ -185,6 +191,10 @@ class TelegramPlatform(Server):
         if "allowed_updates" in wanted:
             self.allowed = frozenset(wanted["allowed_updates"]) or USUAL
         self._confirm(_number(wanted.get("offset")))
+        if (line := transport_of(request)) is not self._line:
+            self._line = line
+            first = self.updates[0].number if self.updates else self._number + 1
+            self._again = [update for update in self.mishaps.again(self.name) if update.number < first] or self._again
         self._poll += 1
         mine = self._poll
         self.bell.ring()
@@ -206,7 +216,9 @@ class TelegramPlatform(Server):
 
     def _answer(self, limit: int) -> web.Response:
         told = [*self._again, *self.updates][:limit]
-        self._again = []
+        self._again = self._again[limit:]
+        self.mishaps.went_out(self.name, *(update for update in told if update.number > self._told))
+        self._told = max([self._told, *(update.number for update in told)])
         if self.mishaps.fate("repeat"):  # as if the confirmation had been lost
             self._again = told
         return as_json(b'{"ok":true,"result":[' + b",".join(update.data for update in told) + b"]}")

@@ -1,7 +1,7 @@
 """A partner that calls us: what happens in its channels, posted to ``/hooks/webhook.simulated`` in our own shape with a Standard Webhooks signature.
 
 A body is one document, a list, or one a line. It is sent again until it is taken, after 1, 5, 30 and 120 seconds; with a ledger for ever, so that
-what was sent and what was taken are the same in the end.
+what was sent and what was taken are the same in the end. A sender that begins anew sends the end of what was taken again, under the same ids.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class WebhookPlatform:
         if ended != self._ended:
             self._ended = ended
             self._tell_states("ended" if ended else "live")
+        if self._setting.mishaps.begins_anew():
+            self.poster.begin_anew()
         self._bell.ring()
 
     def _tell_states(self, state: str) -> None:
@@ -73,7 +75,8 @@ class WebhookPlatform:
                 self._post(index, f"msg_{state}_{index}_{at:.0f}", body, lambda _: None)
 
     def drop_all(self) -> int:
-        """Nothing stays open that could be cut."""
+        """Nothing stays open that could be cut; the sender begins anew."""
+        self.poster.begin_anew()
         return 0
 
     def status(self) -> dict[str, int]:
