@@ -427,6 +427,21 @@ def compared(numbers: dict[str, int]) -> dict[str, int]:
     }
 
 
+def wrong_numbers(counted: dict[str, int], expected: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Number by number, of those that the ledger knows of, what is counted and what should be, where these differ."""
+    counted, expected = compared(counted), compared(expected)
+    return {
+        name: (counted.get(name, 0), expected.get(name, 0))
+        for name in counted.keys() | expected.keys()
+        if counted.get(name) != expected.get(name)
+    }
+
+
+def lost_by_platform(missing: list[Line]) -> Tally[str]:
+    """What a platform that resumes said before anybody had asked is behind the history with which it begins: in the first gap."""
+    return Tally(line.platform for line in missing if line.delivered or line.platform not in RESUME)
+
+
 def missing_outside_gaps(lines: list[Line], events: list[Event]) -> tuple[list[Line], list[Line]]:
     """(ledger lines that are neither in the journal nor inside a gap of their livestream, all that are missing).
 

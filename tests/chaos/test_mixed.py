@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from river import RESUME, TELL, River, came, compared, expected_totals, missing_outside_gaps, mix, repeated
+from river import RESUME, TELL, River, came, expected_totals, lost_by_platform, missing_outside_gaps, mix, repeated, wrong_numbers
 from test_river import everybody_joined, figures, free_port  # noqa: F401 — a fixture
 
 from connectors.event import Gap
@@ -55,16 +55,11 @@ async def for_a_while(river: River, seconds: float) -> dict[str, float]:
 def judged(lines: list[Line], events: list[Event], totals: dict[str, int], river: River) -> dict:
     """What is twice, missing where nothing may be missing, and counted wrongly."""
     outside, missing = missing_outside_gaps(lines, events)
-    counted, expected = compared(totals), compared(expected_totals(came(lines, events), events, river.deriver()))
     return {
         "twice": len(repeated(events)),
         "outside_gaps": len(outside),
-        "lost": dict(Counter(line.platform for line in missing if line.delivered or line.platform not in RESUME)),
-        "wrong": {
-            name: (counted.get(name, 0), expected.get(name, 0))
-            for name in counted.keys() | expected.keys()
-            if counted.get(name) != expected.get(name)
-        },
+        "lost": dict(lost_by_platform(missing)),
+        "wrong": wrong_numbers(totals, expected_totals(came(lines, events), events, river.deriver())),
         "by_platform": dict(Counter(event.platform for event in events)),
     }
 

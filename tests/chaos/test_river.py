@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ports import free_port
-from river import River, arrived, compared, expected_totals, missing_outside_gaps, repeated
+from river import River, arrived, compared, expected_totals, missing_outside_gaps, repeated, wrong_numbers
 
 pytestmark = pytest.mark.chaos
 
@@ -35,14 +35,15 @@ async def check_exact(river: River, figures: dict) -> None:
     outside, missing = missing_outside_gaps(lines, events)
     # What was said before a chat was first opened lies in the gap of the start; nothing that reached a connected client may be missing.
     lost = sum(line.delivered for line in missing)
-    counted, expected = compared(await river.totals()), compared(expected_totals(arrived(lines, events), events, river.deriver()))
-    wrong = {
-        name: (counted.get(name, 0), expected.get(name, 0))
-        for name in counted.keys() | expected.keys()
-        if counted.get(name) != expected.get(name)
-    }
+    expected = expected_totals(arrived(lines, events), events, river.deriver())
+    wrong = wrong_numbers(await river.totals(), expected)
     figures.update(
-        events=len(events), ledger=len(lines), lost=lost, numbers=len(expected), wrong=len(wrong), killed=dict(river.killed)
+        events=len(events),
+        ledger=len(lines),
+        lost=lost,
+        numbers=len(compared(expected)),
+        wrong=len(wrong),
+        killed=dict(river.killed),
     )
     assert outside == []
     assert wrong == {}

@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import datetime
 
 import pytest
-from river import RESUME, TELL, River, came, compared, expected_totals, missing_outside_gaps, mix, repeated
+from river import RESUME, TELL, River, came, expected_totals, lost_by_platform, missing_outside_gaps, mix, repeated, wrong_numbers
 from test_river import everybody_joined, figures, free_port  # noqa: F401 — a fixture
 
 from monitor.collect_plan import SHARES, share_of_channel
@@ -115,17 +115,8 @@ async def test_one_of_three_collectors_killed_its_share_runs_elsewhere_and_nothi
         await river.drained()
         lines, events = river.ledger(), await river.events()
         outside, missing = missing_outside_gaps(lines, events)
-        counted, expected = (
-            compared(await river.totals()),
-            compared(expected_totals(came(lines, events), events, river.deriver())),
-        )
-        wrong = {
-            name: (counted.get(name, 0), expected.get(name, 0))
-            for name in counted.keys() | expected.keys()
-            if counted.get(name) != expected.get(name)
-        }
-        # What a platform that resumes said before anybody had asked is behind the history with which it begins: in the first gap.
-        lost = Counter(line.platform for line in missing if line.delivered or line.platform not in RESUME)
+        wrong = wrong_numbers(await river.totals(), expected_totals(came(lines, events), events, river.deriver()))
+        lost = lost_by_platform(missing)
         figures.update(
             events=len(events), ledger=len(lines), lost=dict(lost), wrong=len(wrong),
             webhooks=sum(event.platform in ("webhook.simulated", "kick") for event in events),
