@@ -209,7 +209,7 @@ class Users(Told):
 
     async def done(self):
         """Nothing is left to ask for."""
-        await self.until(lambda: self.keeper.standing and not any(account.todo != [] for account in self.keeper._accounts))
+        await self.until(lambda: self.keeper.standing and self.keeper.is_done)
 
 
 def said(number, text="hello", room=0, at=1_792_152_000_000):
@@ -288,6 +288,23 @@ async def test_a_broadcasters_own_account_reads_the_own_channel_and_the_house_th
         }
         assert owners == {channel: "502" if channel == "502" else HOUSE for channel in twitch.ids}
         assert twitch.subscribed(*CHAT) == {"502"}
+
+
+async def test_a_broadcasters_account_that_comes_later_takes_the_own_channel_over(twitch):
+    person = twitch.server.people.let_in("502")
+    person.welcome = False
+    async with Users(twitch, accounts(twitch, **given_tokens(HOUSE_TOKEN, person.refresh))) as told:
+        await told.told_of(COUNT)
+        await told.done()
+        assert twitch.subscribed(*CHAT) == set()
+        person.welcome = True
+        twitch.clock.advance(3601)
+        await told.until(lambda: twitch.subscribed(CHAT[0]) == {"502"})
+        await told.done()
+        assert [twitch.push._owners[one["id"]] for one in twitch.push.subscriptions.values() if one["type"] == LIVE[0]].count(
+            "502"
+        ) == 1
+        assert len(twitch.subscribed(LIVE[0])) == COUNT
 
 
 async def test_what_one_account_has_no_room_for_another_takes(twitch):
@@ -657,3 +674,61 @@ def test_a_hint_of_somebody_elses_subscription_changes_nothing(clock):
     assert keeper.standing == 0
     assert keeper.wants(clock.now()) == []
     asyncio.run(world.server.stop())
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_happens_every_message_is_told_once_and_in_the_end_all_is_as_it_should_be(twitch, seed):
+    """Connections that drop, move and fail to, tokens that end, consents that come: in any order."""
+    dice = random.Random(seed)
+    twitch.push.everything_twice = True
+    twitch.push.consented = {"500", "501"}
+    twitch.server.people.rotates = bool(seed % 2)
+    people, said_so_far = twitch.server.people, 0
+    second = people.let_in("503")
+    async with Users(twitch, accounts(twitch, **given_tokens(HOUSE_TOKEN, second.refresh))) as told:
+
+        def second_passes(seconds=1):
+            twitch.clock.advance(seconds)
+            twitch.push.tick()
+            for hint in [item for item in told.items if isinstance(item, Hint) and item.what == "revoked"]:
+                told.items.remove(hint)
+                told.keeper.hear(hint, twitch.clock.now())
+
+        await told.told_of(COUNT)
+        await told.done()
+        for _ in range(25):
+            match dice.randrange(8):
+                case 0:
+                    twitch.push.drop_all()
+                case 1:
+                    twitch.push.order_reconnect(twitch.options["eventsub_url"])
+                case 2:
+                    twitch.push.order_reconnect(twitch.options["eventsub_url"])
+                    twitch.push.forget_orders()
+                case 3:
+                    people.expire()
+                case 4:
+                    twitch.server.trouble += [(dice.choice([401, 429, 500, 503]), b"{}")]
+                case 5:
+                    twitch.push.revoke(CHAT[0], "500", "notification_failures_exceeded")
+                case 6:
+                    told.keeper.watch(dice.sample(twitch.ids, dice.randrange(1, COUNT + 1)))
+                case _:
+                    said_so_far += 1
+                    twitch.push.deliver([said(said_so_far, room=0), said(said_so_far + 1000, room=3)])
+            for _ in range(dice.randrange(6)):
+                await twitch.drive(told.keeper)
+                await asyncio.sleep(dice.choice([0, 0, 0.003]))
+            second_passes(dice.choice([0, 1, 5, 40]))
+        twitch.server.trouble.clear()
+        told.keeper.watch(twitch.ids)
+        twitch.clock.advance(900)  # longer than it waits after any trouble
+        consented = {"500", "501", "503"}
+        await told.until(lambda: second_passes() or (told.keeper.standing == COUNT and twitch.subscribed(CHAT[0]) == consented))
+        messages = [item.id for item in told.items if isinstance(item, Message)]
+        assert len(messages) == len(set(messages))
+        assert told.failure is None
+        before = len(told.items)
+        twitch.push.deliver([said(5000, room=0), said(5001, room=3)])
+        await told.until(lambda: len(told.items) >= before + 2)
+        assert {"twitch:1388", "twitch:1389"} <= {item.id for item in told.items}

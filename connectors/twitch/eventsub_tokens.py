@@ -161,12 +161,14 @@ class UserToken:
         self.key = f"token {tools.pseudonym('twitch user token', given.reveal())}"
         """Under which it is kept; says nothing of it."""
         self.holder = Holder()
+        """Whose it is, as far as we know."""
         self.trouble = ""
         self.news: str | None = None
         """What must be kept from now on, sealed; the owner takes it away."""
         self._given = given
         self._access: Secret | None = given
         self._refresh: Secret | None = None
+        self._valid = False
         self._renew_at: datetime | None = None
         self._validate_at: datetime | None = None
         self._not_before: datetime | None = None
@@ -176,7 +178,7 @@ class UserToken:
     @property
     def access(self) -> Secret | None:
         """The token, once Twitch said whose it is."""
-        return self._access if self.holder.user_id else None
+        return self._access if self._valid else None
 
     def load(self, kept: str) -> None:
         """What an earlier process remembered, sealed; what cannot be opened was another event's."""
@@ -202,8 +204,7 @@ class UserToken:
         """Helix did not take it: it ended before its time, or the account took its consent back."""
         if self._rejected_at is not None and now - self._rejected_at < timedelta(minutes=1):
             self._wait("Twitch takes its token for valid and refuses it", now)
-        self._rejected_at, self._validate_at = now, None
-        self.holder = Holder()
+        self._rejected_at, self._validate_at, self._valid = now, None, False
 
     def take(self, what: str, reply: Reply, now: datetime) -> None:
         """The answer to the last question, whatever its status; never raises."""
@@ -221,7 +222,7 @@ class UserToken:
 
     def _validated(self, reply: Reply, now: datetime) -> None:
         if reply.status == 401:
-            self.holder, self._access = Holder(), None
+            self._valid, self._access = False, None
             if self._refresh is None and self.opts.client_secret is not None:
                 self._refresh = self._given  # what is configured is no access token, or one that ended: perhaps it renews
             elif self._refresh is None:
@@ -233,7 +234,7 @@ class UserToken:
             if found.trouble:
                 self._refuse(f"cannot be used: {found.trouble}", now)
                 return
-            self.holder, self.trouble, self._failures, self._renew_at = found, "", 0, None
+            self.holder, self._valid, self.trouble, self._failures, self._renew_at = found, True, "", 0, None
             self._validate_at = now + VALIDATE_EVERY
             if found.seconds is not None:
                 ends = now + timedelta(seconds=found.seconds)
@@ -271,5 +272,6 @@ class UserToken:
     def _refuse(self, why: str, now: datetime) -> None:
         """Begin anew later, with what is configured."""
         self.trouble = f"the user token number {self.number} of user_tokens in [twitch] {why}"
-        self.holder, self._access, self._refresh, self._renew_at = Holder(), self._given, None, None
+        self.holder, self._valid = Holder(), False
+        self._access, self._refresh, self._renew_at = self._given, None, None
         self._validate_at, self._not_before = None, now + REFUSED_AGAIN

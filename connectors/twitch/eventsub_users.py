@@ -13,8 +13,8 @@ A subscription lives and dies with its connection. When that drops, Twitch count
 therefore taken away by us before it is asked for again. What was said meanwhile nobody sends again: the chat's is IRC's to know, but follows are
 told here alone, so a Gap is recorded where they were told; for that the last minute in which they were is remembered.
 
-https://dev.twitch.tv/docs/eventsub/handling-websocket-events, checked 2026-11-20. **Unconfirmed**: how Twitch words the limits in its 429; words that
-we do not know count as the cost.
+https://dev.twitch.tv/docs/eventsub/handling-websocket-events, checked 2026-11-20. **Unconfirmed**: how Twitch words the limits in its 429; one that
+comes while we may ask more is about them.
 """
 
 from __future__ import annotations
@@ -354,6 +354,17 @@ class UsersKeeper(Pusher):
                 for kind in kinds:
                     yield Wanted(kind, channel)
 
+    def _reclaim(self, owner: _Account) -> None:
+        """A broadcaster's account is there: what another carries of the own channel costs, and is given up for what costs nothing."""
+        channel = owner.token.holder.user_id
+        for one in [
+            one for one, held in self._have.items() if one.channel == channel and self._accounts[held.place.account] is not owner
+        ]:
+            held = self._have.pop(one)
+            self._accounts[held.place.account].extra += [held.id] if held.id else []
+            if one.kind == FOLLOW:
+                self._untold.setdefault(channel, self.tools.now())
+
     def _refuse(self, account: _Account, wanted: Wanted, until: datetime) -> None:
         account.refused[wanted] = until
         if wanted.kind == CHAT[0]:  # who does not let us read the chat does not let us read its removals either
@@ -372,11 +383,12 @@ class UsersKeeper(Pusher):
             before = account.token.access is not None, account.token.holder.user_id
             account.token.take(about, reply, now)
             if before != (account.token.access is not None, account.token.holder.user_id):
+                self._reclaim(account)
                 self._rethink()
         elif reply.status == 401:
             account.token.rejected(now)
             self._rethink()
-        elif reply.status == 429 and not has_points(reply) and "ratelimit-remaining" in reply.headers:
+        elif reply.status == 429 and not (what == "create" and _is_about_limits(reply)):
             account.not_before = reset(reply, now)
             self._rethink()
         elif what == "delete":
@@ -481,11 +493,17 @@ class UsersKeeper(Pusher):
 
     def _judge(self) -> None:
         """What a person should know, in words that stay the same while it does."""
-        if all(account.todo is not None and not account.todo for account in self._accounts):
+        if self.is_done:
             self._full = self._beyond()
         words = [account.token.trouble for account in self._accounts if account.token.trouble]
         words += [one for one in (self._failure, self._full) if one]
         self.trouble = f"{'; '.join(words)}; who goes live on Twitch is found by asking" if words else ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the accounts that may ask have asked for everything that they can have now."""
+        able = [account.todo for account in self._accounts if account.token.access is not None]
+        return bool(able) and all(todo is not None and not todo for todo in able)
 
     def _beyond(self) -> str:
         beyond = len(self._wanted) - self.standing
@@ -497,3 +515,8 @@ class UsersKeeper(Pusher):
             f"Twitch grants the accounts of user_tokens no more ({self.standing} channels are told, cost {spent} of {most}); of "
             f"{beyond} more the broadcaster's consent would make it free"
         )
+
+
+def _is_about_limits(reply: Reply) -> bool:
+    """Whether a 429 is about what may be had and not about how often we ask."""
+    return has_points(reply) or any(word in reply.body[:1000].lower() for word in (b"limit", b"cost", b"maximum", b"exceeded"))
