@@ -45,12 +45,19 @@ PAID = {
         f"{BODY}/currency",
         f"{BODY}/superChat/currency",
     ],
-    "display": [f"{BODY}/donation/currencyString", f"{BODY}/donation/amount", f"{BODY}/amount", f"{BODY}/superChat/amount"],
+    "display": [
+        f"{BODY}/donation/amountDisplayString",
+        f"{BODY}/donation/currencyString",
+        f"{BODY}/donation/amount",
+        f"{BODY}/amount",
+        f"{BODY}/superChat/amount",
+    ],
 }
 PICTURE = {"as": "message", "const": {"text": ""}, "needs": f"{BODY}/link"}
 """A sticker, of which only the picture's address is told."""
 MAP: Mapping[str, Any] = MappingProxyType(
     {
+        "inner_json": ["/payload"],
         "kind": ["/payload/eventTypeId", "/action"],
         "scope": "/payload/eventSourceId",
         "id": "/payload/eventIdentifier",

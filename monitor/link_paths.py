@@ -22,8 +22,8 @@ HOSTS: Final[dict[str, str]] = {
     "gaming.youtube.com": "youtube", "music.youtube.com": "youtube",
     "twitch.tv": "twitch", "dashboard.twitch.tv": "twitch", "player.twitch.tv": "twitch", "clips.twitch.tv": "twitch",
     "tiktok.com": "tiktok", "vm.tiktok.com": "tiktok", "vt.tiktok.com": "tiktok",
-    "facebook.com": "facebook", "fb.com": "facebook", "fb.watch": "facebook", "fb.me": "facebook",
-    "instagram.com": "instagram", "kick.com": "kick", "player.kick.com": "kick", "dashboard.kick.com": "kick",
+    "facebook.com": "facebook", "fb.com": "facebook", "fb.gg": "facebook", "fb.watch": "facebook", "fb.me": "facebook",
+    "instagram.com": "instagram", "instagr.am": "instagram", "kick.com": "kick", "player.kick.com": "kick", "dashboard.kick.com": "kick",
     "bilibili.com": "bilibili", "live.bilibili.com": "bilibili", "space.bilibili.com": "bilibili", "b23.tv": "bilibili",
     "live.vkvideo.ru": "vk", "live.vkplay.ru": "vk", "vkplay.live": "vk", "vk.com": "vk", "vk.ru": "vk", "vkvideo.ru": "vk",
     "bsky.app": "bluesky",
@@ -92,11 +92,9 @@ def read_path(platform: str, link: str, *, whole: bool = False) -> Pointed:
     parts = split_link(link)
     host = host_of(link)
     if host in SHORT and not whole:
-        raise NoChannelError(
-            "short",
-            "a short address says nothing until it is opened",
-            f"open it, then copy the long address; {example(platform)}",
-        )
+        raise _short(platform)
+    if platform == "owncast":  # a server of somebody's own is often at a port of its own
+        host = parts.netloc.casefold()
     words = [unquote(word) for word in parts.path.split("/") if word]
     query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     return _READERS[platform](host, words, query) if host not in SHORT else Pointed()
@@ -129,11 +127,18 @@ def _tiktok(_: str, words: list[str], __: dict[str, str]) -> Pointed:
     first, second, third = (*words, "", "", "")[:3]
     if first.startswith("@"):
         return Pointed(handle=first.lstrip("@"), broadcast=_id(third, r"\d{6,24}") if second == "video" else None)
+    if first == "t":
+        raise _short("tiktok")
     raise not_a_channel("tiktok")
 
 
 def _facebook(_: str, words: list[str], query: dict[str, str]) -> Pointed:
+    if words[:1] == ["p"] and (found := re.fullmatch(r".*-(\d{5,20})", words[1] if len(words) > 1 else "")):
+        return Pointed(handle=found[1], native_id=found[1])
+    words = words[1:] if words and words[0] in ("gaming", "pg", "public") else words
     first, second, third = (*words, "", "", "")[:3]
+    if first == "share":
+        raise _short("facebook")
     if first == "profile.php":
         number = _id(query.get("id", ""), r"\d{3,20}")
         return Pointed(handle=number, native_id=number)
@@ -141,7 +146,8 @@ def _facebook(_: str, words: list[str], query: dict[str, str]) -> Pointed:
         return Pointed(handle=number, native_id=number)
     if first in {"watch", "video.php"}:
         return Pointed(broadcast=_id(query.get("v", ""), r"\d{3,24}"))
-    if first in {"", "groups", "events", "share", "story.php", "permalink.php", "sharer", "reel", "live"}:
+    if first in {"", "p", "groups", "events", "story.php", "permalink.php", "sharer", "sharer.php", "reel", "reels", "stories", "live", "marketplace",
+                 "hashtag", "login", "login.php", "home.php", "photo", "photo.php", "media", "search", "help", "policies", "l.php"}:  # fmt: skip
         raise not_a_channel("facebook")
     return Pointed(handle=first, broadcast=_id(third or words[-1], r"\d{3,24}") if second in {"videos", "live"} else None)
 
@@ -162,13 +168,17 @@ def _bilibili(host: str, words: list[str], _: dict[str, str]) -> Pointed:
         return Pointed(handle=room, native_id=room)
     if host == "space.bilibili.com" and first.isdecimal():
         return Pointed(handle=f"space/{first}")
+    if first == "space" and second.isdecimal():
+        return Pointed(handle=f"space/{second}")
     if first == "video":
         return Pointed(broadcast=_id(second, r"BV\w{6,20}"))
     raise not_a_channel("bilibili")
 
 
-def _x(_: str, words: list[str], __: dict[str, str]) -> Pointed:
+def _x(_: str, words: list[str], query: dict[str, str]) -> Pointed:
     first, second, third = (*words, "", "", "")[:3]
+    if first == "intent" and query.get("screen_name"):
+        return Pointed(handle=query["screen_name"])
     if first == "i" and second in {"broadcasts", "spaces"}:
         return Pointed(broadcast=_id(third, r"\w{4,30}"))
     if first in {"", "i", "home", "search", "hashtag", "explore", "intent", "share"}:
@@ -202,8 +212,8 @@ def _douyin(host: str, words: list[str], _: dict[str, str]) -> Pointed:
 OF_VIDEOS: Final = {"twitch": frozenset({"videos", "video", "v", "collections"}), "kick": frozenset({"video", "videos", "clips"})}
 """What stands where a name stands, in the address of one video."""
 OWN_PAGES: Final = {
-    "twitch": frozenset({"directory", "settings", "subscriptions", "downloads", "search", "wallet", "drops", "friends", "p", "store", "turbo", "jobs"}),
-    "kick": frozenset({"browse", "categories", "category", "following", "search", "settings", "dashboard"}),
+    "twitch": frozenset({"team", "popular", "login", "signup", "events", "prime", "inventory", "user", "legal", "broadcast", "directory", "settings", "subscriptions", "downloads", "search", "wallet", "drops", "friends", "p", "store", "turbo", "jobs"}),
+    "kick": frozenset({"stream", "auth", "about", "community-guidelines", "browse", "categories", "category", "following", "search", "settings", "dashboard"}),
     "bluesky": frozenset({"search", "feeds", "settings", "hashtag", "notifications", "starter-pack"}),
     "telegram": frozenset({"share", "addstickers", "addemoji", "addlist", "proxy", "socks", "iv", "login", "setlanguage", "boost"}),
 }  # fmt: skip
@@ -239,6 +249,8 @@ def _twitch(host: str, words: list[str], query: dict[str, str]) -> Pointed:
 
 def _mastodon(host: str, words: list[str], _: dict[str, str]) -> Pointed:
     words = words[1:] if words[:1] == ["web"] else words
+    if words[:1] in (["users"], ["profile"]) and len(words) > 1:  # as Pleroma, Friendica and Mastodon's own machines write it
+        words = [f"@{words[1].lstrip('@')}"]
     first = (*words, "")[0]
     if not first.startswith("@"):
         raise not_a_channel("mastodon")
@@ -248,6 +260,15 @@ def _mastodon(host: str, words: list[str], _: dict[str, str]) -> Pointed:
 
 def _owncast(host: str, words: list[str], _: dict[str, str]) -> Pointed:
     return Pointed(handle="/".join([host, *words]))
+
+
+def _vk(host: str, words: list[str], query: dict[str, str]) -> Pointed:
+    if words and re.match(r"(?:video|wall|photo|clip|clips|album|topic)-?\d", words[-1]):
+        raise NoChannelError("video", ONE_VIDEO, example("vk"))
+    return _vk_path(host, words, query)
+
+
+_vk_path = _after("vk", "video", "app", "live")
 
 
 def _wechat(_: str, __: list[str], ___: dict[str, str]) -> Pointed:
@@ -264,7 +285,7 @@ _READERS: Final[dict[str, Callable[[str, list[str], dict[str, str]], Pointed]]] 
     "instagram": _instagram,
     "kick": _after("kick", "popout"),
     "bilibili": _bilibili,
-    "vk": _after("vk", "video", "app", "live"),
+    "vk": _vk,
     "bluesky": _after("bluesky", "profile"),
     "mastodon": _mastodon,
     "x": _x,
@@ -293,6 +314,12 @@ def example(platform: str) -> str:
         "kuaishou": "live.kuaishou.com/u/name",
     }.get(platform)  # fmt: skip
     return f"paste the address of the channel, such as {address}" if address else "paste the address of the channel"
+
+
+def _short(platform: str) -> NoChannelError:
+    return NoChannelError(
+        "short", "a short address says nothing until it is opened", f"open it, then copy the long address; {example(platform)}"
+    )
 
 
 def not_a_channel(platform: str) -> NoChannelError:

@@ -63,7 +63,7 @@ class Live:
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "youtube": ("yt", "you tube", "油管", "ютуб", "youtube live", "يوتيوب"),
-    "twitch": ("twitch.tv", "твич", "تويتش"),
+    "twitch": ("twitch.tv", "tw", "твич", "تويتش"),
     "tiktok": ("tik tok", "tt", "тикток", "tiktok live", "تيك توك"),
     "facebook": ("fb", "facebook live", "脸书", "фейсбук", "فيسبوك"),
     "instagram": ("ig", "insta", "инстаграм", "انستغرام"),
@@ -106,15 +106,34 @@ HANDLES: Final[dict[str, tuple[str, str]]] = {
 
 NOTHING: Final = frozenset(
     ("", "-", "--", "—", "/", "n/a", "na", "no", "none", "nil", "null", "无", "没有", "暂无", "нет", "لا", "não", "nao", "non",
-     "ninguno", "nenhum", "aucun", "tidak ada", "tidak", "x/no", "0")
+     "ninguno", "nenhum", "aucun", "tidak ada", "tidak", "x/no", "0", "n.a.", "n/a.", "#n/a", "?", "??", "???", ".", "...", "…", "tbd", "tba", "tbc",
+     "t.b.d.", "t.b.a.", "pending", "to be confirmed", "to be announced", "later", "not yet", "none yet", "coming soon", "soon", "unknown", "nope",
+     "don't have", "do not have", "i don't have", "no channel", "no account", "not applicable", "待定", "待补充", "待确认", "稍后", "不适用", "未开通", "无账号",
+     "нету", "позже", "будет позже", "потом", "не имею", "no tengo", "pendiente", "não tenho", "nao tenho", "não possuo", "a definir", "à confirmer",
+     "je n'ai pas", "لا يوجد", "لاحقا", "belum ada", "menyusul", "keine", "kein", "keiner", "yok", "brak", "nincs", "nemám", "není", "žádný",
+     "không", "không có", "なし", "未定", "없음", "미정", "ไม่มี")
 )  # fmt: skip
 """How people write that they have no such channel."""
 
 LINK: Final = re.compile(
-    r"(?<![\w./@%-])(?:https?:/*)?(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/[^\s\"'<>，。、；）)\]】」]*", re.IGNORECASE | re.ASCII
+    r"(?<![\w./@%-])(?:https?:/*)?(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/[^\s\"'<>|，。、；）)\]】」]*", re.IGNORECASE | re.ASCII
 )
 """An address inside a text, with or without ``https://``; other scripts end it. What stands behind a foreign host is part of that."""
 SPLIT: Final = re.compile(r"[,;|\n、]|\s+/\s+|\s{2,}")
+_OURS = r"(?:www\.|m\.)?(?:youtube\.com|youtu\.be|twitch\.tv|kick\.com|tiktok\.com|facebook\.com|instagram\.com|bsky\.app)"
+ADDRESSES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"tg://resolve/?\?domain=(\w+)\S*", re.IGNORECASE), r"t.me/\1"),
+    (re.compile(r"(?:https?://)?(?<![\w.@-])([a-z]\w{3,31})\.t\.me(?![\w.-])(?:/\S*)?", re.IGNORECASE), r"t.me/\1"),
+    (re.compile(r"(?:https?://)?web\.telegram\.org/\S*#@(\w+)", re.IGNORECASE), r"t.me/\1"),
+    (re.compile(r"https?://([\w-]+\.bsky\.social)(?![\w.-])(?:/\S*)?", re.IGNORECASE), r"bsky.app/profile/\1"),
+    (re.compile(r"\bacct:(?=[\w.-]+@)", re.IGNORECASE), "@"),
+    # Two that were pasted without a space between them; one inside another's parameter is that one's.
+    (re.compile(r"(?<![=/%&\s])(?=https?://)", re.IGNORECASE), " "),
+    (re.compile(rf"(?<!\S)((?:https?://)?{_OURS}/[^\s/]+)/(?={_OURS}/)", re.IGNORECASE), r"\1 "),
+)
+"""Addresses in forms of their own, or run together → as they are read here."""
+SESSIONS: Final = frozenset(("socialstream.ninja", "beta.socialstream.ninja", "io.socialstream.ninja"))
+"""Where the address of a dock carries an attendee's session."""
 PHONE: Final = re.compile(
     r"(?=(?:\D*\d){8})(?:wa:|whatsapp:?|tel:)?\s*(?:\+|00)[\d\s().-]{7,24}|\(?\d{2,4}\)?[\s.-]\d{2,5}[\s.-]?\d{2,5}[\s.-]?\d{0,5}",
     re.IGNORECASE,
@@ -172,8 +191,9 @@ def find_channels(cell: str, platform: str | None = None) -> tuple[list[Found], 
 
 
 def _parts(text: str, platform: str | None) -> list[tuple[str, str | None]]:
-    text = re.sub(r"tg://resolve/?\?domain=(\w+)\S*", r"t.me/\1", text)
-    links = [_unwrapped(link.rstrip(".,!?…")) for link in LINK.findall(text)]
+    for written, meant in ADDRESSES:
+        text = written.sub(meant, text)
+    links = [_unwrapped(link.rstrip(".,;:!?…")) for link in LINK.findall(text)]
     known = [link for link in links if platform_of(link)]
     if known:
         return [(link, None) for link in known]
@@ -194,10 +214,18 @@ def _unwrapped(link: str) -> str:
 
 
 def _with_prefix(part: str, platform: str | None) -> tuple[str, str | None]:
-    """``YouTube: @name`` names its own platform."""
+    """``YouTube: @name``, ``YT @name`` and ``name (Twitch)`` name their own platform."""
     word, colon, rest = part.partition(":")
     named = platform_named(word) if colon and rest.strip() else None
-    return (rest.strip(), named) if named else (part, platform)
+    if named:
+        return rest.strip(), named
+    words = part.split()
+    if len(words) == 2 and words[1].startswith("@") and (named := platform_named(words[0])):
+        return words[1], named
+    behind = re.fullmatch(r"(\S+)\s*[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]", part)
+    if behind is not None and (named := platform_named(behind[2])):
+        return behind[1], named
+    return part, platform
 
 
 def _channel(part: str, platform: str | None) -> Found:
@@ -206,6 +234,8 @@ def _channel(part: str, platform: str | None) -> Found:
         its = platform_of(part)
         if its is None and platform in {"mastodon", "owncast"}:
             its = platform
+        if its is None and host_of(part) in SESSIONS:
+            return _checked("ssn", part, None)
         if its is None:
             raise _unknown_host(part)
         platform, path = its, read_path(its, part)

@@ -17,6 +17,7 @@ import connectors
 from monitor.config import ConfigError
 from monitor.countries import UNKNOWN, find_country, nearest_country
 from monitor.handles import BadHandle, is_native_id, normalise, seal, tidy
+from monitor.languages import find_language, meant_by
 from monitor.links import NAMES
 
 if TYPE_CHECKING:
@@ -315,10 +316,14 @@ class _Reader:
     def _language(self, cell: str) -> str | None:
         if not cell:
             return None
-        if re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", cell):
-            first, *rest = re.split(r"[-_]", cell)
-            return "-".join([first.casefold(), *rest])
-        self._problem("language", cell, "a language code such as pt or zh-Hans")
+        if (code := find_language(cell)) is not None:
+            return code
+        meant = meant_by(cell)
+        self._problem(
+            "language",
+            cell,
+            f'a language, not a country; did you mean "{meant}"?' if meant else "a language code such as pt or zh-Hans",
+        )
         return None
 
     def _native_id(self, platform: str, cell: str) -> str | None:

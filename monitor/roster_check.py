@@ -28,6 +28,8 @@ State = Literal[
     "ok", "not found", "private", "chat off", "unreachable platform", "duplicate", "renamed", "another account", "cannot be checked",
     "not readable", "never live",
 ]  # fmt: skip
+UNASKED: Final = frozenset(("cannot be checked", "unreachable platform", "not readable"))
+"""What is said of a row without anybody having been asked about it."""
 WRONG: Final = frozenset(("not found", "private", "chat off", "duplicate", "renamed", "another account", "not readable"))
 """Somebody must do something about these; "never live" is only worth a look."""
 COLUMNS: Final = ("state", "attendee", "name", "country", "platform", "handle", "what to do", "read", "look", "native_id")
@@ -211,6 +213,22 @@ def summary(verdicts: Sequence[Verdict]) -> list[str]:
         name = f"{verdict.channel.attendee} {verdict.channel.id}: " if verdict.channel else ""
         lines.append(f"{verdict.state:<20}  {name}{verdict.what}")
     return lines
+
+
+def how_far(verdicts: Sequence[Verdict], troubled: Iterable[str]) -> tuple[str, int]:
+    """(what is to be said of how much was checked, the exit code); 2: nothing was, 1: somebody must do something, 0: all is well.
+
+    ``troubled``: platforms that broke off; they have said nothing of the rest of their rows.
+    """
+    troubled = sorted(troubled)
+    if not any(verdict.state not in UNASKED for verdict in verdicts):
+        return (
+            "Nothing was checked: no platform could be asked about any row. What is above says why; nothing is known of the accounts.",
+            2,
+        )
+    if troubled:
+        return f"Not everything was checked: {', '.join(troubled)} did not answer to the end. Run it again later.", 1
+    return "", int(any(verdict.state in WRONG for verdict in verdicts))
 
 
 def by_liaison(verdicts: Iterable[Verdict], *, require_consent: bool) -> dict[str, str]:

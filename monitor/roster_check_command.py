@@ -31,7 +31,7 @@ FOLDER: Final = "roster-check"
 
 
 async def check(settings: Settings) -> int:
-    """Ask the platforms about every row, after saying what it costs; exit code 1 when somebody must do something."""
+    """Ask the platforms about every row, after saying what it costs; exit code 1 when somebody must do something, 2 when nothing was checked."""
     async with redis_of(settings) as redis:
         table, reasons = await table_of(settings, redis)
         channels: dict[str, list[Channel]] = {}
@@ -73,8 +73,10 @@ async def check(settings: Settings) -> int:
         write_whole(folder / name, text, mode=0o600)
     say(f"Each liaison's rows are in {folder}, what needs somebody first.")
     _write_ids(settings, verdicts)
-    unasked = silent.keys() - asked.keys()  # a platform that broke off has said nothing of its rows
-    return int(bool(unasked) or any(verdict.state in roster_check.WRONG for verdict in verdicts))
+    said, code = roster_check.how_far(verdicts, silent.keys() - asked.keys())
+    if said:
+        say(said)
+    return code
 
 
 def _history(settings: Settings, name: str) -> History | None:

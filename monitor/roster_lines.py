@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from monitor.countries import find_country, nearest_country
+from monitor.countries import find_country, nearest_country, what_is_wrong
 from monitor.handles import BadHandle, normalise, tidy
+from monitor.languages import find_language, meant_by
 from monitor.links import EMAIL, NOTHING, Found, NotFound, find_channels, platform_named
 from monitor.roster import NO, YES
 from monitor.roster_times import day_first, moment
@@ -190,18 +191,26 @@ def _texts(
     cells: dict[str, str], says_consent: bool, time_of: Callable[[str], tuple[str, bool]], reject: Callable[..., None]
 ) -> dict[str, str]:
     texts = {
-        name: cells[name]
-        for name in ("name", "language", "tags", "priority", "liaison", "live_url", "note", "person")
-        if cells.get(name)
+        name: cells[name] for name in ("name", "tags", "priority", "liaison", "live_url", "note", "person") if cells.get(name)
     }
     if country := cells.get("country"):
         code = find_country(country)
         if code:
             texts["country"] = code
         elif country.casefold() not in NOTHING:
-            near = nearest_country(country)
+            near = nearest_country(country) if len(country) > 3 else None
+            reject(what_is_wrong(country), f'did you mean "{near}"?' if near else "write a code such as BR", whole=False)
+    if language := cells.get("language"):
+        if code := find_language(language):
+            texts["language"] = code
+        elif language.casefold() not in NOTHING:
+            meant = meant_by(language)
             reject(
-                f'country "{country}" is not known', f'did you mean "{near}"?' if near else "write a code such as BR", whole=False
+                f'language "{language}" is not known',
+                f'that is a country; did you mean "{meant}"?'
+                if meant
+                else "write a code such as pt or zh-Hans, or the language's name",
+                whole=False,
             )
     if "show_name" in cells:
         texts["show_name"] = "yes" if _agreed(cells["show_name"]) else "no"

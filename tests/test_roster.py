@@ -125,7 +125,7 @@ def test_a_line_that_makes_no_sense_is_skipped(row, column, hint):
     [
         ("A1,twitch,a,Brazill", "country", 'did you mean "Brazil"?', "country", None),
         ("A1,twitch,a,Q9", "country", "a country code such as BR", "country", None),
-        ("A1,twitch,a,,portuguese", "language", "a language code", "language", None),
+        ("A1,twitch,a,,klingonese", "language", "a language code", "language", None),
         ("A1,twitch,a,,,UC123", "native_id", "the id that twitch itself gives", "native_id", None),
         ("A1,bluesky,a.example,,,did:plc:SHORT", "native_id", "the id that bluesky itself gives", "native_id", None),
         ("A1,twitch,a,,,,twitch.tv/a", "live_url", "https://", "live_url", None),

@@ -21,7 +21,7 @@ from monitor.__main__ import main
 from monitor.asking import Asking
 from monitor.roster import parse_roster, read_roster
 from monitor.roster_ask import DAYS_SHARE, Resolver, accounts
-from monitor.roster_check import Answers, by_liaison, cost_of, guesses, judge, summary, with_ids
+from monitor.roster_check import Answers, Verdict, by_liaison, cost_of, guesses, how_far, judge, summary, with_ids
 from monitor.signup import Liaison, Place, Signup
 from monitor.signup_store import SignupStore
 
@@ -341,18 +341,20 @@ def test_a_platform_that_does_not_answer_is_no_all_clear(folder, capsys):
     with Helix() as helix:
         gone = helix.url
     configured(folder, gone)
-    assert command(folder, "check") == 1
+    assert command(folder, "check") == 2
     told = capsys.readouterr().out
     assert "3  cannot be checked" in told
+    assert "Nothing was checked" in told
     assert "not found" not in told
 
 
 def test_without_a_key_it_says_so_and_changes_nothing(folder, capsys):
     configured(folder)
     before = (folder / "people.csv").read_bytes()
-    assert command(folder, "check") == 0
+    assert command(folder, "check") == 2, "a script must not take it for well"
     told = capsys.readouterr().out
     assert "cannot be checked without a key: client_id and client_secret of [twitch]" in told
+    assert "Nothing was checked" in told
     assert (folder / "people.csv").read_bytes() == before
 
 
@@ -421,3 +423,16 @@ def test_pages_that_do_not_exist_get_no_links(folder, capsys):
     configured(folder)
     assert command(folder, "liaison", "BR") == 2
     assert "sign_up = true" in capsys.readouterr().err
+
+
+def test_how_far_a_check_came_is_said_and_is_the_exit_code():
+    def verdicts(*states: str) -> list[Verdict]:
+        return [Verdict(channel=None, state=state) for state in states]
+
+    assert how_far(verdicts("ok", "cannot be checked"), []) == ("", 0)
+    assert how_far(verdicts("ok", "not found"), [])[1] == 1
+    said, code = how_far(verdicts("ok", "cannot be checked"), ["twitch"])
+    assert ("twitch did not answer to the end" in said, code) == (True, 1)
+    for nothing in ((), ("cannot be checked", "unreachable platform", "not readable")):
+        said, code = how_far(verdicts(*nothing), ["twitch"])
+        assert ("Nothing was checked" in said, code) == (True, 2)
