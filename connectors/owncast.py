@@ -1,7 +1,8 @@
 """Owncast: the chat of a self-hosted server, over its websocket or by its webhooks.
 
-Collected: messages, joins, follows, likes and reposts from the Fediverse, hidden messages (as removals); by webhook also the beginning
-and the end of a livestream. Not collected: bots, system messages and actions, name changes, viewers.
+Collected: messages, joins, follows, likes and reposts from the Fediverse, hidden messages (as removals); by webhook also the
+beginning and the end of a livestream, with its viewers where the server says them. Not collected: bots, system messages and
+actions, name changes.
 
 API: https://owncast.online/thirdparty/ and the server's source (core/chat/events, services/webhooks), checked 2026-11-20.
 

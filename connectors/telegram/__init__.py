@@ -1,8 +1,9 @@
 """Telegram: what is written in the groups and channels that a bot was added to, all of them over one long poll.
 
-Collected: comments in groups, posts of channels, reactions, people who come, video chats that begin and end, gifts and paid messages (in STARS), bans (as
-removals). Not collected: what bots write, edits (the first text stays), private chats, the overlay chat of a live video (Telegram
-gives it to no bot), viewers (it has none for bots), and deletions of single messages: bots are not told, see docs/connectors.md.
+Collected: comments in groups, posts of channels, reactions, people who come to a group or follow a channel, video chats that
+begin and end, gifts and paid messages (in STARS), bans (as removals). Not collected: what bots write, edits (the first text
+stays), private chats, the overlay chat of a live video (Telegram gives it to no bot), viewers (it has none for bots), and
+deletions of single messages: bots are not told, see docs/connectors.md.
 
 API: https://core.telegram.org/bots/api, getUpdates, checked 2026-11-20.
 
