@@ -158,6 +158,7 @@ class Simulator:
             "told_again": sum(mishaps.told_again for mishaps in self.mishaps.values()),
             "on_air": sum(bool(air.id) for air in self.air.channels),
         }
+        counts |= {f"told_again.{name}": mishaps.told_again for name, mishaps in self.mishaps.items()}
         for platform in self.platforms.values():
             counts |= platform.status()
         return counts
