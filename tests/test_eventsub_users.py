@@ -134,7 +134,7 @@ async def test_with_another_key_what_was_kept_is_not_read_and_the_configured_tok
     await twitch.drive(first)
     [value] = first.changes().values()
     again = accounts(twitch)
-    again.load(dict.fromkeys([again._accounts[0].token.key], value[:-1] + ("0" if value[-1] != "0" else "1")))
+    again.load(dict.fromkeys([again.accounts.all[0].token.key], value[:-1] + ("0" if value[-1] != "0" else "1")))
     assert ("POST", "token") in await twitch.drive(again)
     assert again.trouble == ""
 
@@ -209,7 +209,7 @@ class Users(Told):
 
     async def done(self):
         """Nothing is left to ask for."""
-        await self.until(lambda: self.keeper.standing and self.keeper.is_done)
+        await self.until(lambda: self.keeper.standing and self.keeper.accounts.is_done)
 
 
 def said(number, text="hello", room=0, at=1_792_152_000_000):
@@ -317,7 +317,7 @@ async def test_what_one_account_has_no_room_for_another_takes(twitch):
 
 
 async def test_a_connection_that_is_full_gets_another_beside_it_up_to_three(twitch, monkeypatch):
-    monkeypatch.setattr("connectors.twitch.eventsub_users.MOST_EACH", 2)
+    monkeypatch.setattr("connectors.twitch.eventsub_accounts.MOST_EACH", 2)
     twitch.server.people.most_each = 2
     twitch.server.people.max_total_cost = 100
     async with Users(twitch, accounts(twitch, wanted=[*twitch.ids, "990", "991"])) as told:
@@ -425,7 +425,7 @@ async def test_a_connection_of_which_nobody_makes_use_is_closed_by_twitch_and_th
                 await asyncio.sleep(0.005)
             twitch.clock.advance(11)
             twitch.push.tick()
-            while keeper._accounts[0].losses < number:
+            while keeper.accounts.all[0].losses < number:
                 await asyncio.sleep(0.005)
             twitch.clock.advance(10)
         assert twitch.push.closed == [4003, 4003]
@@ -439,7 +439,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again_so_that_consent_is_see
     async with Users(twitch, accounts(twitch, wanted=["500"])) as told:
         await twitch.drive(told.keeper)
         async with asyncio.timeout(30):
-            while not told.keeper._accounts[0].sessions:
+            while not told.keeper.accounts.all[0].sessions:
                 await asyncio.sleep(0.005)
         ask = told.keeper.next(twitch.clock.now())
         assert (await rest.send(twitch.session, ask)).status == 202
@@ -496,7 +496,7 @@ async def test_a_channel_that_is_watched_no_more_is_given_back(twitch):
 
 async def test_when_asking_too_much_is_answered_it_waits_for_the_time_that_twitch_names(twitch):
     async with Users(twitch, accounts(twitch)) as told:
-        await told.until(lambda: twitch.push.sockets and told.keeper._accounts[0].sessions)
+        await told.until(lambda: twitch.push.sockets and told.keeper.accounts.all[0].sessions)
         told.keeper.watch([*twitch.ids, "999"])
         ask = told.keeper.next(twitch.clock.now())
         assert ask is not None

@@ -8,6 +8,7 @@ from connectors.connector import Dropped, Refused, Throttled, Unreadable
 from connectors.discovery import QuotaPlan
 from connectors.pushing import Trial, Tried
 from connectors.rest import until
+from connectors.twitch.eventsub_accounts import COST, MOST_CONNECTIONS, MOST_EACH
 from connectors.twitch.eventsub_helix import CHAT, LIVE
 from connectors.twitch.eventsub_tokens import (
     READS_CHAT,
@@ -19,7 +20,6 @@ from connectors.twitch.eventsub_tokens import (
     tokens_in,
     validating,
 )  # fmt: skip
-from connectors.twitch.eventsub_users import COST, MOST_CONNECTIONS, MOST_EACH
 
 if TYPE_CHECKING:
     from datetime import datetime

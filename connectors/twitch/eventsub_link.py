@@ -265,10 +265,10 @@ class UserSockets(UsersKeeper):
         self.opened(place, session)
 
     def gone(self, place: Place, heard: datetime) -> None:
-        self.closed(place, heard)
+        self.accounts.closed(place, heard)
 
     def ended(self, place: Place, error: ConnectorFailure) -> None:
         self.lost(place, error, self.tools.now())
 
     def beside(self, directory: Mapping[str, str]) -> Collection[Event]:
-        return self.gaps(directory, self.tools.now())
+        return self.accounts.gaps(directory, self.tools.now())
