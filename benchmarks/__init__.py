@@ -12,6 +12,7 @@ NAMES = (
     "parse_mastodon",
     "enrich",
     "discovery",
+    "growth",
     "collect",
     "memory",
     "count",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.scope import Rules
 
 FAIR_SHARE: Final = 5
-SOME: Final = 600
+SOME: Final = 200
 """Names that questions are made of at once; of which each platform's batches are full, of 50, 100 or 200."""
 FREE_REST: Final = timedelta(minutes=10)
 MOST_UNANSWERED: Final = 20
@@ -101,12 +101,20 @@ class Round:
         handles: dict[str, list[str]] = {}
         ids: dict[str, list[str]] = {}
         owners: dict[str, str] = {}
+        asked: dict[int, bool] = {}
+        """Minute → whether it is of today; a day begins on a whole one, and thousands were asked in the same."""
         for livestream, row in book.rows.items():
-            if row.platform == self.platform and row.native_id:
-                owners.setdefault(row.native_id, livestream)
-            if row.platform != self.platform or row.state in ("paused", "refused"):
+            if row.platform != self.platform:
                 continue
-            if row.resolved_at is None or book.schedule.day(int(row.resolved_at.timestamp())) != today:
+            if row.native_id:
+                owners.setdefault(row.native_id, livestream)
+            if row.state in ("paused", "refused"):
+                continue
+            if row.resolved_at is not None:
+                minute = int(row.resolved_at.timestamp()) // 60
+                if minute not in asked:
+                    asked[minute] = book.schedule.day(minute * 60) == today
+            if row.resolved_at is None or not asked[minute]:
                 (ids if row.native_id else handles).setdefault(row.native_id or row.handle, []).append(livestream)
         by_handle = ((question, handles) for question in _some_at_once(discoverer.resolve, list(handles)))
         by_id = ((question, ids) for question in _some_at_once(discoverer.recheck, list(ids)))

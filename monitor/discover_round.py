@@ -41,8 +41,7 @@ async def look(asking: Asking, plan: Round, book: Book) -> None:
 
 async def _resolve(asking: Asking, plan: Round, book: Book) -> None:
     discoverer, now = asking.discoverer, asking.tools.now()
-    accounts = plan.accounts(book, discoverer, now)
-    if accounts is None:
+    if asking.spare < 1 or (accounts := plan.accounts(book, discoverer, now)) is None:
         return
     owners = accounts.owners
     for question, asked in accounts.questions:

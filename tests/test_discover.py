@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
@@ -29,7 +30,8 @@ from monitor.channels import Row
 from monitor.collect_plan import plan
 from monitor.config import Config, Event, Platform, Scope
 from monitor.discover import Discovery
-from monitor.discover_plan import order
+from monitor.discover_book import Book
+from monitor.discover_plan import SOME, Round, order
 from monitor.journal import Journal
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster
@@ -125,6 +127,27 @@ async def pass_time(world, discovery, seconds, step=1.0):
         world.clock.advance(step)
         passed += step
         await discovery.turn()
+
+
+def test_of_a_long_list_questions_are_made_only_as_far_as_they_are_come_to():
+    """Each second there is quota for a few of ten thousand handles."""
+    people = [replace(channel(n), platform="kick", id=f"kick:c{n}") for n in range(5 * SOME)]
+    book, named = Book(), []
+    config = Config(event=Event(name="Test", timezone=ZoneInfo("UTC")), platforms={"kick": Platform(name="kick")})
+    book.take_setup(config, Roster(channels=tuple(people)))
+    book.asked = ("kick",)
+    book.follow(NOON)
+    discoverer = connectors.discoverer_of("kick")(connectors.class_of("kick").options())
+
+    class Counting(type(discoverer)):
+        def resolve(self, handles):
+            named.extend(handles)
+            return super().resolve(handles)
+
+    questions = iter(Round("kick").accounts(book, Counting(discoverer.opts), NOON).questions)
+    first = next(questions)
+    assert len(named) == SOME
+    assert len([first, *questions]) == len(named) == 5 * SOME  # Kick's handles are asked one by one
 
 
 # --- what it finds ----------------------------------------------------------------------------------------------------
