@@ -1,6 +1,6 @@
-"""What was committed, to be read by whoever shows it: totals and minutes, changes since, levels of health, unique authors.
+"""What was committed, to be read by whoever shows it: totals and minutes, changes since, what waits, unique authors.
 
-Nothing here moves a cursor. The one write, ``peak``, raises a maximum, and may be repeated by anybody.
+Nothing here writes, so anybody may ask at any time.
 """
 
 from __future__ import annotations
