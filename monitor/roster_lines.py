@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 AGREES: Final = frozenset(
     ("agree", "agreed", "i agree", "accept", "accepted", "i accept", "ok", "✓", "✔", "☑", "v", "同意", "已同意", "授权", "同意授权", "acepto", "de acuerdo",
      "aceito", "concordo", "согласен", "согласна", "согласен/согласна", "أوافق", "موافق", "j'accepte", "d'accord", "setuju", "ya", "yes please",
-     "ja", "evet", "tak", "sì", "có", "đồng ý", "はい", "同意する", "ใช่", "ยินยอม", "네", "예", "동의", "так", "иә", "ha", "ano", "بله")
+     "ja", "evet", "tak", "sì", "có", "đồng ý", "はい", "同意する", "ใช่", "ยินยอม", "네", "예", "동의", "так", "иә", "ha", "ano", "بله", "igen", "hozzájárulok", "elfogadom", "souhlasím", "áno", "súhlasím", "da", "sunt de acord", "de acord",
+     "ναι", "συμφωνώ", "כן", "מסכים", "מסכימה", "slažem se", "kyllä", "suostun", "jā", "taip", "jah", "jag samtycker", "jeg samtykker")
 ) | YES  # fmt: skip
 DECLINES: Final = frozenset(("不同意", "no acepto", "não aceito", "não concordo", "не согласен", "не согласна", "لا أوافق", "je refuse", "tidak",
                              "tidak setuju", "i do not agree", "disagree", "decline", "declined", "-", "n/a", "nein", "hayır", "nie", "không",
-                             "いいえ", "ไม่", "아니요", "아니오", "ні", "жоқ", "ne", "خیر")) | NO  # fmt: skip
+                             "いいえ", "ไม่", "아니요", "아니오", "ні", "жоқ", "ne", "خیر", "nem", "nu", "nu sunt de acord", "nesouhlasím", "nesúhlasím", "όχι", "διαφωνώ", "לא", "לא מסכים", "לא מסכימה", "nej", "ei", "nē",
+                             "ne slažem se")) | NO  # fmt: skip
 GONE: Final = frozenset(
     ("cancelled", "canceled", "cancel", "withdrawn", "withdrew", "declined", "rejected", "removed", "not coming", "no show", "取消", "已取消", "退出",
      "已退出", "cancelado", "cancelada", "retirado", "desistiu", "отменено", "отменена", "отказ", "снят", "ملغى", "ملغي", "انسحب", "annulé", "annulée",

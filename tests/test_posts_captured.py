@@ -164,6 +164,12 @@ def test_mastodon_grouped_notifications_are_what_their_people_did(mastodon):
     likes = [one for one in mastodon(answer) if isinstance(one, Reaction)]
     assert [one.id for one in likes] == [one.id for one in mastodon(single)]
     assert not any(isinstance(one, Message) for one in mastodon(answer)), "the post itself is old"
+    retyped = {
+        **answer,
+        "accounts": [{**AWAY, "id": [[]]}, {**AWAY, "id": 2}],
+        "notification_groups": [{**group, "sample_account_ids": [2, {}]}],
+    }
+    assert [one.id for one in mastodon(retyped) if isinstance(one, Reaction)] == [one.id for one in mastodon(single)]
 
 
 NOTE = {

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from monitor.countries import find_country, what_is_wrong
 from monitor.languages import find_language, meant_by
 from monitor.links import find_channels
+from monitor.roster_columns import guess
+from monitor.roster_lines import entries_of
+from monitor.roster_table import read_table
 from monitor.roster_text import decoded
+from monitor.roster_words import understood
 
 
 def channels(cell: str, platform: str | None = None) -> list[str]:
@@ -131,3 +137,30 @@ def test_a_language_is_known_by_code_and_by_name(written, code):
 
 def test_a_countrys_code_in_place_of_a_language_is_understood_and_asked_about():
     assert [meant_by(code) for code in ("cn", "JP", "ua", "xx")] == ["zh", "ja", "uk", None]
+
+
+@pytest.mark.parametrize(
+    ("headers", "fields"),
+    [
+        ("Reg. szám;Név;Ország;Nyelv;Csatorna", ("attendee", "name", "country", "language", "handle")),
+        ("Registrační číslo;Jméno a příjmení;Země;Jazyk;Kanál", ("attendee", "name", "country", "language", "handle")),
+        ("Număr de înregistrare;Nume și prenume;Țara;Limba;Canal", ("attendee", "name", "country", "language", "handle")),
+        ("Αριθμός εγγραφής;Όνομα;Χώρα;Γλώσσα;Κανάλι", ("attendee", "name", "country", "language", "handle")),
+        ("מספר רישום;שם מלא;מדינה;שפה;ערוץ", ("attendee", "name", "country", "language", "handle")),
+        ("Anmälningsnummer;Namn;Land;Språk;Länk", ("attendee", "name", "country", "language", "handle")),
+    ],
+)
+def test_headers_of_more_languages_are_understood(headers, fields):
+    assert tuple(understood(word)[0] for word in headers.split(";")) == fields
+
+
+def test_a_hungarian_list_comes_in_as_its_excel_saved_it():
+    text = "Reg. szám;Név;Ország;Nyelv;YouTube;Hozzájárulás\nA1;Szőke Ádám;HUN;magyar;@szoke;igen\nA2;Kovács Győző;Austria;jp;@gyozo;nem\n"
+    table = read_table(text.encode("cp1250"), "lista.csv")
+    entries, rejects = entries_of(table, guess(table), person=lambda who: who, now=datetime(2026, 10, 1, tzinfo=UTC))
+    assert [(one.attendee, one.handle, one.texts.get("country"), one.texts.get("language"), one.texts["consent"]) for one in entries] == [
+        ("A1", "szoke", "HU", "hu", "yes"), ("A2", "gyozo", "AT", None, "no"),
+    ]  # fmt: skip
+    assert [(one.reason, one.suggestion) for one in rejects] == [
+        ('language "jp" is not known', 'that is a country; did you mean "ja"?')
+    ]

@@ -67,13 +67,11 @@ def _of_note(note: Mapping[str, Any], levels: int) -> dict[str, Any]:
 
 def groups_of(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Of grouped notifications each as if it had come alone, with whom the answer names of the group."""
-    accounts = {one.get("id"): one for one in _rows(document.get("accounts"))}
-    statuses = {one.get("id"): one for one in _rows(document.get("statuses"))}
+    accounts, statuses = _by_id(document.get("accounts")), _by_id(document.get("statuses"))
     for group in _rows(document.get("notification_groups")):
         named = group.get("sample_account_ids")
         for number in named if isinstance(named, list) else ():
-            account = accounts.get(number) if isinstance(number, str | int) else None
-            status = statuses.get(group["status_id"]) if isinstance(group.get("status_id"), str | int) else None
+            account, status = accounts.get(_id(number)), statuses.get(_id(group.get("status_id")))
             yield {
                 "id": group.get("most_recent_notification_id"), "type": group.get("type"), "account": account, "status": status,
                 "created_at": group.get("latest_page_notification_at") or (status or {}).get("created_at"), "emoji": group.get("emoji"),
@@ -82,3 +80,12 @@ def groups_of(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _by_id(rows: Any) -> dict[str, dict[str, Any]]:
+    return {_id(one.get("id")): one for one in _rows(rows)}
+
+
+def _id(value: Any) -> str:
+    """Numbers and texts are the same id; anything else is none."""
+    return str(value) if isinstance(value, str | int) else ""
