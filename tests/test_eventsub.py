@@ -305,6 +305,11 @@ def test_the_address_says_the_keep_alive_time():
 # --- a simulated Twitch -----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch):
+    monkeypatch.setattr("connectors.twitch.eventsub_link.LOOK_SECONDS", 0.01)
+
+
 @pytest.fixture
 async def twitch(clock):
     made = World(clock)

@@ -27,6 +27,11 @@ from connectors.twitch.eventsub_tokens import opened, sealed, tokens_in
 from monitor.journal import Journal
 
 
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch):
+    monkeypatch.setattr("connectors.twitch.eventsub_link.LOOK_SECONDS", 0.01)
+
+
 @pytest.fixture
 async def twitch(clock):
     made = World(clock)
