@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 WALL = HERE.parents[1] / "dashboards" / "wall"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 PATIENCE_MS = 1000 * PATIENCE_SECONDS
 PHONE = {"width": 390, "height": 844}
 WALL_SCREEN = {"width": 1920, "height": 1080}
@@ -54,7 +54,9 @@ expect.set_options(timeout=PATIENCE_MS)
 async def launched(*more: str) -> AsyncIterator[Browser]:
     """The Chromium of Debian, without a window."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *more])
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *more], timeout=PATIENCE_MS
+        )
         yield browser
         await browser.close()
 

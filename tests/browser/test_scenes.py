@@ -75,7 +75,7 @@ def translated(wall: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for tag, html, direction, change in (("xa", "en", "ltr", LONGER), ("xr", "he", "rtl", TURNED)):
         file = PSEUDO.format(tag=tag, html=html, direction=direction, change=change)
         (copy / "src" / "words" / f"{tag}.ts").write_text(file, encoding="utf-8")
-    subprocess.run(["npx", "vite", "build"], cwd=copy, check=True, capture_output=True, timeout=120)
+    subprocess.run(["npx", "vite", "build"], cwd=copy, check=True, capture_output=True, timeout=300)
     return copy / "dist"
 
 
