@@ -29,6 +29,7 @@ _comment = re.compile(rb":(?!\S+ +(?:[A-Z]+|\d{3})(?:\s|$))[^!@{\[]*$")
 """What a source of events says to keep the line open; a line of chat that begins like it names a command."""
 _first = re.compile(rb"(?:[<>] )?(?:[A-Z]{3,8} \S+ )?HTTP/\d(?:\.\d)?(?: \d{3}\b.*)?\s*$")
 """The line with which a request or an answer begins; curl and others put an arrow before it."""
+_asked = re.compile(rb"(?:[<>] )?[A-Z]{3,8} (\S+) HTTP/")
 _header = re.compile(rb"(?:[<>*-] )?([A-Za-z][A-Za-z0-9_-]{0,60}):[ \t]*(.*?)\s*$")
 _plain: Final = frozenset((b"host", b"accept", b"connection", b"date", b"server", b"via", b"signature"))
 """Headers without a hyphen with which a block of headers may begin; other words before a colon are a log's."""
@@ -123,6 +124,8 @@ class _Head:
     def __init__(self) -> None:
         self._held: list[tuple[int, bytes]] = []
         self._headers: dict[str, str] = {}
+        self._asked = ""
+        """The address of the request, where its first line says it."""
         self._body_at: int | None = None
         """Where the body of the headers begins that are complete."""
 
@@ -158,11 +161,14 @@ class _Head:
         headers, self._headers, self._body_at = self._headers, {}, None
         if not headers or payload.raw[:1] not in (b"{", b"[", b"<"):
             return payload
-        record = {"headers": headers, "body": payload.raw.decode("utf-8", "replace")}
+        record: dict[str, object] = {"headers": headers, "body": payload.raw.decode("utf-8", "replace")}
+        if self._asked:
+            record["url"] = self._asked
         return Payload(payload.number, orjson.dumps(record))
 
     def _close(self, body_at: int) -> None:
-        self._headers = {}
+        asked = _asked.match(self._held[0][1])
+        self._headers, self._asked = {}, asked[1].decode("utf-8", "replace") if asked else ""
         for _, line in self._held:
             if found := _header.match(line):
                 value = found[2].decode("utf-8", "replace").strip("\"'\u201c\u201d")

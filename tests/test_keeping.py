@@ -157,3 +157,9 @@ def test_a_recorded_request_is_mapped_with_its_headers_path_and_query(parse_hook
 def test_a_form_is_read_by_its_content_type(parse_hook):
     form = {"headers": {"X-Kind": "comment", "Content-Type": "application/x-www-form-urlencoded"}, "body": "payload=%7B%22n%22%3A2%2C%22words%22%3A%22ho%22%7D"}  # fmt: skip
     assert [(one["text"], one["id"]) for one in parse_hook(form)] == [("ho", "webhook.partner:2")]
+
+
+def test_a_request_as_it_went_over_the_wire_is_mapped_with_its_address(parse_hook):
+    wire = 'POST /hooks/partner/token/ana?by=bo HTTP/1.1\r\nHost: m.example\r\nX-Kind: post\r\n\r\n{"n": 1, "words": "hi"}\r\n'
+    [message] = parse_hook(wire)
+    assert (message["livestream"], message["form"], "author" in message) == ("webhook.partner:ana", "post", True)
