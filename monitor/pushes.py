@@ -69,6 +69,8 @@ class _Active:
     ended: str = ""
     """Why its connection ended last, so that the same is not said every minute."""
     standing: int = -1
+    unkept: dict[str, str | None] = field(default_factory=dict)
+    """What must be remembered and is not yet, because Redis did not take it."""
     items: asyncio.Queue[Event | Hint] = field(default_factory=lambda: asyncio.Queue(MOST_ITEMS))
     """Told and not handed on; bounded, so that the platform feels it when we stand still, and not our memory."""
 
@@ -159,9 +161,10 @@ class Pushes:
         for _ in range(AT_ONCE):
             if not await self._ask(active):
                 break
-        changes = pusher.changes()
-        if changes:
-            await self.store.keep(name, changes)
+        active.unkept |= pusher.changes()
+        if active.unkept:
+            await self.store.keep(name, active.unkept)
+            active.unkept = {}
         if active.reading is None and pusher.holds:
             active.reading = asyncio.create_task(self._read(name, active), name=f"{name} tells")
         self._say(name, active)

@@ -25,6 +25,7 @@ from connectors.twitch.eventsub_helix import CHAT, FOLLOW, LIVE
 from connectors.twitch.eventsub_link import EventSub, UserSockets
 from connectors.twitch.eventsub_tokens import opened, sealed, tokens_in
 from monitor.journal import Journal
+from monitor.pushes import Pushes, Wanted
 
 
 @pytest.fixture(autouse=True)
@@ -649,6 +650,37 @@ async def test_a_broadcast_is_found_because_an_account_was_told_and_the_renewed_
     assert "token" in {key.partition(" ")[0] for key in kept}
     for token in (HOUSE_TOKEN, *whole.server.people[HOUSE].access):
         assert token not in str(kept)
+
+
+class Forgetful:
+    """A Redis that does not take what is written, until it does."""
+
+    def __init__(self):
+        self.away, self.kept = True, {}
+
+    async def hgetall(self, name):
+        return {}
+
+    async def hset(self, name, mapping):
+        if self.away:
+            raise ConnectionError("away")
+        self.kept |= mapping
+
+
+async def test_a_renewed_token_that_redis_did_not_take_is_written_when_it_does(twitch):
+    store = Forgetful()
+
+    async def fetch(ask):
+        return await rest.send(twitch.session, ask)
+
+    pushes = Pushes(store, twitch.tools, fetch, None)
+    pushes.follow({"twitch": Wanted(options=Options(**twitch.options), callback="", channels={}, asking=None)})
+    with pytest.raises(ConnectionError):
+        await pushes.turn({})
+    store.away = False
+    await pushes.turn({})
+    await pushes.pause()
+    assert [key.split()[:2] for key in store.kept] == [["twitch", "token"]]
 
 
 async def test_with_a_users_token_alone_helix_is_asked_by_it_too(whole):

@@ -252,10 +252,8 @@ class UserToken:
         elif b"client" in reply.body[:1000].lower():
             self._refuse("cannot be renewed: Twitch does not know this client_id and client_secret", now)
         elif self._refresh != self._given:
-            self._access, self._refresh = (
-                self._given,
-                None,
-            )  # another renewed it, or it was taken back: what is configured is the last word
+            # Another renewed it, or it was taken back: what is configured is the last word.
+            self._access, self._refresh = self._given, None
         else:
             self._refuse("is not valid any more; its account must let the application in again", now)
 
