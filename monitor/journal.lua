@@ -317,7 +317,7 @@ local function commit(keys, args)
   local taken = take_samples(prefix .. 'viewers', change[3], extras[2], derived)
   -- Of these peaks are made, also of a time in which no server ran. Whoever reads them trims them; the limit is for when nobody does.
   if #taken > 0 then
-    redis.call('XADD', prefix .. 'samples', 'MAXLEN', '~', 50000, '*', 'n', args[9], 'd', cmsgpack.pack(taken))
+    redis.call('XADD', prefix .. 'samples', 'MAXLEN', '~', 100000, '*', 'n', args[9], 'd', cmsgpack.pack(taken))
   end
   apply(prefix, derived)
   for _, member in ipairs(extras[3]) do redis.call('ZADD', prefix .. 'removed', 'NX', args[4], member) end

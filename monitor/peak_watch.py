@@ -1,7 +1,7 @@
 """The keeper's look at viewers: folds the samples that count committed into peaks, and writes the part ``peaks``.
 
-Commit appends each viewer sample that it took to ``{pNN}:samples``, which keeps an hour, and what was not read yet for as long as it has
-room (about a day of 1,200 livestreams). So a peak that happened while no server ran is found by the next one: it goes on from the state that
+Commit appends each viewer sample that it took to ``{pNN}:samples``, which keeps ten minutes, and what was not read yet for as long as it has
+room (about a day of 1,200 livestreams, hours of 10,000). So a peak that happened while no server ran is found by the next one: it goes on from the state that
 was kept last. What is read twice changes nothing, so a state that is a little old, a killed keeper and a server that lost its
 newest entries all end with the same peaks. Arithmetic is in ``peaks``.
 
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from monitor.journal import START, key
+from monitor.journal_keys import entry_ms
 from monitor.moments import iso
-from monitor.peaks import LATE_MS, Peaks, Sample
+from monitor.peaks import Peaks, Sample
 from monitor.schedule import Schedule
 from monitor.snapshot import PEAKS
 
@@ -35,13 +36,15 @@ log = logging.getLogger("monitor.peaks")
 
 WATCHED: Final = "{wall}:watched"
 AT_ONCE: Final = 200
-"""Commits of one partition that are read at once: in between the walls have their turn."""
+"""Commits of one partition that are read at once; after each partition the walls have their turn."""
 CATCH_UP_SECONDS: Final = 3.0
 """So long one turn may read after a long absence; the other searches wait for it."""
 SAID_MS: Final = 10_000
 """What did not change is said again so often, so that a server that starts can tell that it is of now."""
 KEEP_MS: Final = 30_000
 """So often the fold is kept; what came after it is read again by the next keeper."""
+STAY_MS: Final = 600_000
+"""Samples stay for so long after they were taken."""
 
 _samples = msgspec.msgpack.Decoder(list[Sample])
 
@@ -58,6 +61,8 @@ class Watched:
     def _forget(self) -> None:
         self._peaks = Peaks()
         self._positions: dict[int, Position] = {}
+        self._lost: dict[int, int] = {}
+        """Partition → time (Unix ms) of the entry that was read last and is gone."""
         self._said: dict[str, Any] = {}
         self._said_ms = 0
         self._kept_ms = 0
@@ -133,19 +138,22 @@ class Watched:
             after, fresh = self._positions.get(partition, START), entries
             if after[0]:
                 if not entries or (entries[0][0].decode(), entries[0][1][b"n"].decode()) != after:
-                    self._positions.pop(partition)
-                    _tell_lost(partition, after, entries)
-                    behind[partition] = int(after[0].partition("-")[0])
+                    # The server forgot its newest entries, or dropped old ones that nobody had read: begin with what it has.
+                    self._lost[partition] = entry_ms(self._positions.pop(partition)[0])
+                    behind[partition] = self._lost[partition]
                     continue
                 fresh = entries[1:]
+            elif entries and (lost_ms := self._lost.pop(partition, None)) is not None:
+                _tell_lost(partition, lost_ms, entry_ms(entries[0][0].decode()))
             for _, fields in fresh:
                 for sample in _samples.decode(fields[b"d"]):
                     self._peaks.add(sample)
+            await asyncio.sleep(0)
             if fresh:
                 last = fresh[-1]
                 self._positions[partition] = (last[0].decode(), last[1][b"n"].decode())
             if len(entries) > AT_ONCE:
-                behind[partition] = int(self._positions[partition][0].partition("-")[0])
+                behind[partition] = entry_ms(self._positions[partition][0])
         return behind
 
     def _state(self) -> dict[str, bytes]:
@@ -154,21 +162,21 @@ class Watched:
         return {"state": msgspec.json.encode(state)} | {f"hour:{start}": msgspec.json.encode(row) for start, row in hours.items()}
 
     async def _trim(self, journal: Journal, now_ms: int) -> None:
-        """What is in the kept state is not needed any more; an hour stays all the same, for a server that lost that state."""
+        """What is in the kept state is not needed any more; some of it stays all the same, for a server that lost that state."""
         pipeline = journal.redis.pipeline(transaction=False)
         for partition, (position, _) in self._positions.items():
-            before = min(int(position.partition("-")[0]), now_ms - LATE_MS)
+            before = min(entry_ms(position), now_ms - STAY_MS)
             pipeline.xtrim(key(partition, "samples"), minid=f"{before}-0", approximate=True)
         await pipeline.execute()
 
 
-def _tell_lost(partition: int, after: Position, entries: list[Any]) -> None:
-    """The entry that we read last is gone: the server forgot its newest entries, or nobody looked for so long that old ones were dropped."""
-    if entries and int(entries[0][0].partition(b"-")[0]) > int(after[0].partition("-")[0]):
+def _tell_lost(partition: int, after_ms: int, oldest_ms: int) -> None:
+    """Nobody looked for so long that samples were dropped unread."""
+    if oldest_ms - after_ms > STAY_MS:  # else the server forgot its newest entries, which come again
         log.warning(
             "Nobody looked at viewers for too long: of some livestreams (partition %d) they are not known from %s to %s, "
             "and a peak of that time may be missing",
             partition,
-            iso(int(after[0].partition("-")[0])),
-            iso(int(entries[0][0].partition(b"-")[0])),
+            iso(after_ms),
+            iso(oldest_ms),
         )
