@@ -41,6 +41,8 @@ GONE: Final = frozenset(
      "dibatalkan", "batal", "iptal", "abgesagt", "storniert", "annullato", "キャンセル")
 )  # fmt: skip
 """What lists write beside people who do not take part any more."""
+EAST_ASIAN: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+"""In these scripts the surname stands first, and nothing between."""
 BEGINS_NO: Final = re.compile(r"(no|not|non|não|nein|нет|не|لا|不|未|tidak|hayır|nie|không)(?!\w)|[不未]|i (do not|don.?t)")
 BEGINS_YES: Final = re.compile(r"(yes|i agree|i accept|i consent|sí|sì|sim|oui|да|نعم|ja|ya|tak|evet)(?!\w)|同意|我同意|是")
 """Answers that are whole sentences; a no is looked for first."""
@@ -119,6 +121,8 @@ def _of_row(
     def reject(reason: str, suggestion: str, *, whole: bool) -> None:
         rejects.append(Reject(line=row.line, original=original, reason=reason, suggestion=suggestion, whole=whole))
 
+    if name := whole_name(cells.get("name", ""), cells.pop("given", ""), cells.pop("surname", "")):
+        cells["name"] = name
     email = cells.pop("email", "").casefold()
     if not email and EMAIL.fullmatch(cells.get("attendee", "")):
         email = cells.pop("attendee").casefold()
@@ -178,6 +182,16 @@ def _unknown_platform(
         return [Found(platform=name, handle=normalise(name, cell))], []
     except BadHandle:
         return channels, problems
+
+
+def whole_name(name: str, given: str, surname: str) -> str:
+    """Of a list that has a name's parts in columns of their own; who is called like somebody else by one part is not the same person."""
+    together = EAST_ASIAN.fullmatch(name + given + surname) is not None
+    for part, is_first in ((given, not together), (surname, together)):
+        said = part in name if together else set(part.casefold().split()) <= set(name.casefold().split())
+        if not said:
+            name = ("" if together else " ").join(filter(None, (part, name) if is_first else (name, part)))
+    return name
 
 
 def _made_up(email: str, cells: dict[str, str], found: Sequence[object], person: Callable[[str], str]) -> str:

@@ -34,6 +34,13 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
              "nombre y apellido", "ім я", "піб", "naam", "نام", "név", "teljes név", "jméno", "jméno a příjmení", "celé jméno", "meno", "meno a priezvisko", "nume",
              "nume și prenume", "nume complet", "όνομα", "ονοματεπώνυμο", "שם", "שם מלא", "ime", "ime i prezime", "име", "име и фамилия", "namn", "navn",
              "nimi", "vārds", "vārds uzvārds", "vardas", "vardas pavardė", "аты жөні", "ism"),
+    "given": ("first name", "given name", "given names", "forename", "firstname", "vorname", "prénom", "prenom", "primer nombre", "primeiro nome", "名", "名前",
+              "الاسم الأول", "nama depan", "imię", "ad", "adı", "tên", "voornaam", "förnamn", "fornavn", "etunimi", "křestní jméno",
+              "keresztnév", "prenume"),
+    "surname": ("last name", "surname", "family name", "lastname", "familyname", "second name", "nachname", "familienname", "nom de famille", "apellido", "apellidos",
+                "sobrenome", "apelido", "cognome", "фамилия", "прізвище", "姓", "姓氏", "اسم العائلة", "اللقب", "اسم العائله", "nama belakang", "nama keluarga",
+                "soyad", "soyadı", "soyisim", "nazwisko", "họ", "นามสกุล", "苗字", "성", "achternaam", "efternamn", "efternavn", "etternavn", "sukunimi", "příjmení",
+                "priezvisko", "vezetéknév", "nume de familie", "επώνυμο", "שם משפחה", "prezime"),
     "country": ("country", "country region", "country or region", "nation", "market", "国家", "国家地区", "国家/地区", "país", "pais", "страна", "البلد",
                 "الدولة", "pays", "negara",
                 "land", "ülke", "kraj", "paese", "quốc gia", "ประเทศ", "国", "国名", "國家", "국가", "nazione", "herkunftsland",
@@ -68,7 +75,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "person": ("person",),
     "note": ("note", "notes", "comment", "comments", "remark", "remarks", "备注", "nota", "notas", "observações", "примечание", "ملاحظات", "remarque", "catatan", "megjegyzés", "poznámka", "observații", "σημείωση", "הערה", "napomena"),
 }  # fmt: skip
-"""Field of the roster (and ``email`` and ``status``, which are never kept) → how headers call it."""
+"""Field of the roster (and ``email`` and ``status``, which are never kept, and the two parts of a name) → how headers call it."""
 
 
 _FIELD_OF: Final = {fold(word): name for name, words in reversed(FIELDS.items()) for word in words}

@@ -165,6 +165,33 @@ def test_a_running_number_is_no_registration_number():
         assert [row["attendee"] for row in brought(f"{said},Twitch\n1,ana_s\n2,bia_s\n")[0].rows] == ["1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("header", "line", "name"),
+    [
+        ("First name,Last name", "Ana,Silva", "Ana Silva"),
+        ("Surname,Given name", "Silva,Ana", "Ana Silva"),
+        ("Vorname,Nachname", "Jörg,Müßig", "Jörg Müßig"),
+        ("Name,Vorname", "Müßig,Jörg", "Jörg Müßig"),
+        ("Nombre,Apellidos", "Ana,de la Torre", "Ana de la Torre"),
+        ("Фамилия,Имя", "Петров,Иван", "Иван Петров"),
+        ("姓,名", "王,丽", "王丽"),
+        ("성,이름", "김,민수", "김민수"),
+        ("Full name,First name,Last name", "Ana Silva,Ana,Silva", "Ana Silva"),
+        ("First name,Last name", "Ana,", "Ana"),
+        ("First name,Last name", "Ana,An", "Ana An"),
+    ],
+)
+def test_a_name_in_two_columns_is_one_name(header, line, name):
+    result, rejects = brought(f"{header},Twitch\n{line},ana_s\n")
+    assert ([row["name"] for row in result.rows], rejects) == ([name], [])
+
+
+def test_two_people_who_share_a_first_name_are_two():
+    """Without a registration number and an e-mail people are told apart by their names."""
+    result, rejects = brought("First name,Last name,Country,Twitch\nAna,Silva,BR,ana_s\nAna,de Souza,BR,ana_z\n")
+    assert (len({row["attendee"] for row in result.rows}), rejects) == (2, [])
+
+
 def test_each_link_of_a_line_has_the_platform_that_stands_beside_it():
     result, rejects = brought("Reg No,Platform 1,Link 1,Platform 2,Link 2\nA1,YouTube,@ana,Twitch,ana_s\nA2,TikTok,@bo,,\n")
     assert ([channel for _, _, channel, _ in seen(result)], rejects) == (["youtube:ana", "twitch:ana_s", "tiktok:bo"], [])
