@@ -194,12 +194,17 @@ class Peaks:
             return
         total, known = self._lines["total"], self._lines[_KNOWN]
         viewers, samples = total.base, known.base
-        # Begin where something is known: the first floor is half a century ago.
-        for instant in range(self._floor if samples else min(known.changes, default=end), end):
+        coming = sorted(known.changes, reverse=True)
+        instant = self._floor
+        while instant < end:
+            while coming and coming[-1] <= instant:
+                coming.pop()
             viewers += total.changes.get(instant, 0)
             samples += known.changes.get(instant, 0)
             if instant >= begin and samples:
                 yield instant, viewers
+            # Where nobody knows there is nothing to look at: the first floor is half a century ago, and so may be a sample.
+            instant = instant + 1 if samples else coming[-1] if coming else end
 
     def _settle_minutes(self, floor: int) -> None:
         """The minutes that are final from now on."""

@@ -141,3 +141,15 @@ def test_what_comes_more_than_an_hour_late_changes_nothing_that_is_final():
     peaks.settle(now_ms)
     peaks.add(Sample("kick:e", 90, START * 1000 + 1, (START + 180) * 1000, "CN", "kick", in_totals=True))
     assert peaks.heads(now_ms)["total"] == 10
+
+
+def test_a_sample_of_half_a_century_ago_costs_no_look_at_each_instant_since():
+    """All instants since would be 180 million."""
+    peaks = Peaks()
+    peaks.add(Sample("kick:c", 5, 30_000, 210_000, "TH", "kick", in_totals=True))
+    peaks.add(Sample("kick:e", 9, START * 1000, (START + 180) * 1000, "CN", "kick", in_totals=True))
+    now_ms = (START + 60) * 1000
+    assert peaks.between(0, START, now_ms) == 5
+    peaks.settle(now_ms)
+    assert peaks.between(0, START, now_ms) == 5
+    assert peaks.between(START, START + 60, now_ms) == 9
