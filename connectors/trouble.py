@@ -8,6 +8,7 @@ from __future__ import annotations
 from socket import gaierror
 from ssl import SSLCertVerificationError
 
+PROXY_DENIES = "the proxy does not let us through to this platform (HTTP 403); ask whoever runs it"
 PROXY_REFUSES = "the proxy does not accept our name and password; correct proxy in the section, or HTTPS_PROXY"
 PROXY_AWAY = "the proxy does not answer; look at proxy in the section, or HTTPS_PROXY"
 SOCKS = "the environment names a SOCKS proxy, which cannot be used; set proxy in the section to an HTTP proxy"
@@ -36,5 +37,5 @@ def proxy_trouble(status: int) -> tuple[bool, str]:
     if status == 407:
         return True, PROXY_REFUSES
     if status == 403:
-        return True, "the proxy does not let us through to this platform (HTTP 403); ask whoever runs it"
+        return True, PROXY_DENIES
     return False, f"the proxy answered HTTP {status} instead of letting us through"

@@ -25,7 +25,8 @@ from connectors.connector import (
     utc_now,
 )
 from connectors.pushing import Trial, Tried
-from monitor.findings import Finding, channels_of, secrets_missing, where_to_get
+from connectors.trouble import PROXY_DENIES, PROXY_REFUSES
+from monitor.findings import WHERE, Finding, channels_of, secrets_missing, where_to_get
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -113,7 +114,10 @@ async def _told(name: str, what: str, work: Awaitable[Any], within_seconds: floa
         async with asyncio.timeout(within_seconds):
             await work
     except Refused as failure:
-        return Finding("wrong", f"{name}: {what} is refused: {failure.reason}. Keys are made at {where_to_get(name)}.")
+        # Who refuses may be a proxy, or a platform that wants no key.
+        of_us = kind_of(name) in WHERE and failure.reason not in (PROXY_DENIES, PROXY_REFUSES)
+        keys = f" Keys are made at {where_to_get(name)}." if of_us else ""
+        return Finding("wrong", f"{name}: {what} is refused: {failure.reason}.{keys}")
     except Throttled as failure:
         return Finding("note", f"{name}: {what} could not be tried now: {failure.reason}; try again in a few minutes.")
     except ConnectorFailure as failure:

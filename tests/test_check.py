@@ -15,6 +15,7 @@ from fakes import Faults, fake
 
 import connectors
 from connectors.connector import Resume, Secret
+from connectors.proxy import Proxy
 from connectors.simulator.air import Airtime
 from connectors.simulator.helix import CLIENT_ID, CLIENT_SECRET, HelixServer
 from monitor.config import Config, Event, Platform, Public, Simulator
@@ -224,6 +225,22 @@ async def test_a_platform_that_refuses_is_wrong_with_a_reason(platform):
         found = await answers(platform, server)
     assert found[0][0] == "wrong"
     assert "is refused: " in found[0][1]
+
+
+async def test_a_proxy_that_refuses_is_nothing_that_a_key_would_mend():
+    async def deny(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 no\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(deny, "127.0.0.1", 0) as server:
+        proxy = Proxy(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        section = {
+            "client_id": Secret("i"), "client_secret": Secret("s"), "login_url": "https://id.twitch.example/oauth2", "proxy": proxy,
+        }  # fmt: skip
+        [(mark, sentence)] = await tried(config(twitch=section))
+    assert mark == "wrong"
+    assert sentence.endswith("the proxy does not let us through to this platform (HTTP 403); ask whoever runs it.")
 
 
 @pytest.mark.parametrize("platform", TRIED)
