@@ -9,8 +9,8 @@ from monitor.entry import decode_entry
 from monitor.journal import key
 from monitor.journal_keys import entry_ms, partition_of
 from monitor.moments import iso
-from monitor.reschedule import changed, rebuild
-from monitor.tagged import Remaking, wanted
+from monitor.reschedule import add_minute, changed
+from monitor.tagged import Remaking
 from monitor.windows import KINDS, SINCE
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ Rebuilt = list[tuple[str, dict[str, int]]]
 """(container, fields) of everything that is made anew."""
 
 SCAN: Final = 1000
+MINUTES_AT_ONCE: Final = 60
+"""A day of minutes at once would fill the memory."""
 EARLIER_SECONDS: Final = 600
 """The journal is read from so long before a session: an event may be stamped later than it was received, and clocks differ."""
 _COUNTED: Final = (*KINDS, "viewer_seconds", "gaps", "unknown", "removed")
@@ -52,15 +54,19 @@ async def remade(here: Committed, old: Derivation, now: Where) -> Rebuilt:
     extents = [extent for extent in changed(old, now.config, days) if await _is_concerned(here, extent)]
     if not extents:
         return []
-    spans = [wanted(extent) for extent in extents]
-    known = [at for at in await journal.known_minutes(partition) if any(start <= at < end for start, end in spans)]
-    minutes = await journal.minutes(partition, known)
+    known = await journal.known_minutes(partition)
+    known = [at for at in known if any(extent.covers(at) or extent.covered(at) for extent in extents)]
     log.info("partition %d: %d sessions or days are made anew from %d minutes", partition, len(extents), len(known))
-    rows = rebuild(extents, lambda start, end: (minutes[at] for at in known if start <= at < end))
+    sums: dict[str, dict[str, int]] = {extent.container: {} for extent in extents if not extent.tags}
     making = [Remaking(extent, now) for extent in extents if extent.tags]
-    for one in making:
-        for at, numbers in minutes.items():
-            one.minute(at, numbers)
+    for begin in range(0, len(known), MINUTES_AT_ONCE):
+        for at, numbers in (await journal.minutes(partition, known[begin : begin + MINUTES_AT_ONCE])).items():
+            for extent in extents:
+                if not extent.tags and extent.covers(at):
+                    add_minute(sums[extent.container], numbers)
+            for one in making:
+                one.minute(at, numbers)
+    rows = list(sums.items())
     since = await _read(here, making) if making else 0
     for one in making:
         before = await journal.redis.hgetall(key(partition, one.extent.container))
@@ -88,7 +94,7 @@ async def _is_concerned(here: Committed, extent: Extent) -> bool:
 
 async def _read(here: Committed, making: Sequence[Remaking]) -> int:
     """Gives them every entry that counts; where the journal begins (Unix seconds)."""
-    begin = min(wanted(one.extent)[0] for one in making) - EARLIER_SECONDS
+    begin = min(min((one.extent.start, *(one.extent.former or ()))) for one in making) - EARLIER_SECONDS
     start = str(max(0, begin) * 1000)
     mine = frozenset[str]().union(*(one.members for one in making))
     while chunk := await here.journal.scan(here.partition, start, here.position, SCAN):

@@ -13,7 +13,7 @@ from monitor.derivation import make_schedule
 from monitor.windows import as_counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from monitor.derivation import Derivation
 
@@ -30,6 +30,13 @@ class Extent(NamedTuple):
     """The times that it had, when nothing but these has changed."""
     movers: frozenset[str] = frozenset()
     """The livestreams that came into it or left it, when nothing else has changed."""
+
+    def covers(self, at: int) -> bool:
+        return self.start <= at < self.end
+
+    def covered(self, at: int) -> bool:
+        """Whether it did before."""
+        return self.former is not None and self.former[0] <= at < self.former[1]
 
 
 def changed(old: Derivation, new: Derivation, days: Iterable[str]) -> list[Extent]:
@@ -61,21 +68,11 @@ def members(config: Derivation, tags: Collection[str]) -> frozenset[str]:
     return frozenset(name for name, place in config.livestreams.items() if not wanted.isdisjoint(place.tags))
 
 
-def rebuild(
-    extents: Iterable[Extent], minutes: Callable[[int, int], Iterable[Mapping[str, int]]]
-) -> list[tuple[str, dict[str, int]]]:
-    """(container, fields) for each extent without tags; ``minutes`` gives the minutes of [start, end) that hold anything."""
-    rebuilt = []
-    for extent in extents:
-        if extent.tags:
-            continue
-        sums: dict[str, int] = {}
-        for numbers in minutes(extent.start, extent.end):
-            for field, value in numbers.items():
-                name = as_counted(field)
-                sums[name] = sums.get(name, 0) + value
-        rebuilt.append((extent.container, sums))
-    return rebuilt
+def add_minute(sums: dict[str, int], numbers: Mapping[str, int]) -> None:
+    """What one minute adds to its day, or to a session of everybody."""
+    for field, value in numbers.items():
+        name = as_counted(field)
+        sums[name] = sums.get(name, 0) + value
 
 
 def _inside(start: int, end: int) -> tuple[int, int]:

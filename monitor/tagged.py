@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 _MESSAGES = frozenset(("posts", "comments"))
 
 
-def wanted(extent: Extent) -> tuple[int, int]:
-    """[start, end): the minutes that ``Remaking`` must be given; the journal's entries are of that time."""
-    start, end = extent.former or (extent.start, extent.end)
-    return min(start, extent.start), max(end, extent.end)
-
-
 class Remaking:
     """The sums of one session while it is made: all its ``minute``s, every ``entry`` of the journal, then its ``fields``."""
 
@@ -52,8 +46,8 @@ class Remaking:
         self._unread_difference = 0
 
     def minute(self, start: int, numbers: Mapping[str, int]) -> None:
-        """One minute of those that ``wanted`` names."""
-        is_in, was_in = self._places(start)
+        """One minute that its extent covers, or covered before."""
+        is_in, was_in = self.extent.covers(start), self.extent.covered(start)
         for name, units in numbers.items():
             dimension, livestream, kind = split_field(as_counted(name))
             if dimension != "livestream" or livestream not in self.members:
@@ -69,7 +63,8 @@ class Remaking:
         livestream = entry.livestream
         if livestream is None or livestream not in self.members:
             return
-        is_in, was_in = self._places(then.moment(entry.at, entry.received_at)[0])
+        slot = then.moment(entry.at, entry.received_at)[0]
+        is_in, was_in = self.extent.covers(slot), self.extent.covered(slot)
         for kind, units, topics in counted_as(entry, then) if is_in or was_in else ():
             plain = then.fields(livestream, entry.platform, kind, ())
             if is_in:
@@ -100,11 +95,6 @@ class Remaking:
         for field, units in topics:
             sums[field] += units
         return {field: units for field, units in sums.items() if units}
-
-    def _places(self, at: int) -> tuple[bool, bool]:
-        """(belongs to the session now?, did before?)."""
-        start, end = self.extent.former or (0, 0)
-        return self.extent.start <= at < self.extent.end, start <= at < end
 
 
 def _is_of_topics(field: str) -> bool:

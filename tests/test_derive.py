@@ -15,8 +15,8 @@ from monitor.derive import Deriver
 from monitor.derive_memory import Memory, Originals
 from monitor.entry import decode_entry, is_covered
 from monitor.recount import Recount, Rules, differences, read_event
-from monitor.reschedule import Extent, changed, rebuild
-from monitor.tagged import Remaking, wanted
+from monitor.reschedule import add_minute, changed
+from monitor.tagged import Remaking
 from monitor.windows import SINCE
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -106,9 +106,10 @@ def count_in_batches(batches, derivers, forget):
         if version and derivers[version - 1] is not deriver:
             days = [name.partition(":")[2] for name in numbers if name.startswith("day:")]
             extents = changed(derivers[version - 1].config, deriver.config, days)
-            for name, fields in rebuild(
-                extents, lambda a, b: [numbers[f"minute:{at}"] for at in range(a, b, 60) if f"minute:{at}" in numbers]
-            ) + [remade(extent, deriver, numbers, committed, marks) for extent in extents if extent.tags]:
+            for name, fields in [
+                remade(extent, deriver, numbers, committed, marks) if extent.tags else summed(extent, numbers)
+                for extent in extents
+            ]:
                 numbers[name] = defaultdict(int, fields)
         entries = [decode_entry(as_json(event)) for event in batch]
         if forget[version]:
@@ -130,11 +131,20 @@ def count_in_batches(batches, derivers, forget):
     return numbers
 
 
+def summed(extent, numbers):
+    """A day or a session of everybody as remake.py drives it."""
+    sums = {}
+    for start in range(extent.start, extent.end, 60):
+        add_minute(sums, numbers.get(f"minute:{start}", {}))
+    return extent.container, sums
+
+
 def remade(extent, deriver, numbers, committed, marks, *, read_from=0):
     """One session with tags as remake.py drives it; the journal may have lost what came before ``read_from``."""
     making = Remaking(extent, deriver)
-    for start in range(*wanted(extent), 60):
-        making.minute(start, numbers.get(f"minute:{start}", {}))
+    for name, fields in numbers.items():
+        if name.startswith("minute:"):
+            making.minute(int(name.removeprefix("minute:")), fields)
     for entry, then in committed[read_from:]:
         if entry.id not in marks:
             making.entry(entry, then)
@@ -143,7 +153,9 @@ def remade(extent, deriver, numbers, committed, marks, *, read_from=0):
 
 def test_a_day_made_anew_from_minutes_has_what_no_minute_rate_has():
     minute = {"total|reactions": 15, "total|earlier.reactions": 585, "total|comments": 2}
-    assert rebuild([Extent("day:x", 0, 60)], lambda *_: [minute]) == [("day:x", {"total|reactions": 600, "total|comments": 2})]
+    sums = {"total|comments": 1}
+    add_minute(sums, minute)
+    assert sums == {"total|reactions": 600, "total|comments": 3}
 
 
 @settings(max_examples=400, deadline=None)
