@@ -29,6 +29,17 @@ from monitor.roster import Channel, Roster
 from monitor.setup import author_key
 
 PSEUDONYM = make_pseudonym(b"a key")
+PATIENCE_SECONDS = 120.0
+"""A passing test never waits it out."""
+
+
+def be_patient(monkeypatch):
+    """The product's limits of some seconds, for tests of something else on a slow machine; and no waiting between two looks."""
+    monkeypatch.setattr("connectors.twitch.eventsub_link.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("connectors.twitch.eventsub_session.SLACK_SECONDS", 600.0)
+    monkeypatch.setattr("connectors.twitch.eventsub_session.WELCOME_SECONDS", 600.0)
+
+
 COUNT = 6
 
 
@@ -61,6 +72,7 @@ class World:
         self.options = {
             "client_id": Secret(CLIENT_ID), "client_secret": Secret(CLIENT_SECRET), "helix_url": f"{self.base}/helix",
             "login_url": f"{self.base}/oauth2", "eventsub_url": f"ws://127.0.0.1:{port}/eventsub/ws",
+            "login_timeout_seconds": 600.0,
         }  # fmt: skip
         self.session = rest.client()
         login = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "grant_type": "client_credentials"}
@@ -125,7 +137,7 @@ class Told:
             self.failure = failure
 
     async def until(self, true):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not true():
                 await self.world.drive(self.keeper)
                 await asyncio.sleep(0.005)
@@ -192,7 +204,7 @@ class Whole(World):
 
     async def until(self, true, seconds=0.0):
         """Turns in which the clock advances by so little."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not true():
                 await self.second(seconds)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from eventsub_world import COUNT, PSEUDONYM, Told, Whole, World
+from eventsub_world import COUNT, PATIENCE_SECONDS, PSEUDONYM, Told, Whole, World, be_patient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -305,13 +305,9 @@ def test_the_address_says_the_keep_alive_time():
 # --- a simulated Twitch -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def looks_often(monkeypatch):
-    monkeypatch.setattr("connectors.twitch.eventsub_link.LOOK_SECONDS", 0.01)
-
-
 @pytest.fixture
-async def twitch(clock):
+async def twitch(clock, monkeypatch):
+    be_patient(monkeypatch)
     made = World(clock)
     await made.open()
     yield made
@@ -562,7 +558,7 @@ async def test_a_connection_that_nobody_uses_is_closed_and_the_reason_is_in_word
     keeper = twitch.keeper(kind=EventSub)
     keeper.conduit = "one that is not there"
     async with Told(twitch, keeper) as told:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not twitch.push.sockets:
                 await asyncio.sleep(0.005)
             twitch.clock.advance(11)
@@ -688,7 +684,8 @@ def test_within_ten_minutes_it_is_taken(seconds):
 
 
 @pytest.fixture
-async def whole(valkey, redis_client, clock, tmp_path):
+async def whole(valkey, redis_client, clock, tmp_path, monkeypatch):
+    be_patient(monkeypatch)
     journal = Journal(valkey, partitions=2)
     await journal.prepare()
     made = Whole(clock, journal, valkey, tmp_path)
@@ -762,7 +759,7 @@ async def test_who_does_not_lead_any_more_holds_no_connection(whole):
     await whole.until(lambda: whole.push.sockets, 1.0)
     await whole.discovery.pushes.pause()
     await whole.push.settled()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while whole.push.sockets:
             await asyncio.sleep(0.005)
     assert whole.discovery.pushes.pushers == {}

@@ -9,7 +9,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from eventsub_world import COUNT, PSEUDONYM, Told, Whole, World
+from eventsub_world import COUNT, PATIENCE_SECONDS, PSEUDONYM, Told, Whole, World, be_patient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,13 +28,9 @@ from monitor.journal import Journal
 from monitor.pushes import Pushes, Wanted
 
 
-@pytest.fixture(autouse=True)
-def looks_often(monkeypatch):
-    monkeypatch.setattr("connectors.twitch.eventsub_link.LOOK_SECONDS", 0.01)
-
-
 @pytest.fixture
-async def twitch(clock):
+async def twitch(clock, monkeypatch):
+    be_patient(monkeypatch)
     made = World(clock)
     await made.open()
     made.options |= {"eventsub": "websocket", "user_tokens": Secret(HOUSE_TOKEN)}
@@ -265,7 +261,8 @@ async def test_what_an_account_may_not_read_is_not_asked_for(twitch):
         assert told.keeper.trouble == ""
 
 
-async def test_the_costs_are_spent_on_beginnings_and_who_consented_costs_nothing(clock):
+async def test_the_costs_are_spent_on_beginnings_and_who_consented_costs_nothing(clock, monkeypatch):
+    be_patient(monkeypatch)
     world = World(clock, count=30)
     await world.open()
     world.options |= {"eventsub": "websocket", **given_tokens(HOUSE_TOKEN)}
@@ -425,7 +422,7 @@ async def test_a_token_that_ends_before_its_time_is_renewed_and_the_work_goes_on
 async def test_a_connection_of_which_nobody_makes_use_is_closed_by_twitch_and_that_is_said(twitch):
     keeper = accounts(twitch)
     await twitch.drive(keeper)
-    async with Users(twitch, keeper) as told, asyncio.timeout(30):  # and nobody asks for anything
+    async with Users(twitch, keeper) as told, asyncio.timeout(PATIENCE_SECONDS):  # and nobody asks for anything
         for number in (1, 2):
             while not twitch.push.sockets:
                 await asyncio.sleep(0.005)
@@ -444,7 +441,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again_so_that_consent_is_see
     twitch.push.consented = {"500"}
     async with Users(twitch, accounts(twitch, wanted=["500"])) as told:
         await twitch.drive(told.keeper)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not told.keeper.accounts.all[0].sessions:
                 await asyncio.sleep(0.005)
         ask = told.keeper.next(twitch.clock.now())
@@ -473,6 +470,18 @@ async def test_follows_that_were_told_before_a_restart_leave_a_gap_until_they_ar
         await told.until(lambda: told.items)
         [gap] = told.items
         assert (gap.livestream, gap.from_, gap.to) == ("twitch:c0", stopped, twitch.clock.now())
+
+
+async def test_a_server_that_hangs_is_left_and_that_is_said(twitch, monkeypatch):
+    monkeypatch.setattr("connectors.twitch.eventsub_session.SLACK_SECONDS", -9.9)  # of ten seconds
+    twitch.push.silent = True
+    async with Users(twitch, accounts(twitch)) as told:
+        await told.until(lambda: twitch.clock.advance(0.1) or told.keeper.accounts.all[0].losses >= 2)
+        assert "said nothing for longer than it promised" in told.keeper.trouble
+        be_patient(monkeypatch)
+        twitch.push.silent = False
+        twitch.clock.advance(300)
+        await told.until(lambda: twitch.clock.advance(0.1) or (told.keeper.standing == COUNT and not told.keeper.trouble))
 
 
 async def test_what_the_broadcaster_took_back_is_not_asked_for_until_tomorrow(twitch):
@@ -621,7 +630,8 @@ async def test_silence_is_broken_by_keep_alives_unless_the_server_hangs(twitch):
 
 
 @pytest.fixture
-async def whole(valkey, redis_client, clock, tmp_path):
+async def whole(valkey, redis_client, clock, tmp_path, monkeypatch):
+    be_patient(monkeypatch)
     journal = Journal(valkey, partitions=2)
     await journal.prepare()
     made = Whole(clock, journal, valkey, tmp_path)
