@@ -287,7 +287,7 @@ class Collector:
 
     def _observe(self, event: Event) -> None:
         if isinstance(event, Unknown):
-            self.connections.count(event.platform, "unknown")
+            self.connections.tally.add(f"unknown_events|{event.platform}")
             if event.name not in self._named and len(self._named) < 1000:
                 self._named.add(event.name)
                 log.info("%s sent a kind that is not known: %s (said once)", event.platform, event.name)
@@ -299,6 +299,7 @@ class Collector:
             await asyncio.sleep(CURSOR_SECONDS)
             with suppress(*RETRIABLE):
                 await self.store_cursors()
+            await self.connections.tally.write(self.journal.redis)
 
     async def store_cursors(self) -> None:
         """Store what the journal has by now; a later owner starts from there."""

@@ -19,6 +19,7 @@ from connectors.ending import end
 from connectors.pacing import backoff
 from monitor.collect_plan import regroup
 from monitor.stopping import stopping
+from monitor.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -35,6 +36,8 @@ CONNECT_EVERY_SECONDS = 2.0
 HEALTHY_SECONDS = 30.0
 """A connection that lasted so long starts its back-off anew."""
 AGAIN = "tried again by itself"
+FAILURES = ("throttled", "refused", "dropped", "crashed")
+"""The ways in which a connection ends against our will; the last is a fault of ours."""
 REFUSED_SECONDS = 300.0
 """A refusal needs a person; it is tried again so often in case one has acted on the platform's side."""
 
@@ -65,7 +68,7 @@ class Connections:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.running: dict[tuple[str, int], Running] = {}
-        self.counters: dict[tuple[str, ...], int] = {}
+        self.tally = Tally()
         self._tools, self._states = tools, states
         self._options, self._resumed = options, resumed
         """Platform → its connector's options now; targets → the same with where they resume now."""
@@ -84,9 +87,6 @@ class Connections:
         """That were wanted at some time."""
         return set(self._groups)
 
-    def count(self, *name: str) -> None:
-        self.counters[name] = self.counters.get(name, 0) + 1
-
     async def follow(self, platform: str, targets: dict[str, Target], directory: Mapping[str, str]) -> None:
         """Start, change and stop connections of this platform so that exactly these targets are watched."""
         before = {group.number: group for group in self._groups.get(platform, [])}
@@ -102,6 +102,8 @@ class Connections:
         for group in groups:
             running = self.running.get((platform, group.number))
             if running is None:
+                self.tally.show(f"{what}|{platform}" for what in ("connector_attempts", "unknown_events"))
+                self.tally.show(f"connector_failures|{platform}|{kind}" for kind in FAILURES)
                 watch = Watch()
                 watch.directory = directory
                 task = asyncio.create_task(self._keep_up(platform, group.number, watch), name=f"{platform} {group.number}")
@@ -127,27 +129,28 @@ class Connections:
             await self._take_turn(platform)
             watch.update(self._resumed(watch.targets.values()))
             started = time.monotonic()
+            self.tally.add(f"connector_attempts|{platform}")
             self._states.note_all(watch.targets, "connecting")
             try:
                 await self._read(kind(self._options(platform), watch, self._tools))
                 wait = 0.0
                 reason = "the connector stopped"
             except Throttled as failure:
-                self.count(platform, "throttled")
+                self._failed(platform, "throttled")
                 wait, reason = max(1.0, (failure.until - self._tools.now()).total_seconds()), failure.reason
                 self._states.note_all(
                     watch.targets, "throttled", f"{reason}; again by itself at {failure.until.astimezone(UTC):%H:%M} UTC"
                 )
             except Refused as failure:
-                self.count(platform, "refused")
+                self._failed(platform, "refused")
                 wait, reason = REFUSED_SECONDS, failure.reason
                 self._states.note_all(watch.targets, "refused", f"{reason}; tried again every {REFUSED_SECONDS / 60:.0f} minutes")
             except Dropped as failure:
-                self.count(platform, "dropped")
+                self._failed(platform, "dropped")
                 wait, reason = -1.0, failure.reason
                 self._states.note_all(watch.targets, "broken", f"{reason}; {AGAIN}")
             except Exception:  # a fault of the connector must not stop the others
-                self.count(platform, "crashed")
+                self._failed(platform, "crashed")
                 wait, reason = -1.0, "a fault in our own code; the log has the details"
                 log.exception("%s connection %d failed in a way that it should not", platform, number)
                 self._states.note_all(watch.targets, "broken", f"{reason}; {AGAIN}")
@@ -156,6 +159,9 @@ class Connections:
                 wait = backoff(failures - 1, self._tools.dice, cap=60.0)
             log.info("%s connection %d: %s; again %s", platform, number, reason, soon(wait))
             await self._sleep(wait)
+
+    def _failed(self, platform: str, kind: str) -> None:
+        self.tally.add(f"connector_failures|{platform}|{kind}")
 
     def _connect_pause(self, platform: str) -> float:
         """Between two connections to a platform; a server of one's own bears more than a public one."""

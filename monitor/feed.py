@@ -72,6 +72,7 @@ class Source(Protocol):
     async def held_back(self, now_ms: int) -> int | None: ...
     async def livestream_states(self) -> dict[str, bytes]: ...
     async def ingest_counters(self) -> dict[str, int]: ...
+    async def tallies(self) -> dict[str, int]: ...
     async def minutes(self, partition: int, starts: Sequence[int]) -> dict[int, dict[str, int]]: ...
     async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]: ...
 
@@ -91,7 +92,8 @@ class Counts:
     frames: int = 0
     dropped: int = 0
     unreadable: int = 0
-    ingest: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
+    """What others left in Redis: how much each grew since this process looked first."""
 
 
 def _asked(desk: Desk) -> Asked:
@@ -149,7 +151,7 @@ class Feed:
         self._positions: dict[int, Position] = {}
         self._raw: dict[str, tuple[bytes, Livestream]] = {}
         self._seen: dict[str, Seen] = {}
-        self._ingest: dict[str, int] = {}
+        self._stored: dict[str, int] = {}
         self._largest = 0
         self._stale = False
         """Everything must be loaded again."""
@@ -219,7 +221,7 @@ class Feed:
                 self.book.caught_up(partition, caught_up[partition])
 
     async def look_around(self) -> None:
-        """Livestream states and ingest's counters. One turn."""
+        """Livestream states, and what ingest and processes without a page of their own counted. One turn."""
         rows = await self.source.livestream_states()
         self._raw = {name: known for name, known in self._raw.items() if name in rows}
         states = {name: state for name, raw in rows.items() if (state := self._read_state(name, raw)) is not None}
@@ -235,11 +237,11 @@ class Feed:
             pending=len(pending_list(self.rows, livestreams)["pending"]),
             hashtags=hashtags(self.config, states, self._now_ms()),
         )
-        for name, value in counters.items():
+        for name, value in (counters | await self.source.tallies()).items():
             # Redis may lose the tail of its history: then the counter stands still until it has caught up.
-            before = max(self._ingest.get(name, value), value)
-            self.counts.ingest[name] = self.counts.ingest.get(name, 0) + before - self._ingest.get(name, value)
-            self._ingest[name] = before
+            before = max(self._stored.get(name, value), value)
+            self.counts.stored[name] = self.counts.stored.get(name, 0) + before - self._stored.get(name, value)
+            self._stored[name] = before
 
     async def _look_at_discovery(self) -> None:
         """Rows are read again only when one has changed."""

@@ -12,6 +12,7 @@ import msgspec
 
 from monitor.journal_calls import Calls, LostTail, text
 from monitor.journal_keys import author_key, key, tag
+from monitor.tally import KEY as TALLIES
 from monitor.windows import Change, Group, Loaded, ViewerSample
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class Committed(Calls):
             pipeline.hmget(key(partition, "meta"), ["added", "duplicates", "resent"])
         rows = await pipeline.execute()
         return {name: sum(int(row[i] or 0) for row in rows) for i, name in enumerate(("added", "duplicates", "resent"))}
+
+    async def tallies(self) -> dict[str, int]:
+        """What processes without a page of their own counted, see ``tally``."""
+        return {text(name): int(value) for name, value in (await self.redis.hgetall(TALLIES)).items()}
 
     async def livestream_states(self) -> dict[str, bytes]:
         return {text(name): value for name, value in (await self.redis.hgetall("{livestreams}")).items()}

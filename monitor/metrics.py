@@ -62,6 +62,7 @@ class FeedCollector(Collector):
         yield from self._now()
         yield from self._discovery()
         yield from self._journal()
+        yield from self._told_by_others()
         yield from self._walls()
         rehearsal = self._feed.config.rehearsal
         yield GaugeMetricFamily("livestream_rehearsal", "1 in a rehearsal: none of this is real.", value=int(rehearsal))
@@ -220,11 +221,11 @@ class FeedCollector(Collector):
     def _journal(self) -> Iterator[Metric]:
         counts = self._feed.counts
         for name, value, text in (
-            ("ingested_items", counts.ingest.get("added", 0), "Events that the journal took."),
-            ("duplicates_dropped", counts.ingest.get("duplicates", 0), "Events that a platform delivered again."),
+            ("ingested_items", counts.stored.get("added", 0), "Events that the journal took."),
+            ("duplicates_dropped", counts.stored.get("duplicates", 0), "Events that a platform delivered again."),
             (
                 "resent_items",
-                counts.ingest.get("resent", 0),
+                counts.stored.get("resent", 0),
                 "Events that we sent to the journal again, to be sure; not duplicates.",
             ),
             ("journal_reads", counts.reads, "Times that the feed read the committed changes."),
@@ -234,6 +235,39 @@ class FeedCollector(Collector):
         ):
             family = CounterMetricFamily(f"livestream_{name}", text)
             family.add_metric([], value)
+            yield family
+
+    def _told_by_others(self) -> Iterator[Metric]:
+        """Collectors, moderation and notifiers have no page of their own; see ``tally``."""
+        attempts = CounterMetricFamily("livestream_connector_attempts", "Connections that were opened.", labels=["platform"])
+        failures = CounterMetricFamily(
+            "livestream_connector_failures",
+            "Connections that ended against our will: throttled, refused, dropped, or crashed by a fault of ours.",
+            labels=["platform", "kind"],
+        )
+        unknown = CounterMetricFamily(
+            "livestream_unknown_events", "Things that a platform told and we do not know or cannot read.", labels=["platform"]
+        )
+        flags = CounterMetricFamily("livestream_flags", "Messages that a rule flagged.", labels=["rule", "severity"])
+        for name, value in sorted(self._feed.counts.stored.items()):
+            match name.split("|"):
+                case ["connector_attempts", platform]:
+                    attempts.add_metric([platform], value)
+                case ["connector_failures", platform, kind]:
+                    failures.add_metric([platform, kind], value)
+                case ["unknown_events", platform]:
+                    unknown.add_metric([platform], value)
+                case ["flags", *rule, severity]:
+                    flags.add_metric(["|".join(rule), severity], value)
+        yield from (attempts, failures, unknown, flags)
+        for name, field, text in (
+            ("flags_retracted", "flags_retracted", "Flags whose message was taken back."),
+            ("notifications", "notifications|attempts", "Alerts that we tried to deliver."),
+            ("notifications_failed", "notifications|failed", "Alerts that could not be delivered, and are tried again."),
+            ("notifications_suppressed", "notifications|suppressed", "Alerts not sent because their message was taken back."),
+        ):
+            family = CounterMetricFamily(f"livestream_{name}", text)
+            family.add_metric([], self._feed.counts.stored.get(field, 0))
             yield family
 
     def _walls(self) -> Iterator[Metric]:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from monitor.journal import Journal, ready
 from monitor.moderation.alerts import Place
 from monitor.moderation.delivery import make_sender
-from monitor.moderation.tally import Tally
 from monitor.notify_target import Target
 from monitor.redis_client import RETRIABLE
 from monitor.setup import Source
 from monitor.stopping import stopping
+from monitor.tally import Tally
 
 if TYPE_CHECKING:
     from monitor.config import Config

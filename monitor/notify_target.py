@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from monitor.config import Alert
     from monitor.journal import Position
-    from monitor.moderation.tally import Tally
+    from monitor.tally import Tally
 
 log = logging.getLogger("monitor.notify")
 

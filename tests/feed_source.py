@@ -23,6 +23,7 @@ class Shelf:
     caught_up_ms: dict[int, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    tallied: dict[str, int] = field(default_factory=dict)
     held_back_ms: int | None = None
     most: int = 200
     down: bool = False
@@ -87,6 +88,10 @@ class Shelf:
     async def ingest_counters(self) -> dict[str, int]:
         self._answer()
         return dict(self.counters)
+
+    async def tallies(self) -> dict[str, int]:
+        self._answer()
+        return dict(self.tallied)
 
     async def authors(self, heads: Sequence[str], windows: Sequence[str]) -> dict[tuple[str, str], int]:
         self._answer()

@@ -46,6 +46,7 @@ from monitor.reload import Setup
 from monitor.roster import Channel, Roster
 from monitor.simulated import addresses_of
 from monitor.simulated_file import Simulated
+from monitor.tally import KEY as TALLIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,6 +233,12 @@ async def test_an_address_that_somebody_of_the_roster_posts_is_told_to_discovery
         await collector.flush()
     [(platform, hint)] = (await PushStore(journal.redis).heard()).values()
     assert (platform, hint.what, hint.native_id) == ("twitch", "began", "77")
+
+
+async def tallied(collector: Collector, name: str) -> int:
+    """What the collector has told of its connections."""
+    await collector.connections.tally.write(collector.journal.redis)
+    return int(await collector.journal.redis.hget(TALLIES, name))
 
 
 async def read(journal: Journal) -> list:
@@ -553,7 +560,7 @@ async def test_a_connector_that_fails_unexpectedly_is_shown_as_broken_and_stops_
             "broken",
             "a fault in our own code; the log has the details; tried again by itself",
         )
-        assert collector.connections.counters["odd", "crashed"] == 1
+        assert await tallied(collector, "connector_failures|odd|crashed") == 1
         await fake.heard("ana")
         said = await fake.say("ana", "hello")
         await arrived(collector, said)
@@ -613,4 +620,5 @@ async def test_refused_is_tried_again_after_minutes_and_dropped_with_growing_pau
             assert collector._states["odd:x"]["state"] == "broken"
         assert max(pauses[3:]) > max(pauses[:2])
         assert max(pauses) <= 60
-        assert collector.connections.counters["odd", "dropped"] == 6
+        assert await tallied(collector, "connector_failures|odd|dropped") == 6
+        assert await tallied(collector, "connector_attempts|odd") == 7

@@ -480,7 +480,7 @@ async def test_ingest_counters_never_fall_and_begin_at_zero():
     for added in (1000, 1010, 1005, 1012):
         source.counters["added"] = added
         await feed.look_around()
-        seen.append(feed.counts.ingest["added"])
+        seen.append(feed.counts.stored["added"])
     assert seen == [0, 10, 10, 12]
 
 

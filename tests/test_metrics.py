@@ -53,6 +53,29 @@ async def test_every_known_label_value_is_there_at_zero_from_the_start():
     assert found["livestream_event_to_wall_seconds_bucket", "+Inf"] == 0
 
 
+async def test_what_collectors_moderation_and_notifiers_counted_is_told_from_when_this_server_began():
+    source = Shelf(
+        tallied={
+            "connector_attempts|twitch": 7,
+            "connector_failures|twitch|dropped": 5,
+            "flags|threat|4": 2,
+            "unknown_events|kick": 1,
+            "notifications|attempts": 1,
+        }
+    )
+    feed, _ = make_feed(source)
+    await turn(feed)
+    source.tallied |= {"connector_attempts|twitch": 9, "connector_failures|twitch|dropped": 6, "notifications|attempts": 4}
+    await turn(feed)
+    found = values(make_registry(feed, "1"))
+    assert found["livestream_connector_attempts_total", "twitch"] == 2
+    assert found["livestream_connector_failures_total", "dropped", "twitch"] == 1
+    assert found["livestream_unknown_events_total", "kick"] == 0
+    assert found["livestream_flags_total", "threat", "4"] == 0
+    assert found["livestream_notifications_total",] == 3
+    assert found["livestream_notifications_failed_total",] == 0
+
+
 async def test_a_retraction_is_a_counter_of_its_own_and_no_counter_falls():
     source = Shelf()
     feed, clock = make_feed(source)

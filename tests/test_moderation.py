@@ -25,9 +25,9 @@ from monitor.moderation.rules import (
     examine,
     excerpt,
 )
-from monitor.moderation.tally import KEY, Tally
 from monitor.reader import Reader
 from monitor.roster import Channel, Roster
+from monitor.tally import KEY, Tally
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 RULES = (

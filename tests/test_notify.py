@@ -36,11 +36,11 @@ from monitor.moderation.alerts import (
 from monitor.moderation.delivery import make_sender
 from monitor.moderation.moderate import FLAGS, ROLE, Moderator
 from monitor.moderation.rules import Flag, Retracted, Rulebook
-from monitor.moderation.tally import KEY, Tally
 from monitor.notify import LEASE, Notifier, target_id
 from monitor.notify_target import CURSOR, SENT, Target
 from monitor.reader import Reader
 from monitor.roster import Roster
+from monitor.tally import KEY, Tally
 from monitor.wall_store import WallStore
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from monitor.journal import Checkpoint, Journal, key, ready
 from monitor.moderation.rules import Flag, Memory, Record, Rulebook, decode_record, decode_said, encode_record, examine
-from monitor.moderation.tally import Tally
 from monitor.reader import Reader
 from monitor.setup import Source
 from monitor.stopping import stopping
+from monitor.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
