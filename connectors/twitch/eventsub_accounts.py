@@ -112,6 +112,12 @@ class Account:
         self.closed_until = max(self.closed_until or now, now + timedelta(seconds=wait), named)
         return again
 
+    def forgotten(self, now: datetime, dice: random.Random) -> None:
+        """Twitch does not know a connection that is open: another one at once, and the next ones less and less often."""
+        self.failures += 1
+        wait = timedelta(seconds=backoff(self.failures - 1, dice, cap=LONGEST_WAIT))
+        self.closed_until = max(self.closed_until or now, now + wait)
+
     def may_open(self, now: datetime) -> bool:
         waits = max((until for until in (self.closed_until, self.not_before) if until is not None), default=now)
         return self.token.access is not None and now >= waits

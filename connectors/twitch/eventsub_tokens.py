@@ -40,6 +40,8 @@ VALIDATE_EVERY: Final = timedelta(hours=1)
 REFUSED_AGAIN: Final = timedelta(hours=1)
 """A refusal needs a person; it is tried again so often in case one has acted on Twitch's side."""
 LONGEST_WAIT: Final = 300.0
+LATELY: Final = timedelta(minutes=10)
+"""Refusals that follow so shortly are waited out longer and longer."""
 LONGEST_TOKEN: Final = 1024
 
 
@@ -172,7 +174,11 @@ class UserToken:
         self._renew_at: datetime | None = None
         self._validate_at: datetime | None = None
         self._not_before: datetime | None = None
+        self._untried = False
+        """Whether it was renewed and Twitch has not said yet whose it is."""
         self._rejected_at: datetime | None = None
+        self._rejections = 0
+        """Shortly after one another."""
         self._failures = 0
 
     @property
@@ -202,8 +208,10 @@ class UserToken:
 
     def rejected(self, now: datetime) -> None:
         """Helix did not take it: it ended before its time, or the account took its consent back."""
-        if self._rejected_at is not None and now - self._rejected_at < timedelta(minutes=1):
-            self._wait("Twitch takes its token for valid and refuses it", now)
+        again = self._rejected_at is not None and now - self._rejected_at < LATELY
+        self._rejections = self._rejections + 1 if again else 0
+        if again:
+            self._wait("Twitch takes its token for valid and refuses it", now, self._rejections)
         self._rejected_at, self._validate_at, self._valid = now, None, False
 
     def take(self, what: str, reply: Reply, now: datetime) -> None:
@@ -223,7 +231,9 @@ class UserToken:
     def _validated(self, reply: Reply, now: datetime) -> None:
         if reply.status == 401:
             self._valid, self._access = False, None
-            if self._refresh is None and self.opts.client_secret is not None:
+            if self._untried:
+                self._wait("Twitch does not take what it has just renewed", now)
+            elif self._refresh is None and self.opts.client_secret is not None:
                 self._refresh = self._given  # what is configured is no access token, or one that ended: perhaps it renews
             elif self._refresh is None:
                 self._refuse("has ended, and without client_secret it cannot be renewed", now)
@@ -235,17 +245,18 @@ class UserToken:
                 self._refuse(f"cannot be used: {found.trouble}", now)
                 return
             self.holder, self._valid, self.trouble, self._failures, self._renew_at = found, True, "", 0, None
-            self._validate_at = now + VALIDATE_EVERY
+            self._validate_at, self._untried = now + VALIDATE_EVERY, False
             if found.seconds is not None:
                 ends = now + timedelta(seconds=found.seconds)
-                self._renew_at, self._validate_at = given_back(ends, now), min(ends, self._validate_at)
+                self._renew_at = max(given_back(ends, now), now + timedelta(minutes=1))
+                self._validate_at = min(max(ends, self._renew_at), self._validate_at)
 
     def _renewed(self, reply: Reply, now: datetime) -> None:
         assert self._refresh is not None
         if 200 <= reply.status < 300:
             found = renewed_in(reply.body, self._refresh)
             self._access, self._refresh = found.token, Secret(found.refresh)
-            self._renew_at = self._validate_at = None
+            self._renew_at, self._validate_at, self._untried = None, None, True
             self.news = sealed(msgspec.json.encode(found).decode(), self.tools.pseudonym)
         elif reply.status not in (400, 401, 403):
             self._again(reply, now)
@@ -253,7 +264,7 @@ class UserToken:
             self._refuse("cannot be renewed: Twitch does not know this client_id and client_secret", now)
         elif self._refresh != self._given:
             # Another renewed it, or it was taken back: what is configured is the last word.
-            self._access, self._refresh = self._given, None
+            self._access, self._refresh, self._untried = self._given, None, False
         else:
             self._refuse("is not valid any more; its account must let the application in again", now)
 
@@ -262,8 +273,8 @@ class UserToken:
         if reply.status == 429:
             self._not_before = until(reply.headers, now)
 
-    def _wait(self, why: str, now: datetime) -> None:
-        self._failures += 1
+    def _wait(self, why: str, now: datetime, attempts: int = 0) -> None:
+        self._failures = max(attempts, self._failures + 1)
         self.trouble = f"the user token number {self.number} cannot be looked at: {why}"
         self._not_before = now + timedelta(seconds=max(1.0, backoff(self._failures, self.tools.dice, cap=LONGEST_WAIT)))
 
@@ -271,5 +282,5 @@ class UserToken:
         """Begin anew later, with what is configured."""
         self.trouble = f"the user token number {self.number} of user_tokens in [twitch] {why}"
         self.holder, self._valid = Holder(), False
-        self._access, self._refresh, self._renew_at = self._given, None, None
+        self._access, self._refresh, self._renew_at, self._untried = self._given, None, None, False
         self._validate_at, self._not_before = None, now + REFUSED_AGAIN

@@ -270,6 +270,7 @@ class UsersKeeper(Pusher):
                 account.refuse(bid.wanted, now + (SOON if lately else FULL))
             case 400 | 404 if "session" in words or "transport" in words or "connect" in words:
                 account.shunned.add(bid.place.number)
+                account.forgotten(now, self.tools.dice)
                 self.accounts.rethink()
             case 400 | 404:
                 account.refuse(bid.wanted, now + REFUSED)
