@@ -20,7 +20,7 @@ _VISIBLE: Final = {"home": "unlisted", "followers": "private", "specified": "dir
 
 def in_mastodons_words(told: Any) -> Any:
     """A status or notification of masto.js (``createdAt``), a note of Misskey or what is around one; anything else as it is."""
-    if not isinstance(told, dict):
+    if not isinstance(told, dict) or "created_at" in told:  # Mastodon's own, of which there is very much
         return told
     if told.get("type") == "channel" and isinstance(told.get("body"), dict):  # Misskey's stream
         told = told["body"]
