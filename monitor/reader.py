@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from connectors.ending import end
 from monitor.journal import Checkpoint, Doubt, Journal, Pulled, is_doubt
 from monitor.journal_calls import DOUBTS
 from monitor.stopping import stopping
@@ -26,6 +27,8 @@ LEASE_MS = 4000
 ROUND_SECONDS = 0.125
 """At most eight commits a second of a partition while nothing is left behind."""
 IDLE_RENEW_SECONDS = 0.5
+ALIVE_SECONDS = 1.0
+"""A round that takes longer than this, because a schedule has changed, says that we are at it."""
 MOST_ENTRIES = 5000
 """Entries of one partition taken at once in catch-up."""
 MOST_AT_ONCE = 20_000
@@ -183,20 +186,34 @@ class Reader:
             elif now - held.renewed >= IDLE_RENEW_SECONDS:
                 await self._renew(held, now, pulled.server_ms)
         if works:
-            for work, result in zip(works, await self.worker.round(works), strict=True):
+            alive = asyncio.create_task(self._alive())
+            try:
+                results = await self.worker.round(works)
+            finally:
+                await end([alive])
+            for work, result in zip(works, results, strict=True):
                 await self._committed(work, result, now)
         return behind
+
+    async def _alive(self) -> None:
+        """While a round takes long: else another would take what we hold, and be as long about it, and we again from it."""
+        while True:
+            await asyncio.sleep(ALIVE_SECONDS)
+            with suppress(*DOUBTS):
+                await self.journal.shares(self.role, self._member, LEASE_MS, self.journal.partitions)
+            for held in list(self.held.values()):
+                with suppress(*DOUBTS):  # the commit will say so
+                    await self.journal.renew(held.partition, self.role, held.token, LEASE_MS, None)
 
     async def _committed(self, work: Work, result: Checkpoint | BaseException, now: float) -> None:
         held = work.held
         if isinstance(result, BaseException):
             self._doubt(held.partition, result)
             return
-        if result is held.checkpoint:
-            return
-        held.checkpoint = result
-        self.entries += len(work.pulled.payloads)
-        self.commits += 1
+        if result is not held.checkpoint:
+            held.checkpoint = result
+            self.entries += len(work.pulled.payloads)
+            self.commits += 1
         if now - held.renewed >= 1.0:
             await self._renew(held, now, None)
 

@@ -289,3 +289,29 @@ async def test_a_fault_of_our_own_stops_the_role(journal):
     with pytest.raises(ZeroDivisionError):
         await reader_of(journal, Broken).run()
     assert await journal.redis.keys("*lease*") == []
+
+
+class Slow(Counter):
+    """Takes so long for a round that all leases and the share are renewed before it goes on."""
+
+    async def round(self, works):
+        begun = await self.ends()
+        async with asyncio.timeout(60):
+            while any(now <= before for now, before in zip(await self.ends(), begun, strict=True)):
+                await asyncio.sleep(0.01)
+        return await super().round(works)
+
+    async def ends(self):
+        redis = self.journal.redis
+        leases = [await redis.hget(key(partition, "lease:count"), "exp") for partition in range(PARTITIONS)]
+        return [int(end) for end in leases + await redis.hvals("{count}:members")]
+
+
+async def test_a_round_that_takes_long_keeps_what_it_holds(journal, monkeypatch):
+    monkeypatch.setattr("monitor.reader.ALIVE_SECONDS", 0.02)
+    reader = reader_of(journal, Slow)
+    await ingest(journal, 1, 2)
+    await step(reader, 0.0)
+    assert len(reader.held) == PARTITIONS
+    assert reader.doubts == {}
+    assert await is_exact(journal, 2)
