@@ -28,6 +28,7 @@ from prometheus_client.registry import Collector
 
 import connectors
 from connectors.connector import Answer, Mark, Receiver, Tools, make_pseudonym
+from connectors.ending import end
 from connectors.event import Unknown
 from monitor.channel_store import ChannelStore
 from monitor.channels import Passes
@@ -226,9 +227,7 @@ class Hooks:
                 await self._let_go(self.gate.take((), math.inf))
         if self._putting:
             await asyncio.wait(set(self._putting), timeout=self._put_seconds)
-        for put in tuple(self._putting):
-            put.cancel()
-        await asyncio.gather(*self._putting, return_exceptions=True)
+        await end(self._putting)
         await self._stack.aclose()
 
     # --- one request ----------------------------------------------------------------------------------------------------

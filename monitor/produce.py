@@ -20,6 +20,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from connectors.ending import end
 from connectors.event import Event, Removed, as_json
 from monitor.journal import SEEN_WINDOW_MS, Journal, LostTail, digest, key, partition_of
 from monitor.journal_calls import make_nonce
@@ -110,10 +111,7 @@ class Producer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [*self._tasks, *self._storing]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([*self._tasks, *self._storing])
         with suppress(Exception):  # closing must not hide the reason for closing; what is not noted is only sent again
             await self._write(())
         await self._in_writer(self._spool.close)
