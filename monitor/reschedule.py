@@ -44,15 +44,17 @@ def changed(old: Derivation, new: Derivation, days: Iterable[str]) -> list[Exten
     before = {name: (start, end, tags) for name, start, end, tags in old.sessions}
     extents = []
     for name, start, end, tags in new.sessions:
-        movers = members(old, before[name][2]) ^ members(new, tags) if tags and name in before else frozenset()
-        if before.get(name) == (start, end, tags) and not movers:
-            continue
         extent = Extent(f"session:{name}", int(start.timestamp()), int(end.timestamp()), frozenset(tags))
-        if name in before and before[name][2] == tags:
-            was_start, was_end, _ = before[name]
+        was_start, was_end, was_tags = before.get(name, (start, end, ()))
+        if name in before and bool(was_tags) == bool(tags):
+            # What its tags are called does not matter, but whose livestreams they make it.
+            movers = members(old, was_tags) ^ members(new, tags)
+            is_moved = (was_start, was_end) != (start, end)
+            if not movers and not is_moved:
+                continue
             if not movers:
                 extent = extent._replace(former=(int(was_start.timestamp()), int(was_end.timestamp())))
-            elif (was_start, was_end) == (start, end):
+            elif not is_moved:
                 extent = extent._replace(movers=movers)
         extents.append(extent)
     if (old.timezone, old.day_start) != (new.timezone, new.day_start):

@@ -374,3 +374,14 @@ def test_a_shorter_session_loses_the_topics_of_the_time_that_went_only():
     (extent,) = changed(then.config, now.config, [])
     _, fields = remade(extent, now, numbers, [(decode_entry(as_json(one)), then) for one in spoken], set(), read_from=1)
     assert (fields["total|comments"], fields["topic:robots|comments"], SINCE in fields) == (1, 1, False)
+
+
+def test_a_tag_of_another_name_that_makes_it_the_same_livestreams_changes_nothing_and_loses_no_topic():
+    then = make_config()
+    (tags,) = (tags for name, _, _, tags in then.sessions if name == "dealers")
+    sessions = [(name, start, end, ["new-name"] if name == "dealers" else tags) for name, start, end, tags in then.sessions]
+    livestreams = {
+        name: msgspec.structs.replace(place, tags=[*place.tags, "new-name"]) if not set(tags).isdisjoint(place.tags) else place
+        for name, place in then.livestreams.items()
+    }
+    assert changed(then, msgspec.structs.replace(then, sessions=sessions, livestreams=livestreams), []) == []
