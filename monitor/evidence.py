@@ -8,7 +8,8 @@ a while (residual charts, Alwan and Roberts 1988), so two means that forget, one
 much of each is still there is learnt by regression over all series of like noise. What is left is divided by its standard deviation: the model's
 (chance, bursts, what livestreams do together), corrected by the errors of the series itself. The widths are a window-limited generalised
 likelihood ratio (Lai 1995): two slots find what is large at once, the longer ones what is moderate and lasts. The normal tail is calibrated by what
-really happens (``Tail``), apart for calm and for bursty series: a country with one busy chat needs more than one with ten.
+really happens (``Tail``), apart for calm and for bursty series: a country with one busy chat needs more than one with ten. What is usual of countries,
+topics and sessions is learnt apart: a topic hardly varies beside what its countries do.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ LIKE_SLOTS, CARRY = 10.0, 2.0
 OWN_MEMORY, ALL_MEMORY = 65, 3500
 CLIP = 3.0
 LEAST_MEAN = 0.05
+OTHERS_SLOTS = 4
+OTHERS_VARIANCE = 0.5
+"""Livestreams beside the busiest say something when the variance of the logarithm of what they do together is less."""
 STEPS = 6
 """Longest run of raised slots that is counted."""
 
@@ -76,6 +80,10 @@ class Found(NamedTuple):
     factor: float
 
 
+Like = tuple[str, int, int]
+"""What a window is compared with: those of the same dimension, width and (by octaves) variance."""
+
+
 class _Window(NamedTuple):
     """A window of a series as it was tested, to be learnt from when it is known whether it was a spike."""
 
@@ -87,7 +95,7 @@ class _Window(NamedTuple):
     short: float
     long: float
     model: float
-    noise: int
+    like: Like
     sigma: float
     z: float
 
@@ -126,8 +134,8 @@ class Evidence:
         self._pending: deque[list[_Window]] = deque()
         self._learning: list[_Window] = []
         self._own: dict[tuple[str, int], tuple[float, float]] = {}
-        self._like: dict[tuple[int, int], tuple[float, float]] = {}
-        self._before: dict[tuple[int, int], _Regression] = {}
+        self._like: dict[Like, tuple[float, float]] = {}
+        self._before: dict[Like, _Regression] = {}
 
     # --- one slot ---
 
@@ -180,6 +188,20 @@ class Evidence:
             return inf
         return points[-1].mean ** 2 / points[-1].squares
 
+    def others(self, head: str) -> float | None:
+        """By how many standard deviations the livestreams of a series beside its busiest are above the expected; None where they say too little."""
+        points = self._points.get(head)
+        if not points or not points[-1].squares or len(points) <= OTHERS_SLOTS:
+            return None
+        found = self._livestreams.others(head, points[-1].means - points[-1 - OTHERS_SLOTS].means, OTHERS_SLOTS)
+        if found.mean <= LEAST_MEAN:
+            return None
+        few = found.mean + 0.5
+        variance = (
+            found.poisson / few**2 + FALL[OTHERS_SLOTS] * OTHERS_SLOTS * found.bursts / found.mean**2 + SHARED + 0.3 / few**2
+        )
+        return log((found.actual + 0.5) / few) / sqrt(variance) if variance < OTHERS_VARIANCE else None
+
     def learn(self, start: int, held: Mapping[str, Collection[int]]) -> None:
         """Take in what is old enough, unless it belongs to a spike: ``held``, series → starts of its slots."""
         old = start - LAG * SLOT_SECONDS
@@ -207,30 +229,30 @@ class Evidence:
         long = log((then.long[0] + 0.5) / (then.long[1] + 0.5))
         poisson, bursts = now.poissons - then.poissons, now.bursts - then.bursts
         model = poisson / few**2 + FALL[width] * width * bursts / mean**2 + SHARED + 0.3 / few**2
-        noise = round(log2(model))
-        sigma = sqrt(model * self._correction(head, width, noise))
-        z = (log_factor - self._predicted(width, noise, short, long)) / sigma
-        return _Window(head, width, now.start, log_factor, short, long, model, noise, sigma, z)
+        like = (_kind(head), width, round(log2(model)))
+        sigma = sqrt(model * self._correction(head, like))
+        z = (log_factor - self._predicted(like, short, long)) / sigma
+        return _Window(head, width, now.start, log_factor, short, long, model, like, sigma, z)
 
-    def _correction(self, head: str, width: int, noise: int) -> float:
-        errors, slots = self._like.get((width, noise), (0.0, 0.0))
+    def _correction(self, head: str, key: Like) -> float:
+        errors, slots = self._like.get(key, (0.0, 0.0))
         like = (errors + LIKE_SLOTS) / (slots + LIKE_SLOTS)
-        errors, slots = self._own.get((head, width), (0.0, 0.0))
+        errors, slots = self._own.get((head, key[1]), (0.0, 0.0))
         return (errors + OWN_SLOTS * like) / (slots + OWN_SLOTS)
 
-    def _predicted(self, width: int, noise: int, short: float, long: float) -> float:
-        found = self._before.get((width, noise))
+    def _predicted(self, key: Like, short: float, long: float) -> float:
+        found = self._before.get(key)
         return found.predict(short, long) if found is not None else 0.3 * (short + long)
 
     def _learn_window(self, window: _Window) -> None:
-        width, noise, most = window.width, window.noise, CLIP * window.sigma + 0.2
+        width, key, most = window.width, window.like, CLIP * window.sigma + 0.2
         now, short, long = (max(-most, min(most, each)) for each in (window.log_factor, window.short, window.long))
         keep, weight = 1 - 1 / ALL_MEMORY, 0.1 / max(window.model, 0.01)
-        error = window.log_factor - self._predicted(width, noise, window.short, window.long)
-        self._before.setdefault((width, noise), _Regression()).add(keep, weight, now, short, long)
+        error = window.z * window.sigma  # of the prediction as it was made
+        self._before.setdefault(key, _Regression()).add(keep, weight, now, short, long)
         error = min(error * error, (CLIP * window.sigma) ** 2) / window.model
-        errors, slots = self._like.get((width, noise), (0.0, 0.0))
-        self._like[width, noise] = errors * keep + error, slots * keep + 1
+        errors, slots = self._like.get(key, (0.0, 0.0))
+        self._like[key] = errors * keep + error, slots * keep + 1
         keep = 1 - 1 / OWN_MEMORY
         errors, slots = self._own.get((window.head, width), (0.0, 0.0))
         self._own[window.head, width] = errors * keep + error, slots * keep + 1
@@ -249,6 +271,10 @@ def _append(points: deque[Point], start: int, slot: Weighed) -> None:
     short = short[0] * keep + actual, short[1] * keep + mean
     long = long[0] * stay + actual, long[1] * stay + mean
     points.append(Point(start, actual, mean, *sums, squares, short, long))
+
+
+def _kind(head: str) -> str:
+    return head.partition(":")[0]
 
 
 def _normal(z: float) -> float:

@@ -59,6 +59,9 @@ LEAST_EACH = 1.4
 SEVERAL = 2.0
 LASTING = 4
 """A series that is of fewer livestreams (effectively) is a spike only when so many slots in a row are above the expected."""
+LEAST_OTHERS, ALONE = 1.0, 10.0
+"""While the livestreams beside the busiest say something and are less than so many standard deviations up, it is one livestream that reacts, and must be
+so many times less probable."""
 MINIMUM = 30
 """Fewer counts in twenty seconds are no spike, however unexpected."""
 SHOWN_SLOTS = 6
@@ -302,7 +305,13 @@ class Watch:
             for window in found
             if window.factor >= LEAST_FACTORS[window.width] and start - (window.width - 1) * SLOT_SECONDS > since
         ]
-        return min(chances) * (IN_GRACE if in_grace else 1.0) if chances else None
+        if not chances:
+            return None
+        chance = min(chances) * (IN_GRACE if in_grace else 1.0)
+        if chance <= self.level:  # only one that could be found is worth looking at its livestreams
+            others = self.evidence.others(head)
+            chance *= ALONE if others is not None and others < LEAST_OTHERS else 1.0
+        return chance
 
     def _missing(self, series: Series | None, total: Series | None) -> int:
         first = LEARN_SLOTS - (total.age if total is not None else 0)

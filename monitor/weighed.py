@@ -130,6 +130,17 @@ class Livestreams:
             cell[4] += square
         return self._series({head for head in heads if head.startswith("session:")}, cells)
 
+    def others(self, head: str, expected: float, slots: int) -> Weighed:
+        """The newest slots of a series together without the livestream that did most beyond what is expected of it; ``expected`` of them all."""
+        each = [_together(one, slots) for one in self._known.values() if one.age > KNOWN_SLOTS and head in one.heads]
+        whole = sum(found.mean for found in each)
+        if whole <= 0:
+            return NOTHING
+        factor = expected / whole
+        each.remove(max(each, key=lambda found: found.actual - factor * found.mean))
+        actual, mean, poisson, bursts, squares = (sum(part) for part in zip(NOTHING, *each, strict=True))
+        return Weighed(actual, mean * factor, poisson * factor, bursts * factor * factor, squares * factor * factor)
+
     def learn(self, start: int, held: set[str]) -> None:
         """Take in what is LAG slots old; ``held``: series of which that slot belongs to a spike."""
         common = self._commons[0] if self._commons else 1.0
@@ -170,6 +181,16 @@ class Livestreams:
             actual, mean, chance, bursts, squares = sums[head]
             sums[head] = [actual, mean * factor, chance * factor, bursts * factor * factor, squares * factor * factor]
         return {head: Weighed(*found) for head, found in sums.items()}
+
+
+def _together(one: _Livestream, slots: int) -> Weighed:
+    """Its newest slots, weighed; those in which it was not heard say nothing."""
+    counts = [count for count in list(one.newest)[-slots:] if count != UNHEARD]
+    weight = 1 / (1 + one.burst * one.usual)
+    mean, most = weight * one.usual, CAP * one.usual + CAP
+    actual = weight * sum(min(count, most) for count in counts)
+    square = mean * mean * len(counts)
+    return Weighed(actual, mean * len(counts), weight * mean * len(counts), square * one.burst, square)
 
 
 def _get_to_know(one: _Livestream) -> None:

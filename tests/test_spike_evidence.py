@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from monitor.evidence import Evidence
 from monitor.exposure import FRESH_SLOTS, RETURN_SLOTS, Exposed, Exposure
 from monitor.shares import LAG, Shares
-from monitor.spikes import Slot, Watch
+from monitor.spikes import ALONE, LEAST_FACTORS, LEAST_OTHERS, Slot, Watch
+from monitor.weighed import Livestreams
+from monitor.windows import SLOT_SECONDS
 
 T0 = 1_800_000_000
 
@@ -216,6 +218,79 @@ def test_one_chat_that_reacts_for_twenty_seconds_now_and_then_makes_no_spike_of_
     everybody_there = Watch()
     assert played(everybody_there, by_chat(120, lambda n, name: 4.0 if name in CHATS and 90 <= n < 96 else 1.0)) == ["country:BR"]
     assert everybody_there.closed[-1].opened == T0 + 920, "of several livestreams two slots are enough"
+
+
+def evidence_of(lift, count: int = 64) -> Evidence:
+    evidence = Evidence()
+    for slot in by_chat(count, lift):
+        evidence.take(slot.start, {head: (count, 1.0) for head, count in slot.counts.items()}, slot.live, slot.livestreams)
+        evidence.learn(slot.start, {})
+    return evidence
+
+
+def test_beside_its_busiest_livestream_a_country_is_up_when_all_of_it_is_and_calm_when_one_livestream_reacts():
+    one = evidence_of(lambda n, name: 8.0 if name == "c0" and n >= 60 else 1.0).others("country:BR")
+    every = evidence_of(lambda n, name: 4.0 if name in CHATS and n >= 60 else 1.0).others("country:BR")
+    assert one is not None
+    assert every is not None
+    assert one < LEAST_OTHERS < every
+    assert evidence_of(always).others("total") is None, "of the total livestreams are not weighed"
+
+
+def test_a_country_of_one_livestream_has_no_others_that_could_say_anything():
+    evidence = Evidence()
+    live = {"c0": ("country:BR", "total"), "x": ("country:CN", "total")}
+    for number in range(40):
+        evidence.take(T0 + number * 10, {"country:BR": (20, 20.0)}, live, {"c0": 20, "x": 20})
+        evidence.learn(T0 + number * 10, {})
+    assert evidence.others("country:BR") is None
+
+
+def test_one_livestream_that_reacts_must_be_ten_times_less_probable_than_a_country_that_does():
+    slots = list(by_chat(92, lambda n, name: 8.0 if name == "c0" and n >= 90 else 1.0))
+    watch = Watch(false_per_hour=1e-12)
+    assert played(watch, slots) == []
+    others = watch.evidence.others("country:BR")
+    assert others is not None
+    assert others < LEAST_OTHERS
+    chance = min(found.chance for found in watch.evidence.found("country:BR") if found.factor >= LEAST_FACTORS[found.width])
+    hour = 3600 / SLOT_SECONDS
+    assert "country:BR" not in played(Watch(false_per_hour=0.5 * ALONE * chance * hour), slots)
+    assert "country:BR" in played(Watch(false_per_hour=1.1 * ALONE * chance * hour * len(slots[0].counts)), slots)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), min_size=2, max_size=12), st.floats(0.1, 5))
+@settings(max_examples=50, deadline=None)
+def test_all_livestreams_but_one_are_the_sum_of_all_but_the_one_that_did_most_beyond_the_expected(chats, factor):
+    livestreams = Livestreams()
+    live = {f"c{n}": ("country:BR",) for n in range(len(chats))}
+    for number in range(4):
+        counts = {f"c{n}": usual if number == 0 else now for n, (now, usual) in enumerate(chats)}
+        livestreams.weigh(T0 + number * 10, ["country:BR"], live, counts, {})
+    means = [usual / (1 + burst * usual) for _, usual in chats for burst in (0.35 if usual < 30 else 0.15,)]
+    actuals = [
+        min(now, 8.0 * usual + 8.0) / (1 + burst * usual) for now, usual in chats for burst in (0.35 if usual < 30 else 0.15,)
+    ]
+    others = livestreams.others("country:BR", 3 * sum(means) * factor, 3)
+    excess = [actual - mean * factor for actual, mean in zip(actuals, means, strict=True)]
+    assert others.actual - others.mean == pytest.approx(3 * (sum(excess) - max(excess)), rel=1e-6, abs=1e-6)
+    assert -1e-9 <= others.actual <= 3 * sum(actuals) + 1e-6
+    assert -1e-9 <= others.mean <= 3 * factor * sum(means) + 1e-6
+
+
+def test_a_window_is_compared_with_windows_of_its_own_dimension():
+    """Topics hardly vary beside what their countries do; what is usual of countries must not widen them."""
+    apart = {}
+    for countries in (0, 9):
+        evidence, steady, wild = Evidence(), Random(4), Random(5)
+        for number in range(400):
+            expected = {f"topic:{n}": (100 + steady.randrange(-5, 6), 100.0) for n in range(3)}
+            expected |= {f"country:{n}": (round(100 * 2 ** wild.gauss(0, 1)), 100.0) for n in range(countries)}
+            evidence.take(T0 + number * 10, expected, {}, {})
+            evidence.learn(T0 + number * 10, {})
+        evidence.take(T0 + 4000, dict.fromkeys(expected, (160, 100.0)), {}, {})
+        apart[countries] = evidence.found("topic:0")[0].chance
+    assert apart[9] < 100 * apart[0] < 1e-3
 
 
 def test_no_livestream_speaks_for_more_than_its_burstiness_allows():
