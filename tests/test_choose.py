@@ -103,7 +103,10 @@ def offered(events, memory=None, **more):
 
 
 def test_count_offers_a_few_of_different_livestreams_with_where_they_are_from():
-    told = [message(f"m{n}", livestream="abc"[n % 3], text=f"{GOOD} {n}", author_name="Ana", language="es") for n in range(10)]
+    told = [
+        message(f"m{n}", livestream=f"twitch:{'abc'[n % 3]}", text=f"{GOOD} {n}", author_name="Ana", language="es")
+        for n in range(10)
+    ]
     found = offered(told, position="7-0")
     assert len({one.livestream for one in found}) == len(found) == 2
     (one,) = offered([told[0]], position="7-0")

@@ -278,9 +278,9 @@ class YouTube(Connector):
         )  # fmt: skip
 
     async def _sample(self, video: Video, livestream: str, interval: float) -> None:
-        place = (livestream, video.id)
-        if video.state == "ended" and place in self._reading and not self._reading[place][1].done():
-            return  # the chat tells it, after its last words
+        reading = self._reading.get((livestream, video.id))
+        if video.state == "ended" and (video.id in self._chats.over or (reading is not None and not reading[1].done())):
+            return  # the chat tells it, after its last words, or did while this answer was on its way
         for event in samples(video, self._chats.context(livestream, video.id), interval):
             await self._inbox.put(event)
         if video.state == "ended":
