@@ -45,6 +45,8 @@ KEEP_MS: Final = 30_000
 """So often the fold is kept; what came after it is read again by the next keeper."""
 STAY_MS: Final = 600_000
 """Samples stay for so long after they were taken."""
+UNCOUNTED_MS: Final = 6 * 3_600_000
+"""When nobody counts for longer than this, what is counted afterwards may change no peak of before."""
 
 _samples = msgspec.msgpack.Decoder(list[Sample])
 
@@ -83,8 +85,11 @@ class Watched:
             self._kept_hours = self._peaks.settled
 
     async def turn(self, feed: Feed, store: WallStore, now_ms: int, token: str) -> None:
+        # What is not counted yet, or waits on a disk, will come as late as it comes: up to here everything did.
+        known_ms = max(min(now_ms, feed.as_of_ms or 0), now_ms - UNCOUNTED_MS)
         behind_ms = await self._catch_up(store.journal)
-        self._peaks.settle(now_ms if behind_ms is None else behind_ms)
+        # When what is still to be read was counted is known, but not how late.
+        self._peaks.settle(known_ms if behind_ms is None else min(known_ms, behind_ms - UNCOUNTED_MS))
         parts: dict[str, dict[str, Any]] = {}
         # While old samples wait to be read the peak would be too small, so nothing is said.
         if behind_ms is None and ((told := self._told(feed.config, now_ms)) != self._said or now_ms - self._said_ms >= SAID_MS):

@@ -68,8 +68,10 @@ class World:
         del self.keeper, self.feed
         await self.journal.redis.delete(LEASE)
 
-    async def watch(self, name: str, viewers: int, *, ago: float = 0.0, interval: float | None = None) -> None:
-        """A platform tells how many watch, and it is counted."""
+    async def watch(
+        self, name: str, viewers: int, *, ago: float = 0.0, interval: float | None = None, counted: bool = True
+    ) -> None:
+        """A platform tells how many watch, and it is counted, unless nobody counts."""
         at = self.at - timedelta(seconds=ago)
         number = len(self.told)
         event = Viewers(
@@ -80,6 +82,8 @@ class World:
         expires_ms = at_ms + int(max(180.0, 2.5 * (interval or 0)) * 1000)
         self.told.append(Sample(name, viewers, at_ms, expires_ms, PLACES[name], event.platform, event.platform == "kick"))
         await self.journal.ingest(partition_of(name, PARTITIONS), [(digest(event.id), as_json(event))], tail=None)
+        if not counted:
+            return
         await self.reader._own(0.0)
         while await self.reader.round(0.0):
             pass
@@ -256,6 +260,20 @@ async def test_samples_that_a_server_forgot_and_was_told_again_count_once(world,
     world.pass_(30)
     assert peaks(await world.look()) == world.naive()
     assert "too long" not in caplog.text
+
+
+async def test_a_peak_while_nobody_counted_for_hours_is_known_once_it_is_counted(world):
+    await world.watch("kick:a", 20)
+    await world.look()
+    world.pass_(30)
+    await world.watch("kick:a", 700, counted=False)
+    for _ in range(6):
+        world.pass_(1800)
+        await world.look()
+    world.pass_(30)
+    await world.watch("kick:b", 10)
+    assert peaks(await world.look()) == world.naive()
+    assert world.naive()["total"] == 700
 
 
 async def test_what_nobody_read_in_time_is_told_in_the_log(world, caplog):
