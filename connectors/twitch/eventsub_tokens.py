@@ -5,8 +5,8 @@ after some four hours and is renewed with the refresh token and the application'
 every token to be validated at the start and each hour (``GET oauth2/validate``), and that says the account, the scopes and the end as well.
 
 What was renewed must outlive the process, because the token in the configuration may be used up by it. It is remembered *sealed* with the
-event's key (an encryption whose nonce is the mark of its content, so the same text is the same seal, and a changed one opens as nothing): whoever
-reads the memory without the key reads nothing, and destroying the key destroys it. No token is in a repr, a log or an address.
+event's key (AES-SIV, RFC 5297): whoever reads the memory without the key reads nothing, what was changed opens as nothing, and destroying the key
+destroys it. No token is in a repr, a log or an address.
 
 https://dev.twitch.tv/docs/authentication/refresh-tokens and /validate-tokens, checked 2026-11-20. Whether a confidential client's refresh token
 ever changes is **unconfirmed**; it may, here.
@@ -14,12 +14,13 @@ ever changes is **unconfirmed**; it may, here.
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from connectors.connector import Secret, Unreadable
 from connectors.discovery import given_back
@@ -128,25 +129,20 @@ def renewed_in(body: bytes, before: Secret) -> Renewed:
 
 
 def sealed(text: str, pseudonym: Callable[[str, str], str]) -> str:
-    """The text, to be opened with the same key alone."""
-    raw = text.encode()
-    mark = pseudonym("twitch token mark", text)
-    return mark + _mixed(raw, mark, pseudonym).hex()
+    """The text, to be opened with the same key alone; the same text is the same seal, so it needs no dice."""
+    return _cipher(pseudonym).encrypt(text.encode(), None).hex()
 
 
 def opened(seal: str, pseudonym: Callable[[str, str], str]) -> str | None:
     """What was sealed; None with another key, or when it was changed."""
-    mark, rest = seal[:32], seal[32:]
     try:
-        text = _mixed(bytes.fromhex(rest), mark, pseudonym).decode()
-    except ValueError:
+        return _cipher(pseudonym).decrypt(bytes.fromhex(seal), None).decode()
+    except (ValueError, InvalidTag):
         return None
-    return text if hmac.compare_digest(pseudonym("twitch token mark", text).encode(), mark.encode()) else None
 
 
-def _mixed(raw: bytes, mark: str, pseudonym: Callable[[str, str], str]) -> bytes:
-    blocks = (bytes.fromhex(pseudonym("twitch token pad", f"{mark} {number}")) for number in range(0, len(raw), 16))
-    return bytes(one ^ other for one, other in zip(raw, b"".join(blocks), strict=False))
+def _cipher(pseudonym: Callable[[str, str], str]) -> AESSIV:
+    return AESSIV(bytes.fromhex("".join(pseudonym("twitch token key", str(part)) for part in range(4))))
 
 
 # --- one token over the days ------------------------------------------------------------------------------------------
