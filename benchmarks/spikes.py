@@ -19,7 +19,7 @@ from monitor.exposure import Exposure
 from monitor.spikes import FALSE_PER_HOUR, MINIMUM, Slot, Spike, Watch
 
 SEEDS = (31, 32, 33, 34, 35, 36)
-"""Worlds on which nothing was tuned; that was done on 1 to 6."""
+"""Worlds on which nothing was tuned; that was done on 1 to 20."""
 SIZE, QUICK = 2 * 360, 150
 """Slots."""
 CLOSED_AFTER = 20
