@@ -103,6 +103,11 @@ def _unpacked(raw: bytes) -> bytes:
     return bytes(text)
 
 
+def is_between(line: bytes) -> bool:
+    """Whether a line stands between payloads and is none: a title, a time, what parts two."""
+    return bool((_title.match(line) and not _field.match(line)) or _between.match(line))
+
+
 def payloads(lines: Iterable[tuple[int, bytes]]) -> Iterator[Payload]:
     """The payloads of numbered lines without their ends."""
     block, head = _Block(), _Head()
@@ -142,7 +147,7 @@ class _Head:
                 self._close(number)
             else:
                 yield from self.flush()
-        if (_title.match(line) and not _field.match(line)) or _between.match(line):
+        if is_between(line):
             yield number, b""
         elif self._begins(line):
             self._held.append((number, line))

@@ -7,11 +7,11 @@ import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from monitor.__main__ import main
-from monitor.captured import Payload, lines_of, payloads
+from monitor.captured import Payload, is_between, lines_of, payloads
 
 CONFIG = '[event]\nname = "Test"\ntimezone = "UTC"\n'
 VALUES = st.recursive(
@@ -34,10 +34,18 @@ def test_documents_come_out_as_they_went_in_however_they_were_printed(written):
 
 
 @given(st.binary(max_size=300))
-def test_no_line_is_lost_whatever_it_is(raw):
+@example(b":")
+def test_no_line_is_lost_but_what_only_stands_between_payloads(raw):
+    lines = [line.rstrip(b"\r") for line in lines_of(b"x" + raw)]
+    assume(not any(is_between(line) for line in lines))
     found = b"\n".join(payload.raw for payload in cut(b"x" + raw))
     nothing = b"\t\n\x0b\x0c\r ,\xef\xbb\xbf"
     assert found.translate(None, nothing) == (b"x" + raw).translate(None, nothing)
+
+
+@pytest.mark.parametrize("line", ["PRIVMSG #a :x:", ":a!b@c PRIVMSG #a :bye", "data: x:", '{"a": 1}', "a b", "x@y:"])
+def test_what_a_platform_may_have_said_stands_between_nothing(line):
+    assert not is_between(line.encode())
 
 
 def test_what_was_cut_off_does_not_take_the_lines_behind_it_with_it():
