@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
+from monitor.windows import ViewerSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,15 +27,9 @@ _KNOWN = "known"
 """Beside the heads: how many samples are believed in the total, to tell nobody watching from nobody knowing."""
 
 
-class Sample(msgspec.Struct, frozen=True, array_like=True):
-    """A viewer count as commit took it: each is newer than its livestream's one before."""
+class Sample(ViewerSample, frozen=True, array_like=True):
+    """As commit took it: each is newer than its livestream's one before."""
 
-    livestream: str
-    viewers: int
-    at_ms: int
-    expires_ms: int
-    country: str
-    platform: str
     in_totals: bool
 
 

@@ -142,6 +142,19 @@ class Told:
                 await self.world.drive(self.keeper)
                 await asyncio.sleep(0.005)
 
+    async def tells_over_a_reconnect(self):
+        """The server orders it while one channel goes live, and another does on the connection that took over."""
+        push, air, unix = self.world.push, self.world.air, self.world.unix
+        push.order_reconnect(self.world.options["eventsub_url"])
+        air.go_live(0, unix())
+        push.tick()
+        await self.until(lambda: len(self.items) == 1)
+        await self.until(lambda: len(push.sockets) == 1)
+        air.go_live(1, unix())
+        push.tick()
+        await self.until(lambda: len(self.items) == 2)
+        assert [hint.native_id for hint in self.items] == ["500", "501"]
+
     async def ready(self):
         await self.until(lambda: all(all(shards) for shards in self.world.push.conduits.values()) and self.world.push.conduits)
 

@@ -502,15 +502,7 @@ async def test_an_order_to_reconnect_loses_nothing_and_is_followed_once(twitch):
     twitch.push.everything_twice = True
     async with Told(twitch, twitch.keeper(kind=EventSub)) as told:
         await told.ready()
-        twitch.push.order_reconnect(twitch.options["eventsub_url"])
-        twitch.air.go_live(0, twitch.unix())
-        twitch.push.tick()  # on the old connection
-        await told.until(lambda: len(told.items) == 1)
-        await told.until(lambda: len(twitch.push.sockets) == 1)
-        twitch.air.go_live(1, twitch.unix())
-        twitch.push.tick()  # on the new one
-        await told.until(lambda: len(told.items) == 2)
-        assert [hint.native_id for hint in told.items] == ["500", "501"]
+        await told.tells_over_a_reconnect()
         assert told.failure is None
         assert {4004, 4003, 4001}.isdisjoint(twitch.push.closed)
 
