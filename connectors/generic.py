@@ -103,6 +103,8 @@ class Following(Connector):
         self._livestreams: Mapping[str, str] = {}
         self._heard = tools.now()
         self._marked: str | None = None
+        self._reached: datetime | None = None
+        """The newest time of anything that came, whoever's it is: cursors have no order, and this puts them into one."""
         self._passed_any = False
         self._streaks: dict[str, tuple[int, int]] = {}
 
@@ -229,6 +231,9 @@ class Following(Connector):
 
     def _events(self, piece: Piece) -> list[Event]:
         found = read_or_tell(self._plan, piece.data, self._reading(piece.around, piece.native))
+        for event in found:
+            at = min(event.at, self._heard)
+            self._reached = at if self._reached is None else max(self._reached, at)
         feed = f"{self.platform}:{FEED}"
         # What is another collector's comes to that one too; what is nobody's is told by the one that has the feed.
         return [event for event in found if (event.livestream or feed) in self._targets]
@@ -254,8 +259,13 @@ class Following(Connector):
             resume = target.resume
             resumed = resume.cursor is not None and source.cursor is not None
             until = reach if resumed else now + CLOCKS_DIFFER
-            if resume.covered_until is not None and until is not None and resume.covered_until < until:
-                items.append(self._gap(name, resume.covered_until, until, now, resumed=resumed))
+            since = resume.covered_until
+            if since is not None and resume.cursor is not None:
+                since -= timedelta(
+                    seconds=self.opts.lateness_seconds
+                )  # beside a cursor stands the newest time, and another may have been late
+            if since is not None and until is not None and since < until:
+                items.append(self._gap(name, since, until, now, resumed=resumed))
         return items
 
     def _gap(self, livestream: str, since: datetime, until: datetime, now: datetime, *, resumed: bool) -> Gap:
@@ -273,7 +283,7 @@ class Following(Connector):
             if source.cursor == self._marked:
                 return []
             self._marked = source.cursor
-            return [Mark(livestreams=names, cursor=source.cursor)]
+            return [Mark(livestreams=names, cursor=source.cursor, covered_until=self._reached)]
         if self.opts.resumes and not self._passed_any:
             return []  # whether this server gives ids is not known yet, and a time is no place to go on from
         until = (self.tools.now() if drained else self._heard) - timedelta(seconds=self.opts.lateness_seconds)

@@ -217,7 +217,7 @@ async def test_a_gap_and_then_times_where_the_server_cannot_go_on():
     async with FakeWebsocket() as server:
         items = await read(made(server, ana), lambda items: isinstance(items[-1], Mark))
     [gap] = [item for item in items if isinstance(item, Gap)]
-    assert (gap.from_, gap.livestream) == (covered, "websocket:ana")
+    assert (gap.from_, gap.livestream) == (covered - timedelta(seconds=Options().lateness_seconds), "websocket:ana")
     assert items[-1].cursor is None
 
 
