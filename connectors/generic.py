@@ -4,7 +4,8 @@ Two ways to watch. An address with ``{handle}`` or ``{native_id}`` in it is a **
 is that channel's. Any other address is a **feed**: one connection for all channels of the section, told apart by ``channel`` of the
 map; what names no channel belongs to the feed itself, and what names a channel that is not in the roster is not read.
 
-Coverage. Where the server honours ids (``resumes``), the last id is handed on as cursor and reading goes on behind it. Without an id
+Coverage. Where the server honours ids (``resumes``), the last id is handed on as cursor, beside it the newest time that the feed had said by then, and
+reading goes on behind the oldest one of its channels. Without an id
 everything up to ``lateness_seconds`` ago counts as covered, and what lies between that and the next join becomes a Gap.
 """
 
