@@ -88,7 +88,7 @@ async def test_every_message_of_a_thousand_channels_is_in_the_journal_once_and_a
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
             await until(noticed)
-            collector.connect_every = 1.0  # as with a real platform, connections come back one after the other
+            collector.connections._connect_every = 1.0  # as with a real platform, connections come back one after the other
             await server.start()
             await feed(server, "away", at_risk)
             await until(live)
