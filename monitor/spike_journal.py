@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.journal import key, partition_of
+from monitor.journal_keys import entry_order
 from monitor.moderation.rules import Flag, decode_record
 from monitor.moments import moment
 
@@ -82,14 +83,8 @@ class Acts:
                 continue
             flags = await self._journal.redis.xrevrange(key(partition, "flags"), count=MOST_FLAGS)
             flagged = {record.event for _, fields in flags if isinstance(record := decode_record(fields[b"d"]), Flag)}
-            oldest = _place(flags[-1][0].decode()) if len(flags) >= MOST_FLAGS else (0, 0)
-            ids = [name for position, name in rows if oldest < _place(position) <= _place(read) and name not in flagged]
+            oldest = entry_order(flags[-1][0].decode()) if len(flags) >= MOST_FLAGS else (0, 0)
+            ids = [name for position, name in rows if oldest < entry_order(position) <= entry_order(read) and name not in flagged]
             scores = await self._journal.redis.zmscore(key(partition, "removed"), ids) if ids else []
             clean.update(name for name, score in zip(ids, scores, strict=True) if score is None)
         return clean
-
-
-def _place(entry: str) -> tuple[int, int]:
-    """A journal id as numbers, which can be compared."""
-    milliseconds, _, number = entry.partition("-")
-    return int(milliseconds or 0), int(number or 0)

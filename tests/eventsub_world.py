@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -23,6 +23,7 @@ from connectors.twitch.eventsub_keeper import EventSubKeeper
 from monitor.config import Config, Event, Platform, Public, Scope
 from monitor.discover import Discovery
 from monitor.hooks import Hooks
+from monitor.journal import Journal
 from monitor.produce import Producer
 from monitor.reload import Setup
 from monitor.roster import Channel, Roster
@@ -223,3 +224,15 @@ class Whole(World):
 
     def live(self):
         return {event.livestream for event in self.events if isinstance(event, Status) and event.state == "live"}
+
+
+@asynccontextmanager
+async def everything(valkey, clock, folder, monkeypatch):
+    """A Whole on a journal of its own, closed afterwards."""
+    be_patient(monkeypatch)
+    journal = Journal(valkey, partitions=2)
+    await journal.prepare()
+    made = Whole(clock, journal, valkey, folder)
+    yield made
+    await made.close()
+    await journal.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from eventsub_world import COUNT, PATIENCE_SECONDS, PSEUDONYM, Told, Whole, World, be_patient
+from eventsub_world import COUNT, PATIENCE_SECONDS, PSEUDONYM, Told, World, be_patient, everything
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +36,6 @@ from connectors.twitch.eventsub_keeper import EventSubKeeper
 from connectors.twitch.eventsub_link import EventSub
 from connectors.twitch.eventsub_session import SLACK_SECONDS, WELCOME_SECONDS, Seen, Session, with_keepalive
 from connectors.twitch.parse import Context, parse_line
-from monitor.journal import Journal
 
 NOW = datetime(2026, 10, 16, 12, 0, 1, tzinfo=UTC)
 CONTEXT = Context(NOW, PSEUDONYM, None)
@@ -677,13 +676,8 @@ def test_within_ten_minutes_it_is_taken(seconds):
 
 @pytest.fixture
 async def whole(valkey, redis_client, clock, tmp_path, monkeypatch):
-    be_patient(monkeypatch)
-    journal = Journal(valkey, partitions=2)
-    await journal.prepare()
-    made = Whole(clock, journal, valkey, tmp_path)
-    yield made
-    await made.close()
-    await journal.close()
+    async with everything(valkey, clock, tmp_path, monkeypatch) as made:
+        yield made
 
 
 async def test_a_broadcast_is_found_within_seconds_because_the_conduit_told_it(whole):

@@ -9,7 +9,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from eventsub_world import COUNT, PATIENCE_SECONDS, PSEUDONYM, Told, Whole, World, be_patient
+from eventsub_world import COUNT, PATIENCE_SECONDS, PSEUDONYM, Told, World, be_patient, everything
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +24,6 @@ from connectors.twitch import Options
 from connectors.twitch.eventsub_helix import CHAT, FOLLOW, LIVE
 from connectors.twitch.eventsub_link import EventSub, UserSockets
 from connectors.twitch.eventsub_tokens import opened, sealed, tokens_in
-from monitor.journal import Journal
 from monitor.pushes import Pushes, Wanted
 
 
@@ -623,13 +622,8 @@ async def test_silence_is_broken_by_keep_alives_unless_the_server_hangs(twitch):
 
 @pytest.fixture
 async def whole(valkey, redis_client, clock, tmp_path, monkeypatch):
-    be_patient(monkeypatch)
-    journal = Journal(valkey, partitions=2)
-    await journal.prepare()
-    made = Whole(clock, journal, valkey, tmp_path)
-    yield made
-    await made.close()
-    await journal.close()
+    async with everything(valkey, clock, tmp_path, monkeypatch) as made:
+        yield made
 
 
 def pusher(whole):
